@@ -1,0 +1,15 @@
+import type { SourceEvent } from '../../core/source-event.ts';
+
+/** Where and how a repository is fetched. Credentials go in `env` (git configuration), never into the URL. */
+export interface SourceLocation {
+  url: string;
+  env: Record<string, string>;
+}
+
+/** Turns an event's repository into a location that the installation trusts, whatever URL the event itself names. */
+export interface SourceAccess {
+  /** Throws `source_unavailable` if this installation does not serve the repository. */
+  locate(repository: SourceEvent['repository']): Promise<SourceLocation>;
+  /** The repositories to compare with what was built, after a restart: nothing pushed meanwhile is lost. */
+  heads(): AsyncIterable<{ repository: SourceEvent['repository']; branch: string; head: string }>;
+}

@@ -1,0 +1,70 @@
+/** The words for a function's state, the same in the dashboard, the CLI and the API. */
+export const functionStatuses = [
+  'Queued',
+  'Building',
+  'Deploying',
+  'Ready',
+  'Degraded',
+  'Failed',
+  'Asleep',
+  'Held',
+  'RolledBack',
+  'Deleting',
+] as const;
+export type FunctionStatus = (typeof functionStatuses)[number];
+
+/** One running instance that takes requests. */
+export interface RouteTarget {
+  /** Origin only, as `http://127.0.0.1:21001`. Unique per started instance while it lives. */
+  origin: string;
+}
+
+/** One function as the cluster (or the local supervisor) has it now. */
+export interface CatalogEntry {
+  owner: string;
+  ownerId: string;
+  functionName: string;
+  status: FunctionStatus;
+  /** Why it is Degraded or Failed, or why the last deploy isn't the one served. One line. */
+  reason: string | null;
+  /** What is served now; `null` if nothing is. */
+  image: string | null;
+  /** What the GitOps repository asks for. */
+  desiredImage: string;
+  repo: string;
+  branch: string;
+  sourceCommit: string;
+  /** Empty when Asleep, Failed or still Deploying for the first time. */
+  targets: RouteTarget[];
+  restarts: number;
+  /** When the served version became ready; milliseconds since the epoch. */
+  since: number | null;
+}
+
+export interface CatalogChange {
+  owner: string;
+  functionName: string;
+  /** `undefined`: gone. */
+  entry: CatalogEntry | undefined;
+}
+
+/**
+ * What the router routes by and what "live" is decided on: a synchronous, always-current view.
+ * Adapters: the local supervisor, Kubernetes informers. Nothing here waits on the request path except `wake`.
+ */
+export interface FunctionCatalog {
+  lookup(owner: string, functionName: string): CatalogEntry | undefined;
+  hasOwner(owner: string): boolean;
+  list(owner?: string): CatalogEntry[];
+  /** Called synchronously, after the view has changed. Returns the way to unsubscribe. */
+  subscribe(listener: (change: CatalogChange) => void): () => void;
+  /** Starts an Asleep function and resolves once it takes requests. Throws `unavailable` with the reason. */
+  wake(owner: string, functionName: string, signal: AbortSignal): Promise<CatalogEntry>;
+  /** Told on every request, so that idle functions can be put to sleep. Must be cheap. */
+  touch(owner: string, functionName: string): void;
+}
+
+/** What the router says about a function that the catalog doesn't have yet. */
+export interface PendingDeploys {
+  pending(owner: string, functionName: string): { status: FunctionStatus; reason: string } | undefined;
+}

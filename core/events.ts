@@ -1,0 +1,15 @@
+import type { CatalogChange } from './catalog.ts';
+import type { LogLine, PushRecord } from './deploy.ts';
+
+/** What happens in the platform, for whoever watches: the dashboard, the pusher's terminal. */
+export type PlatformEvent =
+  | { type: 'push.changed'; ownerId: string; owner: string; push: PushRecord }
+  | { type: 'log.line'; ownerId: string; owner: string; pushId: string; line: LogLine }
+  | { type: 'function.changed'; ownerId: string; owner: string; change: CatalogChange }
+  | { type: 'history.changed'; ownerId: string; owner: string; functionName: string; commit: string };
+
+/** In-process publish and subscribe. Listeners are called synchronously and must not throw or block. */
+export interface EventBus {
+  publish(event: PlatformEvent): void;
+  subscribe(listener: (event: PlatformEvent) => void): () => void;
+}

@@ -1,0 +1,77 @@
+import { z } from 'zod';
+
+/** Where a deployed function came from: becomes labels and annotations, and is read back from them. */
+export interface Provenance {
+  owner: string;
+  ownerId: string;
+  repo: string;
+  branch: string;
+  sourceCommit: string;
+  scm: 'git' | 'github' | 'gitlab';
+  private: boolean;
+  repoUrl: string;
+}
+
+const Resources = z.object({ cpu: z.string().optional(), memory: z.string().optional() });
+export type Resources = z.infer<typeof Resources>;
+
+/** What a function's author may say about how it runs, after policy; the same for every target. */
+export interface FunctionSpec {
+  owner: string;
+  functionName: string;
+  /** Always ends in `@sha256:…`. */
+  image: string;
+  environment: Record<string, string>;
+  secrets: string[];
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  limits: Resources;
+  requests: Resources;
+  constraints: string[];
+  readOnlyRootFilesystem: boolean;
+}
+
+/** The parts of an `openfaas.com/v1` Function that Towline reads back. Source: faas-netes CRD. */
+export const OpenFaasFunction = z.object({
+  apiVersion: z.literal('openfaas.com/v1'),
+  kind: z.literal('Function'),
+  metadata: z.object({
+    name: z.string(),
+    namespace: z.string().optional(),
+    labels: z.record(z.string(), z.string()).default({}),
+    annotations: z.record(z.string(), z.string()).default({}),
+  }),
+  spec: z.object({
+    name: z.string(),
+    image: z.string(),
+    labels: z.record(z.string(), z.string()).default({}),
+    annotations: z.record(z.string(), z.string()).default({}),
+    environment: z.record(z.string(), z.string()).default({}),
+    secrets: z.array(z.string()).default([]),
+    constraints: z.array(z.string()).default([]),
+    limits: Resources.optional(),
+    requests: Resources.optional(),
+    readOnlyRootFilesystem: z.boolean().default(false),
+  }),
+});
+export type OpenFaasFunction = z.infer<typeof OpenFaasFunction>;
+
+/** Label keys that every target carries. `cloud` is OpenFaaS Cloud's spelling, the other is today's OpenFaaS. */
+export const gitLabels = {
+  owner: 'com.openfaas.git-owner',
+  ownerId: 'com.openfaas.git-owner-id',
+  repo: 'com.openfaas.git-repo',
+  branch: 'com.openfaas.git-branch',
+  sha: 'com.openfaas.git-sha',
+  scm: 'com.openfaas.git-scm',
+  private: 'com.openfaas.git-private',
+  functionName: 'towline.dev/function',
+} as const;
+
+/** The full values, which labels can only carry cut to 63 characters. */
+export const towlineAnnotations = {
+  repo: 'towline.dev/git-repo',
+  branch: 'towline.dev/git-branch',
+  repoUrl: 'com.openfaas.git-repo-url',
+  access: 'towline.dev/access',
+} as const;

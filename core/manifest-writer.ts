@@ -1,0 +1,147 @@
+import type { ErrorCode } from './errors.ts';
+import type { FunctionSpec, Provenance } from './function-spec.ts';
+import type { Person } from './source-event.ts';
+
+/** What a commit of the GitOps repository did, from its `Towline-Kind` trailer; `edit` is a person's direct commit. */
+export const commitKinds = ['deploy', 'remove', 'revert', 'hold', 'resume', 'promote', 'edit'] as const;
+export type CommitKind = (typeof commitKinds)[number];
+
+/** The trailers of DESIGN.md §4. Read with git's own parser, never from prose. */
+export const trailerKeys = [
+  'Towline-Kind',
+  'Towline-Function',
+  'Towline-Deploy',
+  'Towline-Source',
+  'Towline-Source-Commit',
+  'Towline-Image',
+  'Towline-Build',
+  'Towline-Actor',
+  'Towline-Reason',
+  'Towline-Reverts',
+] as const;
+export type TrailerKey = (typeof trailerKeys)[number];
+
+export interface DeployIntent {
+  /** The deploy record's id. Writing the same build twice is one commit, however often it is asked. */
+  buildId: string;
+  /** `rebuild`: a re-run or a recovered event. It never brings back a source commit that was deployed before and replaced since. */
+  trigger: 'push' | 'rebuild';
+  spec: FunctionSpec;
+  provenance: Provenance;
+  sourceSubject: string;
+  actor: Person;
+}
+
+export interface RemoveIntent {
+  owner: string;
+  /** All in one commit. */
+  functionNames: string[];
+  repo: string;
+  sourceCommit: string | null;
+  reason: string;
+  actor: Person;
+}
+
+export interface RevertIntent {
+  owner: string;
+  functionName: string;
+  /** The GitOps commit whose state of the function's file becomes current again. */
+  toCommit: string;
+  reason: string;
+  actor: Person;
+  /** The head the person saw; if the function's file changed since, the outcome is `conflict`. */
+  expectedCommit?: string | undefined;
+}
+
+/** Expected outcomes are values; only faults are thrown. */
+export type WriteOutcome =
+  | { type: 'pushed'; commit: string; written: WrittenFunction[] }
+  /** The repository already says so; `commit` is the one that did. */
+  | { type: 'unchanged'; commit: string; written: WrittenFunction[] }
+  | { type: 'skipped'; reason: string }
+  | { type: 'refused'; code: ErrorCode; message: string }
+  | { type: 'conflict'; message: string };
+
+export interface WrittenFunction {
+  functionName: string;
+  number: number;
+}
+
+/** One commit that touched one function's file. */
+export interface HistoryEntry {
+  commit: string;
+  owner: string;
+  functionName: string;
+  number: number;
+  kind: CommitKind;
+  subject: string;
+  author: { name: string; email: string };
+  /** Milliseconds since the epoch. */
+  committedAt: number;
+  sourceCommit: string | null;
+  source: string | null;
+  image: string | null;
+  buildId: string | null;
+  actor: string | null;
+  reason: string | null;
+  /** The commit that this one undoes, by trailer, by git's own revert line or by content. */
+  reverts: string | null;
+  /** The deploy number whose file content this commit restored, if it restored one. */
+  restores: number | null;
+  /** The number of the later commit that undid this one. */
+  revertedBy: number | null;
+  /** Not written by Towline but pushed to the repository by a person. */
+  direct: boolean;
+  /** Whether the function's file on the branch is this commit's. */
+  current: boolean;
+  /** Whether the file exists after this commit. */
+  present: boolean;
+}
+
+export interface ManifestDiff {
+  from: string | null;
+  to: string;
+  /** Unified diff of the one file, as git prints it. */
+  unified: string;
+  /** What changed, in words: "image 1a2b3c4 → 9f8e7d6", "env GREETING changed". */
+  summary: string[];
+}
+
+/** One function as the head of the GitOps repository has it. */
+export interface CurrentFunction {
+  owner: string;
+  functionName: string;
+  path: string;
+  /** Blob id of the manifest. */
+  blob: string;
+  /** The full repository name from the annotation, or `null` if the manifest doesn't parse. */
+  repo: string | null;
+}
+
+export interface HistoryQuery {
+  owner: string;
+  functionName?: string | undefined;
+  limit?: number | undefined;
+  /** Only entries older than this commit. */
+  before?: string | undefined;
+}
+
+/** The contract of `manifest-writer/`: intents in, commits out, history back. Methods may be called concurrently. */
+export interface ManifestWriter {
+  deploy(intent: DeployIntent, signal?: AbortSignal): Promise<WriteOutcome>;
+  remove(intent: RemoveIntent, signal?: AbortSignal): Promise<WriteOutcome>;
+  revert(intent: RevertIntent, signal?: AbortSignal): Promise<WriteOutcome>;
+  /** Newest first. */
+  history(query: HistoryQuery): Promise<HistoryEntry[]>;
+  /** Of one function's file; `from: null` compares with the state before `to`. Throws `not_found`. */
+  diff(query: {
+    owner: string;
+    functionName: string;
+    from: string | null;
+    to: string;
+  }): Promise<ManifestDiff>;
+  /** The manifest's text at a commit. Throws `not_found`. */
+  at(query: { owner: string; functionName: string; commit: string }): Promise<string>;
+  /** Functions of one owner, or of all, at the head of the branch. */
+  current(owner?: string): Promise<CurrentFunction[]>;
+}

@@ -1,0 +1,46 @@
+/** Every path of the platform API and the dashboard, in one place, for servers, the dashboard, the CLI and tests. */
+
+const api = '/api/v1';
+const segment = encodeURIComponent;
+
+function withQuery(path: string, query: Record<string, string | number | undefined>): string {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
+  if (given.length === 0) return path;
+  return `${path}?${new URLSearchParams(given.map(([key, value]) => [key, String(value)]))}`;
+}
+
+export const apiPaths = {
+  me: () => `${api}/me`,
+  events: () => `${api}/events`,
+  owners: () => `${api}/owners`,
+  tokens: (owner: string) => `${api}/owners/${segment(owner)}/tokens`,
+  token: (owner: string, id: string) => `${api}/owners/${segment(owner)}/tokens/${segment(id)}`,
+  functions: (owner: string) => `${api}/owners/${segment(owner)}/functions`,
+  function: (owner: string, name: string) => `${api}/owners/${segment(owner)}/functions/${segment(name)}`,
+  history: (owner: string, name: string, query: { limit?: number; before?: string } = {}) =>
+    withQuery(`${api}/owners/${segment(owner)}/functions/${segment(name)}/history`, query),
+  diff: (owner: string, name: string, query: { from?: string; to: string }) =>
+    withQuery(`${api}/owners/${segment(owner)}/functions/${segment(name)}/diff`, query),
+  revert: (owner: string, name: string) =>
+    `${api}/owners/${segment(owner)}/functions/${segment(name)}/revert`,
+  pushes: (owner: string, query: { repo?: string; limit?: number } = {}) =>
+    withQuery(`${api}/owners/${segment(owner)}/pushes`, query),
+  push: (id: string) => `${api}/pushes/${segment(id)}`,
+  log: (id: string, query: { after?: number } = {}) => withQuery(`${api}/pushes/${segment(id)}/log`, query),
+  logText: (id: string) => `${api}/pushes/${segment(id)}/log.txt`,
+  logStream: (id: string) => `${api}/pushes/${segment(id)}/log/stream`,
+  rebuild: (id: string) => `${api}/pushes/${segment(id)}/rebuild`,
+  repos: (owner: string) => `${api}/owners/${segment(owner)}/repos`,
+  repo: (owner: string, name: string) => `${api}/owners/${segment(owner)}/repos/${segment(name)}`,
+};
+
+/** Pages of the dashboard; they never change once published (dashboard-and-cli.md §5). */
+export const pagePaths = {
+  login: () => '/login',
+  owner: (owner: string) => `/${segment(owner)}`,
+  function: (owner: string, name: string) => `/${segment(owner)}/${segment(name)}`,
+  deploys: (owner: string, name: string) => `/${segment(owner)}/${segment(name)}/deploys`,
+  push: (owner: string, id: string) => `/${segment(owner)}/pushes/${segment(id)}`,
+  pushes: (owner: string) => `/${segment(owner)}/pushes`,
+  newFunction: () => '/new',
+};

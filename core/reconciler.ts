@@ -1,0 +1,25 @@
+import type { DeployCause } from './deploy.ts';
+
+export interface FollowTarget {
+  owner: string;
+  functionName: string;
+  /** The GitOps commit to follow. */
+  commit: string;
+  /** `sha256:…` of the image that must be served; `null` follows a removal. */
+  digest: string | null;
+}
+
+export type FollowOutcome =
+  | { type: 'live' }
+  | { type: 'removed' }
+  | { type: 'failed'; stage: 'apply' | 'live'; cause: DeployCause }
+  /** A later commit replaced this one before it was live. */
+  | { type: 'superseded' };
+
+/** The way from a pushed commit to a served function. Adapters: the local apply loop, Flux, Argo CD. */
+export interface Reconciler {
+  /** Asks for the branch to be applied now. Cheap, may be called often; losing one only costs time. */
+  nudge(): void;
+  /** Resolves when the commit is live, removed, failed or replaced. `onApplied` fires once it is applied. */
+  follow(target: FollowTarget, onApplied: () => void, signal: AbortSignal): Promise<FollowOutcome>;
+}
