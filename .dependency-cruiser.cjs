@@ -41,10 +41,13 @@ module.exports = {
     },
     {
       name: 'local-uses-public-index',
-      comment: 'Export it from the service\'s index.ts.',
+      comment: "Export it from the service's index.ts.",
       severity: 'error',
       from: { path: '^local/', pathNot: notProduct },
-      to: { path: '^(builder|manifest-writer|router|auth|ui)/', pathNot: '^(builder|manifest-writer|router|auth|ui/server)/index\\.ts$' },
+      to: {
+        path: '^(builder|manifest-writer|router|auth|ui)/',
+        pathNot: '^(builder|manifest-writer|router|auth|ui/server)/index\\.ts$',
+      },
     },
     {
       name: 'product-never-imports-tests',
@@ -57,7 +60,10 @@ module.exports = {
       name: 'no-dev-dependencies',
       comment: 'What runs in production is a dependency, not a devDependency.',
       severity: 'error',
-      from: { path: '^(core|runtime|builder|manifest-writer|router|auth|ui|local)/', pathNot: `${notProduct}|^ui/web/` },
+      from: {
+        path: '^(core|runtime|builder|manifest-writer|router|auth|ui|local)/',
+        pathNot: `${notProduct}|^ui/web/`,
+      },
       to: { dependencyTypes: ['npm-dev'] },
     },
     {
@@ -72,6 +78,9 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     exclude: { path: '^(templates|ui/web/dist|\\.data|local/samples|gitops-repo-template)/' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
   },
 };

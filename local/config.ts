@@ -1,0 +1,83 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { booleanSetting, type ConfigOf, type Environment, integerSetting, readConfig, type Settings } from '../runtime/config.ts';
+
+const duration = (defaultMs: number, maxMs: number) => integerSetting({ min: 0, max: maxMs, default: defaultMs });
+const minute = 60_000;
+
+/** Every setting of the platform on one machine. docs/configuration.md is generated from this table. */
+export const localSettings = {
+  port: {
+    env: 'PORT',
+    schema: integerSetting({ min: 0, max: 65_535, default: 8080 }),
+    defaultText: '8080',
+    description: 'Port on 127.0.0.1 for everything; 0 takes a free one.',
+  },
+  dataDir: {
+    env: 'TOWLINE_DATA',
+    schema: z.string().default('.data').transform((path) => resolve(path)),
+    defaultText: '`.data`',
+    description: 'Folder for repositories, artifacts, databases, logs and keys.',
+  },
+  owner: {
+    env: 'TOWLINE_OWNER',
+    schema: z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,37}[a-z0-9])?$/, 'must be a lower-case DNS label of at most 39 characters').default('demo'),
+    defaultText: '`demo`',
+    description: 'The first owner, made on the first start; it operates the platform.',
+  },
+  samples: {
+    env: 'TOWLINE_SAMPLES',
+    schema: booleanSetting(true),
+    defaultText: '`true`',
+    description: 'Whether the first start pushes the sample repositories.',
+  },
+  logLevel: {
+    env: 'TOWLINE_LOG_LEVEL',
+    schema: z.enum(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'], 'must be a pino level').default('silent'),
+    defaultText: '`silent`',
+    description: 'JSON logs on standard error, from this level up.',
+  },
+  maxConcurrentBuilds: {
+    env: 'TOWLINE_MAX_BUILDS',
+    schema: integerSetting({ min: 1, max: 64, default: 4 }),
+    defaultText: '4',
+    description: 'Builds that run at the same time.',
+  },
+  buildTimeoutMs: {
+    env: 'TOWLINE_BUILD_TIMEOUT_MS',
+    schema: duration(15 * minute, 240 * minute),
+    defaultText: '900000',
+    description: 'Milliseconds that one build may take.',
+  },
+  readyTimeoutMs: {
+    env: 'TOWLINE_READY_TIMEOUT_MS',
+    schema: duration(20_000, 10 * minute),
+    defaultText: '20000',
+    description: 'Milliseconds that a new version has to get healthy.',
+  },
+  idleAfterMs: {
+    env: 'TOWLINE_IDLE_AFTER_MS',
+    schema: duration(0, 24 * 60 * minute),
+    defaultText: '0',
+    description: 'Milliseconds without a request after which a function sleeps; 0 never.',
+  },
+  maxLogBytes: {
+    env: 'TOWLINE_MAX_LOG_BYTES',
+    schema: integerSetting({ min: 10_000, max: 1_000_000_000, default: 16_000_000 }),
+    defaultText: '16000000',
+    description: 'Bytes kept of one push’s build log.',
+  },
+  maxContextBytes: {
+    env: 'TOWLINE_MAX_CONTEXT_BYTES',
+    schema: integerSetting({ min: 10_000, max: 10_000_000_000, default: 200_000_000 }),
+    defaultText: '200000000',
+    description: 'Bytes of one function’s build context.',
+  },
+} satisfies Settings;
+
+export type LocalConfig = ConfigOf<typeof localSettings>;
+
+/** Throws `config_invalid` with every problem at once. */
+export function parseLocalConfig(env: Environment): LocalConfig {
+  return readConfig(localSettings, env);
+}
