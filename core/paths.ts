@@ -13,6 +13,7 @@ export const apiPaths = {
   me: () => `${api}/me`,
   events: () => `${api}/events`,
   owners: () => `${api}/owners`,
+  loginLinks: () => `${api}/login-links`,
   tokens: (owner: string) => `${api}/owners/${segment(owner)}/tokens`,
   token: (owner: string, id: string) => `${api}/owners/${segment(owner)}/tokens/${segment(id)}`,
   functions: (owner: string) => `${api}/owners/${segment(owner)}/functions`,

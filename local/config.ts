@@ -1,8 +1,16 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { booleanSetting, type ConfigOf, type Environment, integerSetting, readConfig, type Settings } from '../runtime/config.ts';
+import {
+  booleanSetting,
+  type ConfigOf,
+  type Environment,
+  integerSetting,
+  readConfig,
+  type Settings,
+} from '../runtime/config.ts';
 
-const duration = (defaultMs: number, maxMs: number) => integerSetting({ min: 0, max: maxMs, default: defaultMs });
+const duration = (defaultMs: number, maxMs: number) =>
+  integerSetting({ min: 0, max: maxMs, default: defaultMs });
 const minute = 60_000;
 
 /** Every setting of the platform on one machine. docs/configuration.md is generated from this table. */
@@ -15,13 +23,22 @@ export const localSettings = {
   },
   dataDir: {
     env: 'TOWLINE_DATA',
-    schema: z.string().default('.data').transform((path) => resolve(path)),
+    schema: z
+      .string()
+      .default('.data')
+      .transform((path) => resolve(path)),
     defaultText: '`.data`',
     description: 'Folder for repositories, artifacts, databases, logs and keys.',
   },
   owner: {
     env: 'TOWLINE_OWNER',
-    schema: z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,37}[a-z0-9])?$/, 'must be a lower-case DNS label of at most 39 characters').default('demo'),
+    schema: z
+      .string()
+      .regex(
+        /^[a-z0-9](?:[a-z0-9-]{0,37}[a-z0-9])?$/,
+        'must be a lower-case DNS label of at most 39 characters',
+      )
+      .default('demo'),
     defaultText: '`demo`',
     description: 'The first owner, made on the first start; it operates the platform.',
   },
@@ -33,7 +50,9 @@ export const localSettings = {
   },
   logLevel: {
     env: 'TOWLINE_LOG_LEVEL',
-    schema: z.enum(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'], 'must be a pino level').default('silent'),
+    schema: z
+      .enum(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'], 'must be a pino level')
+      .default('silent'),
     defaultText: '`silent`',
     description: 'JSON logs on standard error, from this level up.',
   },

@@ -1,0 +1,48 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Front } from './listen.ts';
+
+type Handle = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface Rooms {
+  router: {
+    matches(request: IncomingMessage): boolean;
+    handle: Handle;
+    upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  };
+  gitHost: { handle: Handle };
+  builder: { webhook: Handle };
+  auth: { handle: Handle };
+  api: { handle: Handle };
+}
+
+const prefixes: [string, (rooms: Rooms) => Handle][] = [
+  ['/git/', (rooms) => rooms.gitHost.handle],
+  ['/webhooks/', (rooms) => rooms.builder.webhook],
+  ['/login', (rooms) => rooms.auth.handle],
+  ['/logout', (rooms) => rooms.auth.handle],
+  ['/.well-known/', (rooms) => rooms.auth.handle],
+];
+
+function startsPath(path: string, prefix: string): boolean {
+  if (prefix.endsWith('/')) return path.startsWith(prefix);
+  return path === prefix || path.startsWith(`${prefix}/`);
+}
+
+function roomFor(rooms: Rooms, request: IncomingMessage): Handle {
+  if (rooms.router.matches(request)) return rooms.router.handle;
+  const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+  const found = prefixes.find(([prefix]) => startsPath(path, prefix));
+  return found ? found[1](rooms) : rooms.api.handle;
+}
+
+/** One port for everything of one machine: which room answers is decided by host, then by path. */
+export function createFront(rooms: Rooms): Front {
+  return {
+    request: (request, response) => roomFor(rooms, request)(request, response),
+    upgrade(request, socket, head) {
+      if (rooms.router.matches(request)) return rooms.router.upgrade(request, socket, head);
+      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import { fileURLToPath } from 'node:url';
+import { describeError, TowlineError } from '../core/errors.ts';
+import { aborted, abortOnSignals, armKillTimer } from '../runtime/lifecycle.ts';
+import { parseLocalConfig } from './config.ts';
+import { parseFlags, usage } from './flags.ts';
+import { run } from './run.ts';
+
+/** Longer than any drain: then the process ends even if something hangs. */
+const stopGraceMs = 15_000;
+
+async function main(): Promise<void> {
+  const flags = parseFlags(process.argv.slice(2));
+  if (flags.help) {
+    process.stdout.write(usage);
+    return;
+  }
+  const env = flags.verbose ? { TOWLINE_LOG_LEVEL: 'info', ...process.env } : process.env;
+  const config = parseLocalConfig(env);
+  if (flags.checkConfig) {
+    process.stdout.write('towline: the configuration is valid\n');
+    return;
+  }
+  const signal = abortOnSignals(process);
+  const packageDir = fileURLToPath(new URL('..', import.meta.url));
+  await using running = await run(config, {
+    ...flags,
+    packageDir,
+    env: process.env,
+    output: process.stdout,
+    signal,
+  });
+  await aborted(signal);
+  running.stopping();
+  armKillTimer(process, stopGraceMs);
+}
+
+const exitCodes: Partial<Record<string, number>> = {
+  config_invalid: 2,
+  bad_request: 2,
+  node_too_old: 3,
+  git_missing: 3,
+};
+
+try {
+  await main();
+} catch (error) {
+  const known = error instanceof TowlineError;
+  process.stderr.write(`towline: ${known ? describeError(error) : String((error as Error).stack)}\n`);
+  process.exitCode = (known ? exitCodes[error.code] : undefined) ?? 1;
+}

@@ -1,0 +1,30 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import type { Accounts, Authenticator, Owner } from '../core/auth.ts';
+
+/** A random 256-bit secret, made once and kept in a file that only this user can read. */
+export function keptSecret(file: string): string {
+  if (!existsSync(file))
+    writeFileSync(file, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'wx' });
+  return readFileSync(file, 'utf8').trim();
+}
+
+/** The owner that operates this machine's platform, made on the first start. */
+export function firstOwner(accounts: Accounts, slug: string): Owner {
+  const known = accounts.ownerBySlug(slug);
+  return (
+    known ?? accounts.createOwner({ slug, role: 'operator', name: slug, email: `${slug}@towline.localhost` })
+  );
+}
+
+/** The token that the CLI and git on this machine use; a new one if it was revoked or lost. */
+export async function keptToken(file: string, owner: Owner, auth: Accounts & Authenticator): Promise<string> {
+  if (existsSync(file)) {
+    const token = readFileSync(file, 'utf8').trim();
+    const identity = await auth.fromToken(token);
+    if (identity?.ownerId === owner.id) return token;
+  }
+  const { token } = auth.createToken({ ownerId: owner.id, name: 'this machine', ttlMs: null });
+  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  return token;
+}

@@ -1,0 +1,247 @@
+import { join, resolve } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { Command, type CommanderError } from 'commander';
+import type { FunctionDetail, FunctionSummary, Me, RevertResult } from '../../core/api.ts';
+import type { HistoryEntry, ManifestDiff } from '../../core/manifest-writer.ts';
+import { apiPaths } from '../../core/paths.ts';
+import { CliError, type Client, createClient, exitCodes, findConnection } from './client.ts';
+import { newFunction, newFunctionLanguages } from './new-function.ts';
+import { functionTable, historyTable } from './print.ts';
+
+export interface CliContext {
+  env: Record<string, string | undefined>;
+  cwd: string;
+  packageDir: string;
+  stdin: Readable;
+  stdout: Writable;
+  stderr: Writable;
+}
+
+interface Scope {
+  client: Client;
+  owner: string;
+  json: boolean;
+  /** Data for people or, with `--json`, for programs. */
+  show(value: unknown, asText: () => string): void;
+}
+
+function dataDirOf(context: CliContext): string {
+  return context.env['TOWLINE_DATA']
+    ? resolve(context.cwd, context.env['TOWLINE_DATA'])
+    : join(context.packageDir, '.data');
+}
+
+function connect(context: CliContext): Client {
+  const { env } = context;
+  return createClient(
+    findConnection({ url: env['TOWLINE_URL'], token: env['TOWLINE_TOKEN'], dataDir: dataDirOf(context) }),
+  );
+}
+
+async function openScope(context: CliContext, options: { json?: boolean; owner?: string }): Promise<Scope> {
+  const client = connect(context);
+  const json = options.json === true;
+  const wanted = options.owner ?? context.env['TOWLINE_OWNER'];
+  const owner = wanted ?? (await client.request<Me>('GET', apiPaths.me())).identity.owner;
+  return {
+    client,
+    owner,
+    json,
+    show: (value, asText) => context.stdout.write(json ? `${JSON.stringify(value)}\n` : asText()),
+  };
+}
+
+function historyOf(scope: Scope, name: string, limit: number): Promise<HistoryEntry[]> {
+  return scope.client.request('GET', apiPaths.history(scope.owner, name, { limit }));
+}
+
+/** `#3`, `3`, a commit's start, or nothing: the version before the one that is current. */
+function pickVersion(entries: HistoryEntry[], wanted: string | undefined): HistoryEntry {
+  const current = entries.find((entry) => entry.current);
+  const number = wanted === undefined ? undefined : Number(wanted.replace(/^#/, ''));
+  const found =
+    wanted === undefined
+      ? entries.find(
+          (entry) => entry.present && !entry.current && entry.number < (current?.number ?? Infinity),
+        )
+      : entries.find(
+          (entry) => entry.number === number || (wanted.length >= 7 && entry.commit.startsWith(wanted)),
+        );
+  if (found) return found;
+  const what = wanted === undefined ? 'an earlier version' : `deploy ${wanted}`;
+  throw new CliError(exitCodes.notFound, 'not_found', `there is no ${what}`, 'see "towline history"');
+}
+
+async function rollback(
+  scope: Scope,
+  name: string,
+  wanted: string | undefined,
+  reason: string,
+): Promise<void> {
+  const entries = await historyOf(scope, name, 200);
+  const target = pickVersion(entries, wanted);
+  const current = entries.find((entry) => entry.current);
+  const body = { toCommit: target.commit, reason, ...(current ? { expectedCommit: current.commit } : {}) };
+  const result = await scope.client.request<RevertResult>('POST', apiPaths.revert(scope.owner, name), body);
+  scope.show(result, () =>
+    result.unchanged
+      ? `${name} is at #${target.number}'s state already\n`
+      : `${name} is back to #${target.number} as #${result.number} (gitops ${result.commit.slice(0, 7)})\n`,
+  );
+}
+
+async function showStatus(scope: Scope, name: string): Promise<void> {
+  const detail = await scope.client.request<FunctionDetail>('GET', apiPaths.function(scope.owner, name));
+  const reason = detail.summary.reason ? `\n${detail.summary.reason}` : '';
+  scope.show(detail, () => `${functionTable([detail.summary])}${reason}`.trimEnd().concat('\n'));
+}
+
+async function showBuildLog(scope: Scope, name: string): Promise<void> {
+  const detail = await scope.client.request<FunctionDetail>('GET', apiPaths.function(scope.owner, name));
+  const pushId = detail.summary.lastDeploy?.pushId;
+  if (!pushId)
+    throw new CliError(exitCodes.notFound, 'not_found', `${name} has no build log on this platform`);
+  const log = await scope.client.text(apiPaths.logText(pushId));
+  scope.show({ pushId, log }, () => log);
+}
+
+async function showDiff(scope: Scope, name: string, wanted: string | undefined): Promise<void> {
+  const entries = await historyOf(scope, name, 200);
+  const target = wanted === undefined ? entries[0] : pickVersion(entries, wanted);
+  if (!target) throw new CliError(exitCodes.notFound, 'not_found', `${name} has no history`);
+  const diff = await scope.client.request<ManifestDiff>(
+    'GET',
+    apiPaths.diff(scope.owner, name, { to: target.commit }),
+  );
+  scope.show(diff, () => `${diff.summary.map((line) => `# ${line}\n`).join('')}${diff.unified}`);
+}
+
+function quoted(argument: string): string {
+  return `'${argument.replaceAll("'", `'\\''`)}'`;
+}
+
+async function makeFunction(
+  context: CliContext,
+  scope: Scope,
+  language: string,
+  name: string,
+): Promise<void> {
+  const cli = join(context.packageDir, 'ui/cli/towline.js');
+  const helper = `!TOWLINE_DATA=${quoted(dataDirOf(context))} ${quoted(process.execPath)} ${quoted(cli)} credential`;
+  const made = await newFunction({
+    language,
+    name,
+    parentDir: context.cwd,
+    owner: scope.owner,
+    origin: scope.client.connection.origin,
+    credentialHelper: helper,
+    path: context.env['PATH'] ?? '',
+  });
+  scope.show(made, () => `made ${made.dir}\nnext: cd ${name} && git push towline main\n`);
+}
+
+/** Git's credential helper protocol (gitcredentials(7)): only "get" is answered, only for this platform. */
+async function credential(context: CliContext, action: string): Promise<void> {
+  const asked = await text(context.stdin);
+  if (action !== 'get') return;
+  const { connection } = connect(context);
+  const fields = new Map(
+    asked.split('\n').map((line) => [line.split('=')[0], line.slice(line.indexOf('=') + 1)]),
+  );
+  if (`${fields.get('protocol')}://${fields.get('host')}` !== connection.origin) return;
+  context.stdout.write(`username=${fields.get('username') ?? 'towline'}\npassword=${connection.token}\n`);
+}
+
+/** The command line `towline`: everything it does goes through the platform API. */
+export function createProgram(context: CliContext): Command {
+  const program = new Command('towline')
+    .description('Push source, get a running function at a URL.')
+    .option('--json', 'print JSON for programs')
+    .option('--owner <owner>', 'whose functions (default: your own, or TOWLINE_OWNER)')
+    .configureOutput({
+      writeOut: (line) => context.stdout.write(line),
+      writeErr: (line) => context.stderr.write(line),
+    })
+    .showSuggestionAfterError()
+    .exitOverride((error: CommanderError) => {
+      throw error;
+    });
+  const withScope =
+    <A extends unknown[]>(run: (scope: Scope, ...args: A) => Promise<void>) =>
+    async (...args: A) =>
+      run(await openScope(context, program.opts()), ...args);
+
+  program
+    .command('list')
+    .alias('ls')
+    .description('functions and their state')
+    .action(
+      withScope(async (scope) => {
+        const rows = await scope.client.request<FunctionSummary[]>('GET', apiPaths.functions(scope.owner));
+        scope.show(rows, () => functionTable(rows));
+      }),
+    );
+  program
+    .command('status <function>')
+    .alias('describe')
+    .description('one function')
+    .action(withScope(showStatus));
+  program
+    .command('history <function>')
+    .alias('deploys')
+    .description('its deploys, newest first, from git')
+    .action(
+      withScope(async (scope, name: string) => {
+        const entries = await historyOf(scope, name, 50);
+        scope.show(entries, () => historyTable(entries));
+      }),
+    );
+  program
+    .command('diff <function> [deploy]')
+    .description('what a deploy changed (default: the newest)')
+    .action(withScope(showDiff));
+  program
+    .command('logs <function>')
+    .description('the log of its last build')
+    .option('--build', 'the build log')
+    .action(withScope(showBuildLog));
+  program
+    .command('rollback <function> [deploy]')
+    .alias('revert')
+    .description('back to a deploy (default: the one before)')
+    .option('--reason <text>', 'why, for the history', '')
+    .action(
+      withScope((scope, name: string, deploy: string | undefined, options: { reason: string }) =>
+        rollback(scope, name, deploy, options.reason),
+      ),
+    );
+  program
+    .command('new <language> <name>')
+    .alias('init')
+    .description(`a repository with one function (${newFunctionLanguages.join(', ')})`)
+    .action(
+      withScope((scope, language: string, name: string) => makeFunction(context, scope, language, name)),
+    );
+  program
+    .command('token')
+    .description("prints git's password for this platform")
+    .action(
+      withScope(async (scope) =>
+        scope.show({ token: scope.client.connection.token }, () => `${scope.client.connection.token}\n`),
+      ),
+    );
+  program
+    .command('login')
+    .description('prints a new one-time link to the dashboard')
+    .action(
+      withScope(async (scope) => {
+        const link = await scope.client.request<{ url: string }>('POST', apiPaths.loginLinks(), {});
+        scope.show(link, () => `${link.url}\n`);
+      }),
+    );
+  program
+    .command('credential <action>', { hidden: true })
+    .action((action: string) => credential(context, action));
+  return program;
+}
