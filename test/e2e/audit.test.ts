@@ -33,8 +33,8 @@ describe('use 2: audit from git alone', () => {
 
   it("has trailers that git's own parser reads, and that a source commit's message cannot forge", async () => {
     const message = await gitOps.git('log', '-1', '--format=%B', '--', 'tenants/demo/hello.yaml');
-    gitOps.write({ '../message.txt': message });
-    const trailers = await gitOps.git('interpret-trailers', '--parse', '../message.txt');
+    gitOps.write({ '.git/message': message });
+    const trailers = await gitOps.git('interpret-trailers', '--parse', '.git/message');
     const keys = trailers.split('\n').map((line) => line.split(':')[0]);
     const value = (key: string) => new RegExp(`^${key}: (.*)$`, 'm').exec(trailers)?.[1];
 
