@@ -1,0 +1,118 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Identity } from '../core/access.ts';
+import type { Accounts, Authenticator } from '../core/auth.ts';
+import { TowlineError } from '../core/errors.ts';
+import { createHttpApp } from '../runtime/http-service.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { createSqliteAccountStore } from './accounts/account-store-sqlite.ts';
+import { createAccounts, identityOf } from './accounts/accounts.ts';
+import { openAuthDatabase } from './auth-database.ts';
+import { createKeyRing } from './keys/key-ring.ts';
+import { createFolderKeyStore } from './keys/key-store-folder.ts';
+import { createAttemptLimiter } from './login/attempt-limiter.ts';
+import { createOneTimeLinkProvider } from './login/identity-provider-one-time-link.ts';
+import { loginRoutes } from './login/login-routes.ts';
+import { createSqliteTicketStore } from './login/ticket-store-sqlite.ts';
+import { createSqliteRevocationList } from './sessions/revocation-list-sqlite.ts';
+import { createSessionCookie } from './sessions/session-cookie.ts';
+import { createSessionTokens } from './sessions/session-tokens.ts';
+
+export interface AuthConfig {
+  databasePath: string;
+  /** As `http://localhost:8080`; https makes cookies `Secure` with the `__Host-` prefix. */
+  publicOrigin: string;
+  /** Default: the public origin. */
+  issuer?: string | undefined;
+  /** Milliseconds; default 12 hours. */
+  sessionTtlMs?: number | undefined;
+  /** Milliseconds that a login link works; default 10 minutes. */
+  ticketTtlMs?: number | undefined;
+  /** Folder of the signing keys. */
+  keysDir: string;
+}
+
+export interface AuthDeps {
+  logger: Logger;
+  /** Milliseconds since the epoch; default `Date.now`. */
+  clock?: (() => number) | undefined;
+}
+
+export interface Auth extends Authenticator, Accounts, AsyncDisposable {
+  /** `/login`, `/logout` and `/.well-known/jwks.json`. */
+  handle(req: IncomingMessage, res: ServerResponse): void;
+  /** For `<publicOrigin>/login?ticket=…`. Throws `not_found`. */
+  createLoginTicket(ownerId: string): { ticket: string; expiresAt: number };
+  sessionCookieName: string;
+}
+
+const hour = 60 * 60_000;
+
+/** Accounts, API tokens, sessions and the login by one-time link. */
+export async function createAuth(config: AuthConfig, deps: AuthDeps): Promise<Auth> {
+  const clock = deps.clock ?? Date.now;
+  const publicOrigin = new URL(config.publicOrigin).origin;
+  const keys = createKeyRing(createFolderKeyStore({ folder: config.keysDir, clock }), clock);
+  await keys.all();
+  const database = openAuthDatabase(config.databasePath);
+  const accounts = createAccounts(createSqliteAccountStore(database), clock);
+  const cookie = createSessionCookie(publicOrigin.startsWith('https:'));
+  const sessions = createSessionTokens({
+    keys,
+    revocations: createSqliteRevocationList(database),
+    issuer: config.issuer ?? publicOrigin,
+    audience: publicOrigin,
+    ttlMs: config.sessionTtlMs ?? 12 * hour,
+    clock,
+  });
+  const links = createOneTimeLinkProvider({
+    store: createSqliteTicketStore(database),
+    ttlMs: config.ticketTtlMs ?? hour / 6,
+    clock,
+  });
+  const app = createHttpApp(deps.logger);
+  app.use(
+    loginRoutes({
+      publicOrigin,
+      providers: [links],
+      sessions,
+      cookie,
+      keys,
+      limiter: createAttemptLimiter({ maxFailures: 10, windowMs: 60_000, maxKeys: 10_000, clock }),
+      isOwner: (ownerId) => accounts.ownerById(ownerId) !== undefined,
+      clock,
+      logger: deps.logger,
+    }).routes(),
+  );
+  app.use(() => {
+    throw new TowlineError('not_found', 'there is nothing here');
+  });
+  const handle = app.callback();
+
+  async function fromCookies(header: string | undefined): Promise<Identity | undefined> {
+    for (const value of cookie.valuesIn(header)) {
+      const session = await sessions.verify(value);
+      const owner = session && accounts.ownerById(session.ownerId);
+      if (owner) return identityOf(owner, 'session');
+    }
+    return undefined;
+  }
+
+  const { ownerOfToken, ...publicAccounts } = accounts;
+  return {
+    ...publicAccounts,
+    fromCookies,
+    async fromToken(text) {
+      const owner = ownerOfToken(text);
+      return owner && identityOf(owner, 'token');
+    },
+    handle: (req, res) => void handle(req, res),
+    createLoginTicket(ownerId) {
+      if (!accounts.ownerById(ownerId)) throw new TowlineError('not_found', 'there is no such owner');
+      return links.createTicket(ownerId);
+    },
+    sessionCookieName: cookie.name,
+    async [Symbol.asyncDispose]() {
+      if (database.isOpen) database.close();
+    },
+  };
+}
