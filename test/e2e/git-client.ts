@@ -124,9 +124,10 @@ export async function push(
   clone: Clone,
   message: string,
   files: Files = {},
+  refspec = 'HEAD:main',
 ): Promise<{ commit: string; terminal: string }> {
   const commit = await clone.commit(message, files);
-  const result = await clone.try(['push', 'origin', 'HEAD:main']);
+  const result = await clone.try(['push', 'origin', refspec]);
   assert.equal(result.exitCode, 0, result.stderr);
   return { commit, terminal: result.stderr };
 }

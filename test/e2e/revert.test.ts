@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { RevertResult } from '../../core/api.ts';
 import type { PushRecord } from '../../core/deploy.ts';
@@ -20,6 +23,35 @@ functions:
 const handler = (version: string) =>
   `module.exports = async (event, context) => context.succeed('${version} ' + process.env.GREETING);\n`;
 const grace = { name: 'Grace Hopper', email: 'grace@example.org' };
+
+/** The event that the git host made of a push, made again as a forge's redelivery would. */
+function pushEvent(product: Product, record: PushRecord): object {
+  return {
+    type: 'push',
+    scm: 'git',
+    repository: {
+      id: `local:${record.owner}/${record.repo}`,
+      name: record.repo,
+      owner: record.owner,
+      ownerId: record.ownerId,
+      cloneUrl: `${product.ready.origin}/git/${record.owner}/${record.repo}.git`,
+      defaultBranch: 'main',
+      private: true,
+    },
+    actor: record.actor,
+    ref: record.ref,
+    before: record.before,
+    after: record.after,
+  };
+}
+
+function deliver(product: Product, event: object): ReturnType<Product['request']> {
+  const secret = readFileSync(join(product.dataDir, 'keys/webhook-secret'), 'utf8').trim();
+  const body = JSON.stringify(event);
+  const signature = createHmac('sha256', secret).update(body).digest('hex');
+  const headers = { 'content-type': 'application/json', 'x-towline-signature-256': `sha256=${signature}` };
+  return product.request('/webhooks/git', { method: 'POST', headers, body });
+}
 
 describe('use 3: revert code and configuration without a rebuild', () => {
   let product: Product;
@@ -67,6 +99,25 @@ describe('use 3: revert code and configuration without a rebuild', () => {
     });
 
     assert.equal(push.deploys[0]?.state, 'skipped');
+    assert.equal(await answer(), 'one hi');
+    assert.equal((await history()).length, 3);
+  });
+
+  it('accepts a redelivery of the reverted push and does nothing, under the old id or a new one', async () => {
+    const pushes = await product.api<PushRecord[]>('GET', apiPaths.pushes('demo'));
+    const second = pushes.find((record) => record.deploys.some((deploy) => deploy.number === 2));
+    assert.ok(second);
+    for (const id of [second.id, 'a-new-delivery-id']) {
+      const answer = await deliver(product, { ...pushEvent(product, second), id });
+      assert.equal(answer.status, 202, answer.body);
+    }
+    await push(
+      source,
+      'Unrelated',
+      { 'README.md': 'a later push on the same lane' },
+      'HEAD:refs/heads/other',
+    );
+
     assert.equal(await answer(), 'one hi');
     assert.equal((await history()).length, 3);
   });
