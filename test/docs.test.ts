@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { errorCodes } from '../core/errors.ts';
+import { configurationPage } from '../docs/generate-configuration.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
+
+describe('the documentation', () => {
+  it('lists exactly the error codes that exist', () => {
+    const listed = [...read('docs/errors.md').matchAll(/^\| `([a-z_]+)` \|/gm)].map((match) => match[1]);
+
+    assert.deepEqual(listed.sort(), [...errorCodes].sort());
+  });
+
+  it('has the configuration page that the settings generate', () => {
+    assert.equal(read('docs/configuration.md'), configurationPage(), 'run: npm run docs:configuration');
+  });
+
+  it('links only to files that exist', () => {
+    const pages = [
+      'README.md',
+      'ARCHITECTURE.md',
+      'CONTRIBUTING.md',
+      ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.md'))
+        .map((name) => `docs/${name}`),
+    ];
+    const broken = pages.flatMap((page) =>
+      [...read(page).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)]
+        .map((match) => match[1] ?? '')
+        .filter((target) => !existsSync(join(root, dirname(page), target)))
+        .map((target) => `${page} -> ${target}`),
+    );
+
+    assert.deepEqual(broken, []);
+  });
+});
