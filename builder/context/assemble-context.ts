@@ -1,9 +1,13 @@
-import { TowlineError } from '../../core/errors.ts';
+import { lstat, mkdir, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type SourcePlace, TowlineError } from '../../core/errors.ts';
 import type { Stack, StackFunction } from '../stack/stack.ts';
 import type { Template } from '../templates/template.ts';
+import { type CopyBudget, copyFolder, copyResolved, type TreeCopy } from './copy-tree.ts';
+import { resolveInside } from './repository-path.ts';
 
 export interface ContextRequest {
-  /** The clone's root: nothing outside it is ever read. */
+  /** The clone's root: nothing outside it is ever read. Nobody else may write to it meanwhile. */
   sourceDir: string;
   /** Made if it is missing; nothing outside it is ever written. */
   targetDir: string;
@@ -13,7 +17,82 @@ export interface ContextRequest {
   maxBytes: number;
 }
 
-/** Puts a build context together as faas-cli does. */
+/** faas-cli's own folders, when a handler is the repository's root. */
+const skippedAtTop = new Set(['build', 'template']);
+
+/**
+ * Puts a build context together as faas-cli does: the template, the handler's files over it, then the paths of
+ * `configuration.copy`. Throws `handler_missing`, `path_escapes`, `context_too_large` or `stack_invalid` with the place.
+ */
 export async function assembleContext(request: ContextRequest): Promise<{ files: number; bytes: number }> {
-  throw new TowlineError('internal', `not built yet: ${request.fn.name}`);
+  const { fn, template } = request;
+  const budget: CopyBudget = { files: 0, bytes: 0, entries: 0, maxBytes: request.maxBytes };
+  const place = fn.handlerPlace ?? fn.place;
+  const copy: TreeCopy = {
+    root: await realpath(request.sourceDir),
+    budget,
+    what: `the function "${fn.name}"`,
+    place,
+  };
+  const handler = await findHandler(copy.root, fn, place);
+  await mkdir(request.targetDir, { recursive: true });
+  const targetDir = await realpath(request.targetDir);
+  const templateRoot = await realpath(template.dir);
+  await copyFolder(
+    { root: templateRoot, budget, what: `the template "${template.language}"`, place: undefined },
+    { source: templateRoot, shown: '.', target: targetDir, trail: [] },
+  );
+  const target = join(targetDir, template.handlerFolder);
+  await copyFolder(copy, { source: handler, shown: fn.handler, target, trail: [] }, (name) =>
+    skippedAtTop.has(name),
+  );
+  for (const extra of request.copy) await copyExtra({ ...copy, place: extra.place }, extra.path, target);
+  return { files: budget.files, bytes: budget.bytes };
+}
+
+async function findHandler(root: string, fn: StackFunction, place: SourcePlace): Promise<string> {
+  const resolved = await resolveInside(root, fn.handler);
+  if (!resolved.found && resolved.why !== 'missing') {
+    throw new TowlineError('path_escapes', `the handler "${fn.handler}" leads out of the repository`, {
+      place,
+    });
+  }
+  if (!resolved.found) {
+    throw new TowlineError('handler_missing', `there is no folder "${fn.handler}" in the repository`, {
+      place,
+      hint: 'commit the folder, or name the right one as handler',
+    });
+  }
+  if ((await lstat(resolved.path)).isDirectory()) return resolved.path;
+  throw new TowlineError('handler_missing', `the handler "${fn.handler}" is not a folder`, {
+    place,
+    hint: 'name the folder that holds the code, not the file',
+  });
+}
+
+async function copyExtra(copy: TreeCopy, path: string, handlerTarget: string): Promise<void> {
+  const resolved = await resolveInside(copy.root, path);
+  if (!resolved.found && resolved.why !== 'missing') {
+    throw new TowlineError('path_escapes', `configuration.copy: "${path}" leads out of the repository`, {
+      place: copy.place,
+    });
+  }
+  if (!resolved.found || resolved.segments.length === 0) {
+    throw new TowlineError('stack_invalid', `configuration.copy: there is no "${path}" in the repository`, {
+      place: copy.place,
+    });
+  }
+  await mkdir(join(handlerTarget, path, '..'), { recursive: true }).catch((cause) => {
+    throw new TowlineError(
+      'stack_invalid',
+      `configuration.copy: the handler has a file in the way of "${path}"`,
+      { place: copy.place, cause },
+    );
+  });
+  await copyResolved(copy, {
+    source: resolved.path,
+    shown: path,
+    target: join(handlerTarget, path),
+    trail: [],
+  });
 }

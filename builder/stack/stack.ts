@@ -18,6 +18,8 @@ export interface StackFunction {
   readOnlyRootFilesystem: boolean;
   buildArgs: Record<string, string>;
   place: SourcePlace;
+  /** Where `handler` is written. */
+  handlerPlace?: SourcePlace | undefined;
 }
 
 export interface Stack {
