@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import type { FunctionSummary } from '../../core/api.ts';
+import type { HistoryEntry } from '../../core/manifest-writer.ts';
+import { apiPaths } from '../../core/paths.ts';
+import { launchBrowser } from '../../test/e2e/browser.ts';
+import { eventually, Product } from '../../test/e2e/product.ts';
+
+// The pictures of README.md, from the running product and its own samples: npm run docs:screenshots
+
+await using product = await Product.start({ env: { TOWLINE_SAMPLES: 'true' } });
+await eventually(
+  'the samples to have ended',
+  async () => {
+    const rows = await product.api<FunctionSummary[]>('GET', apiPaths.functions('demo'));
+    return (
+      rows.length >= 5 &&
+      rows.every((row) => row.lastDeploy && ['live', 'failed'].includes(row.lastDeploy.state))
+    );
+  },
+  120_000,
+);
+const history = await product.api<HistoryEntry[]>('GET', apiPaths.history('demo', 'counter'));
+const second = history.find((entry) => entry.number === 2);
+if (second)
+  await product.api('POST', apiPaths.revert('demo', 'counter'), {
+    toCommit: second.commit,
+    reason: 'counts in the wrong direction',
+  });
+
+const browser = await launchBrowser();
+try {
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    deviceScaleFactor: 2,
+    colorScheme: 'light',
+  });
+  const page = await context.newPage();
+  await page.goto(product.ready.loginUrl);
+  await page.getByRole('link', { name: 'hello', exact: true }).first().waitFor();
+  await page.screenshot({ path: join(import.meta.dirname, 'functions.png') });
+  await page.goto(`${product.ready.origin}/demo/counter/deploys`);
+  await page.getByText('#4').first().waitFor();
+  await page.screenshot({ path: join(import.meta.dirname, 'deploys.png') });
+} finally {
+  await browser.close();
+}
