@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import { digestOf } from '../../core/names.ts';
+
+/** One function as the GitOps repository asks for it: what to run, and where it came from. */
+export const DesiredFunction = z.object({
+  owner: z.string(),
+  ownerId: z.string(),
+  functionName: z.string(),
+  /** Ends in `@sha256:…`. */
+  image: z.string(),
+  environment: z.record(z.string(), z.string()),
+  repo: z.string(),
+  branch: z.string(),
+  sourceCommit: z.string(),
+});
+export type DesiredFunction = z.infer<typeof DesiredFunction>;
+
+/** What a process is started from: two versions with the same key need no restart between them. */
+export function runKey(version: DesiredFunction): string {
+  const environment = Object.entries(version.environment).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([digestOf(version.image) ?? version.image, environment]);
+}
+
+/** How people recognise a version: the first seven characters of its source commit. */
+export function shortVersion(version: DesiredFunction): string {
+  return version.sourceCommit.slice(0, 7) || (digestOf(version.image)?.slice(7, 14) ?? version.image);
+}

@@ -1,0 +1,147 @@
+import { constants } from 'node:fs';
+import { access, mkdtemp, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { TowlineError } from '../../core/errors.ts';
+import { type Artifact, openArtifact } from './artifact-store.ts';
+import type { SupervisorConfig } from './config.ts';
+import type { DesiredFunction } from './desired-function.ts';
+import { startForkInstance } from './fork-instance.ts';
+import { untilHealthy } from './health-check.ts';
+import type { Instance } from './instance.ts';
+import { markerVariable } from './orphans.ts';
+import { createPortPool } from './port-pool.ts';
+import { startProcessInstance } from './process-instance.ts';
+import { createStartGate } from './start-gate.ts';
+
+/** Brings up one instance of a version. */
+export interface Starter {
+  /** Resolves with a healthy instance. Throws `unhealthy` or `image_gone` with the cause; leaves nothing behind then. */
+  start(version: DesiredFunction, onOutput: (chunk: Buffer) => void, signal: AbortSignal): Promise<Instance>;
+}
+
+export interface StarterDeps {
+  marker: string;
+  homesDir: string;
+  random: () => number;
+}
+
+const gateHoldMs = 2_000;
+/** A port that was free at the test may be taken when the function binds it. */
+const maxPortTries = 3;
+const portTaken = /EADDRINUSE|address already in use/i;
+
+export function createStarter(config: SupervisorConfig, deps: StarterDeps): Starter {
+  const ports = createPortPool(config.portRange, deps.random);
+  const gate = createStartGate(config.maxConcurrentStarts, gateHoldMs);
+
+  async function launch(artifact: Artifact, version: DesiredFunction, onOutput: (chunk: Buffer) => void) {
+    const port = await ports.lease();
+    const home = await mkdtemp(path.join(deps.homesDir, 'home-'));
+    const environment = {
+      PATH: config.path,
+      HOME: home,
+      TMPDIR: home,
+      ...artifact.descriptor.environment,
+      ...version.environment,
+      PORT: String(port),
+      http_port: String(port),
+      [markerVariable]: deps.marker,
+    };
+    const cleanUp = async () => {
+      ports.release(port);
+      await rm(home, { recursive: true, force: true, maxRetries: 2 });
+    };
+    try {
+      const instance = startInstance({ artifact, port, environment, onOutput, limits: config });
+      const ended = instance.ended.then(async (how) => {
+        await cleanUp();
+        return how;
+      });
+      return { ...instance, ended };
+    } catch (error) {
+      await cleanUp();
+      throw unhealthy(`could not be started: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  async function startHealthy(
+    version: DesiredFunction,
+    onOutput: (chunk: Buffer) => void,
+    signal: AbortSignal,
+  ): Promise<Instance> {
+    const artifact = await openArtifact(config.artifactsDir, version.image);
+    await requireProgram(artifact, config.path);
+    for (let tries = 1; ; tries++) {
+      signal.throwIfAborted();
+      const instance = await launch(artifact, version, onOutput);
+      const failure = await whyNotReady(instance, config.readyTimeoutMs, signal);
+      if (failure === undefined) return instance;
+      instance.kill();
+      await instance.ended;
+      signal.throwIfAborted();
+      const isPortTaken = portTaken.test(failure.message) || instance.tail.includes(portTaken);
+      if (!isPortTaken || tries === maxPortTries) throw failure;
+    }
+  }
+
+  return {
+    async start(version, onOutput, signal) {
+      const release = await gate.enter(signal);
+      try {
+        return await startHealthy(version, onOutput, signal);
+      } finally {
+        release();
+      }
+    },
+  };
+}
+
+function startInstance(spec: Parameters<typeof startProcessInstance>[0]): Instance {
+  const { mode } = spec.artifact.descriptor;
+  return mode === 'http' ? startProcessInstance(spec) : startForkInstance(spec, mode);
+}
+
+/** Waits until it is healthy (`undefined`), has ended, or has had its time. */
+async function whyNotReady(
+  instance: Instance,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<TowlineError | undefined> {
+  const isOver = new AbortController();
+  const hasEnded = instance.ended.then((how) => {
+    isOver.abort();
+    return unhealthy(withTail(`${how} before it was healthy`, instance));
+  });
+  const limit = AbortSignal.any([signal, isOver.signal, AbortSignal.timeout(timeoutMs)]);
+  const isHealthy = untilHealthy(instance.origin, limit).then(
+    () => undefined,
+    () => unhealthy(withTail(`did not answer its health check within ${timeoutMs / 1000} s`, instance)),
+  );
+  return Promise.race([hasEnded, isHealthy]);
+}
+
+/** Fork modes start their program with the first request only; a missing one is told at once. */
+async function requireProgram(artifact: Artifact, searchPath: string): Promise<void> {
+  const [program = ''] = artifact.descriptor.command;
+  if (artifact.descriptor.mode === 'http') return;
+  const folders = program.includes('/') ? [''] : searchPath.split(path.delimiter);
+  for (const folder of folders) {
+    const file = path.resolve(artifact.root, folder, program);
+    const isThere = await access(file, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return;
+  }
+  throw unhealthy(`the program "${program}" was not found`);
+}
+
+function unhealthy(message: string): TowlineError {
+  return new TowlineError('unhealthy', message);
+}
+
+/** What happened, with the telling line of its output. */
+export function withTail(what: string, instance: Instance): string {
+  const line = instance.tail.cause();
+  return line === '' ? what : `${what}: ${line}`;
+}

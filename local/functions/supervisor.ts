@@ -1,0 +1,263 @@
+import type { CatalogChange, CatalogEntry, FunctionCatalog } from '../../core/catalog.ts';
+import type { DeployCause } from '../../core/deploy.ts';
+import { TowlineError } from '../../core/errors.ts';
+import type { EventBus } from '../../core/events.ts';
+import { delay } from '../../runtime/lifecycle.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { type SupervisorOptions, supervisorDefaults } from './config.ts';
+import type { DesiredFunction } from './desired-function.ts';
+import { createManagedFunction, type ManagedFunction, type Progress } from './managed-function.ts';
+import { endOrphans } from './orphans.ts';
+import { createOutputLog, type OutputLog } from './output-log.ts';
+import { startRunner } from './runner.ts';
+import { createStarter } from './starter.ts';
+import { openStateFolder } from './state-folder.ts';
+
+export interface SupervisorDeps {
+  logger: Logger;
+  events: EventBus;
+  /** Milliseconds since the epoch. */
+  now?: (() => number) | undefined;
+  /** In [0, 1). */
+  random?: (() => number) | undefined;
+  /** Waits between starts; rejects if the signal aborts. */
+  wait?: ((ms: number, signal: AbortSignal) => Promise<void>) | undefined;
+}
+
+/** Names a function; the supervisor knows no other key. */
+export interface FunctionName {
+  owner: string;
+  functionName: string;
+}
+
+/** Runs functions as processes of this machine: the local adapter of the function catalog. */
+export interface Supervisor extends FunctionCatalog, AsyncDisposable {
+  /** Asks for a version to be what serves. Level-triggered: asking again for the same changes nothing. Throws `name_invalid`. */
+  apply(desired: DesiredFunction): void;
+  /** Says that what is asked for cannot even be tried; what served goes on. Throws `name_invalid`. */
+  reject(name: FunctionName, problem: DeployCause): void;
+  /** Stops a function and forgets it; its entry goes once its last process has ended. */
+  remove(owner: string, functionName: string): void;
+  /** Forgets what is kept of functions that are neither managed nor in `names`. */
+  forgetAllBut(names: readonly FunctionName[]): Promise<void>;
+  /** How far the version asked for has come; `undefined` if none is asked for. */
+  progress(owner: string, functionName: string): Progress | undefined;
+  /** Resolves when no start is under way and nothing drains. */
+  settled(owner: string, functionName: string, signal?: AbortSignal): Promise<CatalogEntry | undefined>;
+}
+
+const maxIdleCheckMs = 30_000;
+
+/** Takes over a state folder, ends what a killed predecessor left running, and waits for functions to be asked for. */
+export async function createSupervisor(
+  options: SupervisorOptions,
+  deps: SupervisorDeps,
+): Promise<Supervisor> {
+  const config = { ...supervisorDefaults, ...options };
+  const { logger, events } = deps;
+  const now = deps.now ?? Date.now;
+  const random = deps.random ?? Math.random;
+  const wait = deps.wait ?? delay;
+  const state = await openStateFolder(config.stateDir, logger);
+  const orphans = await endOrphans(state.marker);
+  if (orphans > 0) logger.warn({ processes: orphans }, 'ended processes that an earlier run left behind');
+  const starter = createStarter(config, { marker: state.marker, homesDir: state.homesDir, random });
+  const closing = new AbortController();
+
+  const functions = new Map<string, ManagedFunction>();
+  const entries = new Map<string, CatalogEntry>();
+  /** How many functions each owner has. */
+  const owners = new Map<string, number>();
+  const logs = new Map<string, OutputLog>();
+  const listeners = new Set<(change: CatalogChange) => void>();
+  let waiters: (() => void)[] = [];
+
+  function announce(name: FunctionName, entry: CatalogEntry | undefined, ownerId: string): void {
+    const change = { owner: name.owner, functionName: name.functionName, entry };
+    for (const listener of [...listeners]) guarded(() => listener(change));
+    guarded(() => events.publish({ type: 'function.changed', ownerId, owner: name.owner, change }));
+  }
+
+  /** A listener's mistake must not stop a deploy. */
+  function guarded(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      logger.error({ err: error }, 'a listener of the catalog failed');
+    }
+  }
+
+  function refresh(key: string): void {
+    const managed = functions.get(key);
+    const entry = managed?.entry();
+    if (managed !== undefined && entry !== undefined && !closing.signal.aborted && isNews(key, entry)) {
+      if (!entries.has(key)) owners.set(entry.owner, (owners.get(entry.owner) ?? 0) + 1);
+      entries.set(key, entry);
+      logger.info({ function: key, status: entry.status, reason: entry.reason }, 'function changed');
+      announce(managed, entry, entry.ownerId);
+    }
+    notifyWaiters();
+  }
+
+  function isNews(key: string, entry: CatalogEntry): boolean {
+    return JSON.stringify(entry) !== JSON.stringify(entries.get(key));
+  }
+
+  function notifyWaiters(): void {
+    const woken = waiters;
+    waiters = [];
+    for (const wake of woken) wake();
+  }
+
+  /** Asks again at every change, until there is an answer. */
+  async function waitFor<T>(answer: () => T | undefined, signal?: AbortSignal): Promise<T> {
+    for (;;) {
+      signal?.throwIfAborted();
+      closing.signal.throwIfAborted();
+      const found = answer();
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => {
+        const finish = () => {
+          signal?.removeEventListener('abort', finish);
+          resolve();
+        };
+        waiters.push(finish);
+        signal?.addEventListener('abort', finish, { once: true });
+      });
+    }
+  }
+
+  function manage(owner: string, functionName: string): ManagedFunction {
+    const key = keyOf(owner, functionName);
+    const existing = functions.get(key);
+    if (existing !== undefined) return existing;
+    const log = createOutputLog(state.outputFile(owner, functionName), config.maxLogBytes, logger);
+    const managed = createManagedFunction(owner, functionName, {
+      lastGood: state.lastGood(owner, functionName),
+      keepLastGood: state.keepLastGood,
+      now,
+      onChange: () => refresh(key),
+      startRunner: (version, isProven, onChange) =>
+        startRunner(version, isProven, config, {
+          starter,
+          logger,
+          now,
+          random,
+          wait,
+          closing: closing.signal,
+          onOutput: log.write,
+          onChange,
+        }),
+    });
+    functions.set(key, managed);
+    logs.set(key, log);
+    return managed;
+  }
+
+  async function finishRemoval(managed: ManagedFunction): Promise<void> {
+    const key = keyOf(managed.owner, managed.functionName);
+    await managed.remove();
+    await logs.get(key)?.written();
+    const isOver = managed.isDeleting() && functions.get(key) === managed;
+    if (!isOver || closing.signal.aborted) return;
+    forgetManaged(managed, key);
+  }
+
+  /** In one turn of the event loop, so that a function asked for again starts from nothing. */
+  function forgetManaged(managed: ManagedFunction, key: string): void {
+    const { owner, functionName } = managed;
+    const ownerId = entries.get(key)?.ownerId ?? '';
+    functions.delete(key);
+    logs.delete(key);
+    if (entries.delete(key)) {
+      const others = (owners.get(owner) ?? 1) - 1;
+      if (others === 0) owners.delete(owner);
+      else owners.set(owner, others);
+    }
+    state.forget(owner, functionName);
+    announce(managed, undefined, ownerId);
+    notifyWaiters();
+  }
+
+  function putIdleToSleep(): void {
+    const before = now() - config.idleAfterMs;
+    for (const managed of functions.values()) managed.sleepIfIdle(before);
+  }
+
+  const idleTimer =
+    config.idleAfterMs > 0
+      ? setInterval(putIdleToSleep, Math.min(maxIdleCheckMs, Math.ceil(config.idleAfterMs / 4)))
+      : undefined;
+  idleTimer?.unref();
+
+  async function dispose(): Promise<void> {
+    clearInterval(idleTimer);
+    closing.abort(new TowlineError('unavailable', 'the platform is stopping'));
+    notifyWaiters();
+    await Promise.all([...functions.values()].map((managed) => managed.stop()));
+    await Promise.all([...logs.values()].map((log) => log.written()));
+    await state.close();
+  }
+  let disposed: Promise<void> | undefined;
+
+  return {
+    lookup: (owner, functionName) => entries.get(keyOf(owner, functionName)),
+    hasOwner: (owner) => owners.has(owner),
+    list: (owner) =>
+      owner === undefined
+        ? [...entries.values()]
+        : [...entries.values()].filter((entry) => entry.owner === owner),
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async wake(owner, functionName, signal) {
+      functions.get(keyOf(owner, functionName))?.wake();
+      return waitFor(() => awake(entries.get(keyOf(owner, functionName)), functionName), signal);
+    },
+    touch: (owner, functionName) => functions.get(keyOf(owner, functionName))?.touch(),
+    apply(desired) {
+      if (!closing.signal.aborted) manage(desired.owner, desired.functionName).apply(desired);
+    },
+    reject(name, problem) {
+      if (!closing.signal.aborted) manage(name.owner, name.functionName).reject(problem);
+    },
+    remove(owner, functionName) {
+      const managed = functions.get(keyOf(owner, functionName));
+      if (managed === undefined) return state.forget(owner, functionName);
+      finishRemoval(managed).catch((error: unknown) => {
+        logger.error({ err: error, owner, functionName }, 'a removed function could not be cleaned up');
+      });
+    },
+    async forgetAllBut(names) {
+      const kept = new Set(names.map((name) => keyOf(name.owner, name.functionName)));
+      for (const { owner, functionName } of await state.known()) {
+        const key = keyOf(owner, functionName);
+        if (!kept.has(key) && !functions.has(key)) state.forget(owner, functionName);
+      }
+    },
+    progress: (owner, functionName) => functions.get(keyOf(owner, functionName))?.progress(),
+    async settled(owner, functionName, signal) {
+      const key = keyOf(owner, functionName);
+      await waitFor(() => (functions.get(key)?.isBusy() ? undefined : true), signal);
+      return entries.get(key);
+    },
+    [Symbol.asyncDispose]: () => {
+      disposed ??= dispose();
+      return disposed;
+    },
+  };
+}
+
+function keyOf(owner: string, functionName: string): string {
+  return `${owner}/${functionName}`;
+}
+
+/** The entry once it takes requests, `undefined` while that may still come. Throws `unavailable` if it won't soon. */
+function awake(entry: CatalogEntry | undefined, functionName: string): CatalogEntry | undefined {
+  if (entry === undefined) throw new TowlineError('unavailable', `there is no function "${functionName}"`);
+  if (entry.targets.length > 0) return entry;
+  if (entry.status !== 'Failed' && entry.status !== 'Degraded' && entry.status !== 'Deleting')
+    return undefined;
+  throw new TowlineError('unavailable', `"${functionName}" is not running: ${entry.reason ?? entry.status}`);
+}
