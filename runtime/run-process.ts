@@ -28,6 +28,8 @@ export interface RunResult {
 }
 
 const stderrTail = 16_384;
+/** How long the output of a program that has ended is still read: one that left its group may hold it open for ever. */
+const drainMs = 500;
 
 /** Sends a signal to a detached child's whole process group; a group that is gone is fine. */
 export function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
@@ -56,6 +58,7 @@ export async function runProcess(options: RunOptions): Promise<RunResult> {
   let stderr = '';
   let timedOut = false;
   let failure: Error | undefined;
+  let drained: NodeJS.Timeout | undefined;
   const end = (reason?: Error) => {
     failure ??= reason;
     killGroup(child.pid, 'SIGKILL');
@@ -88,6 +91,13 @@ export async function runProcess(options: RunOptions): Promise<RunResult> {
     const [exitCode, endedBy] = await new Promise<[number | null, NodeJS.Signals | null]>(
       (resolve, reject) => {
         child.once('error', reject);
+        child.once('exit', () => {
+          killGroup(child.pid, 'SIGKILL');
+          drained = setTimeout(() => {
+            child.stdout.destroy();
+            child.stderr.destroy();
+          }, drainMs);
+        });
         child.once('close', (code, signal) => resolve([code, signal]));
       },
     );
@@ -95,6 +105,7 @@ export async function runProcess(options: RunOptions): Promise<RunResult> {
     return { exitCode, endedBy, timedOut, stdout: Buffer.concat(stdout), stderr };
   } finally {
     clearTimeout(timer);
+    clearTimeout(drained);
     options.signal?.removeEventListener('abort', onAbort);
     // A background grandchild may have kept the group alive.
     killGroup(child.pid, 'SIGKILL');

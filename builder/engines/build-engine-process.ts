@@ -1,8 +1,14 @@
+import { access, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { artifactRegistry } from '../../core/artifact.ts';
 import { TowlineError } from '../../core/errors.ts';
-import type { BuildEngine } from './build-engine.ts';
+import type { Template } from '../templates/template.ts';
+import { type ArtifactStore, openArtifactStore } from './artifact-store.ts';
+import type { BuildEngine, BuildRequest, BuildResult } from './build-engine.ts';
+import { requireProgram, runSteps, timedOut } from './build-steps.ts';
 
 export interface ProcessEngineConfig {
-  /** The artifact store: `<artifactsDir>/<64 hex>/{artifact.json,root/}`. */
+  /** The artifact store: `<artifactsDir>/<64 hex>/{artifact.json,root/}`. Best on one file system with the contexts. */
   artifactsDir: string;
   /** Caches that builds share (npm, pip). */
   workDir: string;
@@ -12,11 +18,116 @@ export interface ProcessEngineConfig {
   maxArtifactBytes?: number | undefined;
   /** Each build gets a fresh, empty home in here, removed at its end. */
   homeDir: string;
+  /** What else a build's programs may know, as the machine's proxy or package index. Nothing else is inherited. */
+  environment?: Record<string, string> | undefined;
 }
+
+const defaultMaxArtifactBytes = 512 * 1024 * 1024;
+const homePrefix = 'build-';
 
 /** Builds with plain child processes of the platform's own user: fine for one's own code, unsafe for strangers'. */
 export async function createProcessEngine(
   config: ProcessEngineConfig,
 ): Promise<BuildEngine & AsyncDisposable> {
-  throw new TowlineError('internal', `not built yet: ${config.artifactsDir}`);
+  const store = await openArtifactStore(
+    config.artifactsDir,
+    config.maxArtifactBytes ?? defaultMaxArtifactBytes,
+  );
+  await mkdir(config.homeDir, { recursive: true });
+  for (const name of await readdir(config.homeDir)) {
+    if (name.startsWith(homePrefix)) await removeHome(join(config.homeDir, name));
+  }
+  const closing = new AbortController();
+  const running = new Set<Promise<unknown>>();
+  return {
+    name: 'process',
+    registry: artifactRegistry,
+    has: (digest) => store.has(digest),
+    async build(request) {
+      const signal = AbortSignal.any([request.signal, closing.signal]);
+      const building = build(config, store, { ...request, signal });
+      running.add(building);
+      try {
+        return await building;
+      } finally {
+        running.delete(building);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      closing.abort(new TowlineError('unavailable', 'the platform is stopping'));
+      await Promise.allSettled(running);
+    },
+  };
+}
+
+async function build(
+  config: ProcessEngineConfig,
+  store: ArtifactStore,
+  request: BuildRequest,
+): Promise<BuildResult> {
+  const { template, contextDir } = request;
+  request.signal.throwIfAborted();
+  const deadline = Date.now() + request.timeoutMs;
+  await requireProgram(template.command[0] ?? '', config.path, template.language);
+  await requireEntry(contextDir, template);
+  let home: string | undefined;
+  try {
+    await runSteps(request, async () => {
+      home = await mkdtemp(join(config.homeDir, homePrefix));
+      return { env: stepEnvironment(config, home, request.buildArgs), deadline, signal: request.signal };
+    });
+    const limit = AbortSignal.timeout(Math.max(1, deadline - Date.now()));
+    const { language, mode, command, environment } = template;
+    return await store.put(
+      contextDir,
+      { version: 1, language, mode, command, environment },
+      AbortSignal.any([request.signal, limit]),
+    );
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'TimeoutError') {
+      throw timedOut('storing what was built was stopped', request.timeoutMs);
+    }
+    throw error;
+  } finally {
+    if (home !== undefined) await removeHome(home);
+  }
+}
+
+/** Build arguments are variables, as Docker's are; they cannot change what keeps builds apart. */
+function stepEnvironment(
+  config: ProcessEngineConfig,
+  home: string,
+  buildArgs: Record<string, string>,
+): Record<string, string> {
+  const usable = Object.entries(buildArgs).filter(([name]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
+  return {
+    ...Object.fromEntries(usable),
+    ...config.environment,
+    PATH: config.path,
+    HOME: home,
+    TMPDIR: home,
+    LANG: 'C.UTF-8',
+    CI: '1',
+    npm_config_cache: join(config.workDir, 'npm-cache'),
+    XDG_CACHE_HOME: join(config.workDir, 'cache'),
+  };
+}
+
+async function requireEntry(contextDir: string, template: Template): Promise<void> {
+  if (!template.entryFiles) return;
+  for (const file of template.entryFiles) {
+    const there = await access(join(contextDir, file)).then(
+      () => true,
+      () => false,
+    );
+    if (there) return;
+  }
+  const names = template.entryFiles.map((file) => file.slice(file.lastIndexOf('/') + 1));
+  throw new TowlineError('build_failed', `the handler folder has no ${names[0]}`, {
+    hint: `the language "${template.language}" starts at ${names.join(' or ')}`,
+  });
+}
+
+function removeHome(path: string): Promise<void> {
+  return rm(path, { recursive: true, force: true, maxRetries: 3 });
 }

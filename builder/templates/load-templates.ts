@@ -1,7 +1,100 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { parse } from 'yaml';
+import { z } from 'zod';
 import { TowlineError } from '../../core/errors.ts';
-import type { TemplateCatalog } from './template.ts';
+import { plainRelativePath } from '../context/repository-path.ts';
+import type { Template, TemplateCatalog } from './template.ts';
 
-/** Reads every `<dir>/<language>/template.yml`. Throws `config_invalid` naming the file that is wrong. */
+const languageName = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+const maxTemplateBytes = 262_144;
+
+const InsidePath = z
+  .string()
+  .refine((path) => plainRelativePath(path) !== undefined, 'must be a path inside the template, without ".."')
+  .transform((path) => plainRelativePath(path) ?? '.');
+
+const Condition = z.union([
+  InsidePath.transform((file) => ({ file })),
+  z.strictObject({
+    file: InsidePath,
+    fields: z.array(z.string().min(1)).min(1).optional(),
+    text: z.string().min(1).optional(),
+    lines: z.boolean().optional(),
+  }),
+]);
+
+const Conditions = z.union([Condition.transform((condition) => [condition]), z.array(Condition)]).default([]);
+
+const Step = z.strictObject({
+  name: z.string().min(1),
+  run: z.array(z.string().min(1)).min(1),
+  cwd: InsidePath.default('.'),
+  if: Conditions,
+  unless: Conditions,
+});
+
+const Towline = z.strictObject({
+  mode: z.enum(['http', 'streaming', 'serializing']).default('streaming'),
+  environment: z.record(z.string(), z.coerce.string()).default({}),
+  entry: z.array(InsidePath).min(1).optional(),
+  build: z.array(Step).default([]),
+});
+
+/** The fields of faas-cli that are used here; its others are left alone. */
+const TemplateFile = z.object({
+  fprocess: z.string().trim().min(1),
+  handler_folder: InsidePath.default('function'),
+  'x-towline': Towline.prefault({}),
+});
+
+/** Reads every `<dir>/<language>/template.yml`, the official layout. Throws `config_invalid` naming the file that is wrong. */
 export async function loadTemplates(dir: string): Promise<TemplateCatalog> {
-  throw new TowlineError('internal', `not built yet: ${dir}`);
+  const templates = new Map<string, Template>();
+  for (const language of await folders(dir)) {
+    templates.set(language, await loadTemplate(resolve(dir, language), language));
+  }
+  return { find: (language) => templates.get(language), languages: () => [...templates.keys()] };
+}
+
+async function folders(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { withFileTypes: true }).catch((cause) => {
+    throw new TowlineError('config_invalid', `the folder of templates "${dir}" cannot be read`, { cause });
+  });
+  return entries
+    .filter((entry) => entry.isDirectory() && languageName.test(entry.name))
+    .map((entry) => entry.name)
+    .sort();
+}
+
+async function loadTemplate(dir: string, language: string): Promise<Template> {
+  const file = join(dir, 'template.yml');
+  const read = TemplateFile.safeParse(await readYaml(file));
+  if (!read.success) {
+    const problems = read.error.issues.map(
+      ({ path, message }) => `${path.join('.') || 'the file'}: ${message}`,
+    );
+    throw new TowlineError('config_invalid', `the template ${file} is wrong: ${problems.join('; ')}`);
+  }
+  const towline = read.data['x-towline'];
+  return {
+    language,
+    dir,
+    handlerFolder: read.data.handler_folder,
+    command: read.data.fprocess.split(/\s+/),
+    mode: towline.mode,
+    environment: towline.environment,
+    entryFiles: towline.entry,
+    buildSteps: towline.build.map(({ run, ...step }) => ({ ...step, command: run })),
+  };
+}
+
+async function readYaml(file: string): Promise<unknown> {
+  try {
+    if ((await stat(file)).size > maxTemplateBytes) throw new Error('it is too large');
+    return parse(await readFile(file, 'utf8'), { logLevel: 'silent' });
+  } catch (cause) {
+    const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : '';
+    throw new TowlineError('config_invalid', `the template ${file} cannot be read: ${why}`, { cause });
+  }
 }

@@ -1,0 +1,85 @@
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TowlineError } from '../../core/errors.ts';
+import { runProcess } from '../../runtime/run-process.ts';
+import type { BuildStep } from '../templates/template.ts';
+import type { BuildRequest } from './build-engine.ts';
+import { createErrorLine, createOutputLines } from './output-lines.ts';
+import { applies } from './step-conditions.ts';
+
+export interface StepSettings {
+  /** The steps' whole environment. */
+  env: Record<string, string>;
+  /** Of the whole build; milliseconds since the epoch. */
+  deadline: number;
+  signal: AbortSignal;
+}
+
+/** Runs those of the template's steps that have something to do, one after another. */
+export async function runSteps(
+  request: BuildRequest,
+  settings: StepSettings | (() => Promise<StepSettings>),
+): Promise<void> {
+  let ready: StepSettings | undefined;
+  for (const step of request.template.buildSteps) {
+    if (!(await applies(request.contextDir, step))) continue;
+    ready ??= typeof settings === 'function' ? await settings() : settings;
+    await runStep(request, step, ready);
+  }
+}
+
+async function runStep(request: BuildRequest, step: BuildStep, settings: StepSettings): Promise<void> {
+  const { signal, env } = settings;
+  await requireProgram(step.command[0] ?? '', env['PATH'] ?? '', request.template.language);
+  const errorLine = createErrorLine();
+  const lines = createOutputLines((line) => {
+    errorLine.see(line);
+    request.onLine(line);
+  });
+  request.onLine(`${step.name}: ${step.command.join(' ')}`);
+  const result = await runProcess({
+    command: step.command[0] ?? '',
+    args: step.command.slice(1),
+    cwd: join(request.contextDir, step.cwd),
+    env,
+    timeoutMs: Math.max(1, settings.deadline - Date.now()),
+    signal,
+    onOutput: (chunk, stream) => lines.write(chunk, stream),
+  });
+  lines.end();
+  if (result.timedOut) throw timedOut(`step ${step.name} was stopped`, request.timeoutMs);
+  if (result.exitCode === 0) return;
+  const how =
+    result.exitCode === null ? `was ended by ${result.endedBy}` : `failed with exit code ${result.exitCode}`;
+  const why = errorLine.get();
+  throw new TowlineError('build_failed', `step ${step.name} ${how}${why === '' ? '' : `: ${why}`}`);
+}
+
+/** The error for a build that took too long. */
+export function timedOut(what: string, timeoutMs: number): TowlineError {
+  const seconds = Math.round(timeoutMs / 100) / 10;
+  return new TowlineError('build_timeout', `${what}: the build took longer than its ${seconds} s`, {
+    hint: 'do less in the build, or ask the operator for a longer limit',
+  });
+}
+
+/** Fails with the program's name, before anything is run, if a template needs one that this machine lacks. */
+export async function requireProgram(program: string, path: string, language: string): Promise<void> {
+  if (program.includes('/')) return;
+  for (const folder of path.split(':')) {
+    if (folder === '') continue;
+    const there = await access(join(folder, program), constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (there) return;
+  }
+  throw new TowlineError(
+    'build_failed',
+    `the language "${language}" needs the program "${program}", which is not on this machine`,
+    {
+      hint: `install ${program} so that it is on the platform's PATH, and push again`,
+    },
+  );
+}

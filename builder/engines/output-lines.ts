@@ -1,0 +1,100 @@
+import { StringDecoder } from 'node:string_decoder';
+import { stripVTControlCharacters } from 'node:util';
+
+/** Longer lines are split, so that no program makes the log's reader hold a line without end. */
+const maxLineLength = 8192;
+
+export interface OutputLines {
+  write(chunk: Buffer, stream: 'stdout' | 'stderr'): void;
+  /** Hands out what came without a line end. */
+  end(): void;
+}
+
+/** Cuts the output of a program into lines. Of a line that `\r` overwrites, as progress bars do, the last state counts. */
+export function createOutputLines(onLine: (line: string) => void): OutputLines {
+  const streams = { stdout: createLineCutter(onLine), stderr: createLineCutter(onLine) };
+  return {
+    write: (chunk, stream) => streams[stream].write(chunk),
+    end() {
+      streams.stdout.end();
+      streams.stderr.end();
+    },
+  };
+}
+
+function createLineCutter(onLine: (line: string) => void): { write(chunk: Buffer): void; end(): void } {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  const emit = (line: string) => {
+    let left = lastState(line);
+    while (left.length > maxLineLength) {
+      const end = splitPoint(left);
+      onLine(left.slice(0, end));
+      left = left.slice(end);
+    }
+    onLine(left);
+  };
+  const shorten = () => {
+    if (rest.length <= maxLineLength) return;
+    rest = dropOverwritten(rest);
+    while (rest.length > maxLineLength + 1) {
+      const end = splitPoint(rest);
+      onLine(rest.slice(0, end));
+      rest = rest.slice(end);
+    }
+  };
+  return {
+    write(chunk) {
+      const lines = (rest + decoder.write(chunk)).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) emit(line);
+      shorten();
+    },
+    end() {
+      rest += decoder.end();
+      if (rest !== '') emit(rest);
+      rest = '';
+    },
+  };
+}
+
+function lastState(line: string): string {
+  const end = line.endsWith('\r') ? line.replace(/\r+$/, '') : line;
+  return end.slice(end.lastIndexOf('\r') + 1);
+}
+
+/** As `lastState`, but of a line that goes on: a `\r` at its end may belong to the line end that follows. */
+function dropOverwritten(line: string): string {
+  return line.slice(line.lastIndexOf('\r', line.length - 2) + 1);
+}
+
+/** Not between the two halves of a character. */
+function splitPoint(line: string): number {
+  const code = line.charCodeAt(maxLineLength - 1);
+  return code >= 0xd800 && code <= 0xdbff ? maxLineLength - 1 : maxLineLength;
+}
+
+const keptLines = 100;
+const noise =
+  /^(?:npm (?:error|ERR!) *(?:A complete log|Lifecycle script|code |errno |path |workspace |location |command |$)|at |Node\.js v|[\s^~{}|=*-]*$)/i;
+const telling = /\b\w*error\b|\bfail(?:ed|ure)\b|\bcannot\b|not found|no such|unable|denied/i;
+
+export interface ErrorLine {
+  see(line: string): void;
+  /** The line that most likely says why; empty if there was no output. */
+  get(): string;
+}
+
+/** Watches a step's output for the line to show as the cause, should the step fail. */
+export function createErrorLine(): ErrorLine {
+  const lines: string[] = [];
+  return {
+    see(line) {
+      const plain = stripVTControlCharacters(line).trim();
+      if (noise.test(plain)) return;
+      lines.push(plain.slice(0, 500));
+      if (lines.length > keptLines) lines.shift();
+    },
+    get: () => lines.findLast((line) => telling.test(line)) ?? lines.at(-1) ?? '',
+  };
+}
