@@ -1,0 +1,143 @@
+import { TowlineError } from '../../core/errors.ts';
+import { gitLabels } from '../../core/function-spec.ts';
+import type {
+  CurrentFunction,
+  HistoryEntry,
+  HistoryQuery,
+  ManifestDiff,
+} from '../../core/manifest-writer.ts';
+import { whyNotOwner } from '../../core/names.ts';
+import { functionOfPath, isFunction, manifestPath, tenantFolder, tenantsFolder } from '../paths.ts';
+import { readVersions } from '../planning/branch-view.ts';
+import { repositoryOf } from '../planning/claims.ts';
+import { readFunction } from '../render/render-function.ts';
+import type { ManifestRepository } from '../repository/manifest-repository.ts';
+import { functionHistory } from './function-history.ts';
+import { manifestChanges } from './manifest-changes.ts';
+
+const defaultLimit = 100;
+const maxLimit = 1000;
+
+interface Place {
+  owner: string;
+  functionName: string;
+}
+
+/** Reads the branch back at `head`; every answer comes from git alone. */
+export function createHistoryReader(repository: ManifestRepository, committerEmail: string) {
+  return {
+    async history(head: string, query: HistoryQuery): Promise<HistoryEntry[]> {
+      const path = pathOfQuery(query);
+      if (path === undefined) return [];
+      const versions = await readVersions(repository, head, [path]);
+      const entries = [...versions].flatMap(([file, list]) => {
+        const place = functionOfPath(file);
+        return place ? functionHistory({ ...place, committerEmail }, list) : [];
+      });
+      const positions = [...versions.values()]
+        .flat()
+        .map(({ commit, position }) => [commit.commit, position] as const);
+      const sorted = newestFirst(entries, new Map(positions));
+      const page = sorted.slice(startOf(sorted, query.before)).slice(0, limitOf(query));
+      await Promise.all(page.map(fillFromManifest));
+      return page;
+    },
+
+    async diff(head: string, query: Place & { from: string | null; to: string }): Promise<ManifestDiff> {
+      const path = checkedPath(query);
+      await assertOnBranch(head, query.to);
+      if (query.from !== null) await assertOnBranch(head, query.from);
+      const from = query.from ?? (await repository.parentOf(query.to)) ?? null;
+      const [before, after] = await Promise.all([textAt(from, path), textAt(query.to, path)]);
+      if (before === null && after === null) throw notFound(query, query.to);
+      const unified = await repository.diff(from, query.to, path);
+      return { from, to: query.to, unified, summary: manifestChanges(before, after) };
+    },
+
+    async at(head: string, query: Place & { commit: string }): Promise<string> {
+      const path = checkedPath(query);
+      await assertOnBranch(head, query.commit);
+      const text = await textAt(query.commit, path);
+      if (text === null) throw notFound(query, query.commit);
+      return text;
+    },
+
+    async current(head: string, owner?: string): Promise<CurrentFunction[]> {
+      const owners = owner === undefined ? await tenants(head) : [owner].filter(isOwner);
+      const lists = await Promise.all(owners.map((one) => functionsOf(head, one)));
+      return lists.flat();
+    },
+  };
+
+  async function textAt(commit: string | null, path: string): Promise<string | null> {
+    const blob = commit === null ? null : await repository.blobOf(commit, path);
+    return blob === null ? null : await repository.read(blob);
+  }
+
+  async function assertOnBranch(head: string, commit: string): Promise<void> {
+    if (commit === head || (await repository.contains(head, commit))) return;
+    throw new TowlineError('not_found', 'there is no such commit in the GitOps repository');
+  }
+
+  /** A person's own edit has no trailers; what it runs stands in the manifest. */
+  async function fillFromManifest(entry: HistoryEntry): Promise<void> {
+    if (!entry.direct || !entry.present || entry.image !== null) return;
+    const text = await textAt(entry.commit, manifestPath(entry.owner, entry.functionName));
+    const manifest = text === null ? undefined : readFunction(text);
+    entry.image = manifest?.spec.image ?? null;
+    entry.sourceCommit = manifest?.metadata.labels[gitLabels.sha] ?? null;
+  }
+
+  async function tenants(head: string): Promise<string[]> {
+    const entries = await repository.list(head, tenantsFolder);
+    return entries.filter(({ type, name }) => type === 'folder' && isOwner(name)).map(({ name }) => name);
+  }
+
+  async function functionsOf(head: string, owner: string): Promise<CurrentFunction[]> {
+    const entries = await repository.list(head, tenantFolder(owner));
+    const functions = entries.flatMap((entry) => {
+      const path = `${tenantFolder(owner)}/${entry.name}`;
+      const place = entry.type === 'file' ? functionOfPath(path) : undefined;
+      return place ? [{ ...place, path, blob: entry.id }] : [];
+    });
+    return await Promise.all(
+      functions.map(async (one) => ({ ...one, repo: repositoryOf(await repository.read(one.blob)) })),
+    );
+  }
+}
+
+function isOwner(owner: string): boolean {
+  return whyNotOwner(owner) === undefined;
+}
+
+function pathOfQuery({ owner, functionName }: HistoryQuery): string | undefined {
+  if (functionName === undefined) return isOwner(owner) ? tenantFolder(owner) : undefined;
+  return isFunction(owner, functionName) ? manifestPath(owner, functionName) : undefined;
+}
+
+function checkedPath(place: Place): string {
+  if (!isFunction(place.owner, place.functionName)) throw notFound(place);
+  return manifestPath(place.owner, place.functionName);
+}
+
+function notFound({ owner, functionName }: Place, commit?: string): TowlineError {
+  const where = commit === undefined ? '' : ` at ${commit.slice(0, 7)}`;
+  return new TowlineError('not_found', `there is no function "${owner}/${functionName}"${where}`);
+}
+
+/** By the commits' order on the branch: times may be equal, or wrong on somebody's machine. */
+function newestFirst(entries: HistoryEntry[], rank: ReadonlyMap<string, number>): HistoryEntry[] {
+  const at = (entry: HistoryEntry) => rank.get(entry.commit) ?? 0;
+  return entries.sort((a, b) => at(a) - at(b) || (a.functionName < b.functionName ? -1 : 1));
+}
+
+/** Where the page after `before` begins; an unknown commit ends the paging. */
+function startOf(entries: readonly HistoryEntry[], before: string | undefined): number {
+  if (before === undefined) return 0;
+  const last = entries.findLastIndex((entry) => entry.commit === before);
+  return last < 0 ? entries.length : last + 1;
+}
+
+function limitOf({ limit }: HistoryQuery): number {
+  return Math.max(0, Math.min(limit ?? defaultLimit, maxLimit));
+}

@@ -1,0 +1,33 @@
+import type { ErrorCode } from '../../core/errors.ts';
+import type { WriteOutcome, WrittenFunction } from '../../core/manifest-writer.ts';
+import type { NewCommit, Signature } from '../repository/manifest-repository.ts';
+import type { BranchView } from './branch-view.ts';
+
+/** What one intent means on one head. */
+export type Decision =
+  | { type: 'commit'; commit: NewCommit; written: WrittenFunction[] }
+  | { type: 'outcome'; outcome: WriteOutcome }
+  /** It depends on a commit of the same batch that has no id yet: decide it again once that one is pushed. */
+  | { type: 'later' };
+
+/** One intent, made ready: all checks that don't depend on the branch are done. */
+export interface PlannedIntent {
+  /** Files whose history the decision needs. */
+  paths: readonly string[];
+  decide(view: BranchView): Promise<Decision>;
+}
+
+export interface PlanningContext {
+  committer: Signature;
+  namespace: string;
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+export function outcome(value: WriteOutcome): Decision {
+  return { type: 'outcome', outcome: value };
+}
+
+export function refused(code: ErrorCode, message: string): Decision {
+  return outcome({ type: 'refused', code, message });
+}

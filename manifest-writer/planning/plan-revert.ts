@@ -1,0 +1,147 @@
+import { gitLabels, type OpenFaasFunction } from '../../core/function-spec.ts';
+import type { RevertIntent } from '../../core/manifest-writer.ts';
+import { CommitSha, objectName } from '../../core/names.ts';
+import { commitMessage } from '../message/commit-message.ts';
+import { safeSignature } from '../message/ident.ts';
+import { isFunction, manifestPath } from '../paths.ts';
+import { readFunction } from '../render/render-function.ts';
+import type { ManifestRepository } from '../repository/manifest-repository.ts';
+import type { BranchView, FileVersion } from './branch-view.ts';
+import { whyNameTaken } from './claims.ts';
+import { type Decision, outcome, type PlannedIntent, type PlanningContext, refused } from './decision.ts';
+
+/** A commit message is for people: of a very long way back the newest are named. */
+const maxReverts = 50;
+
+interface Revert {
+  intent: RevertIntent;
+  context: PlanningContext;
+  path: string;
+  name: string;
+}
+
+/** One commit that makes the function's file what it was at another commit: code and configuration. */
+export function planRevert(
+  intent: RevertIntent,
+  context: PlanningContext,
+  repository: ManifestRepository,
+): PlannedIntent {
+  const name = `${intent.owner}/${intent.functionName}`;
+  if (!isFunction(intent.owner, intent.functionName)) {
+    return { paths: [], decide: async () => refused('not_found', `there is no function "${name}"`) };
+  }
+  const path = manifestPath(intent.owner, intent.functionName);
+  const revert = { intent, context, path, name };
+  return { paths: [path], decide: (view) => decide(view, revert, repository) };
+}
+
+async function decide(view: BranchView, revert: Revert, repository: ManifestRepository): Promise<Decision> {
+  const { intent, path, name } = revert;
+  if (view.isPending(path)) return { type: 'later' };
+  const versions = await view.versions(path);
+  if (!(await isOnBranch(intent.toCommit, view, versions, repository))) {
+    return refused('not_found', `there is no commit ${intent.toCommit.slice(0, 40)} on the branch`);
+  }
+  const blob = await repository.blobOf(intent.toCommit, path);
+  const [newest] = versions;
+  if (blob === null || newest === undefined) {
+    return refused(
+      'not_found',
+      `${name} did not exist at ${intent.toCommit.slice(0, 7)}; choose a deploy to return to`,
+    );
+  }
+  const current = await repository.blobOf(view.head, path);
+  if (current === blob) {
+    const written = [{ functionName: intent.functionName, number: newest.number }];
+    return outcome({ type: 'unchanged', commit: newest.commit.commit, written });
+  }
+  const changed = await whyConflict(intent, view, versions, repository, path, current);
+  if (changed !== undefined) return outcome({ type: 'conflict', message: changed });
+  const target =
+    versions.find((one) => one.commit.commit === intent.toCommit) ??
+    versions.find((one) => one.after === blob);
+  return restore(view, revert, undoneBy(versions, target), await repository.read(blob));
+}
+
+async function isOnBranch(
+  commit: string,
+  view: BranchView,
+  versions: FileVersion[],
+  repository: ManifestRepository,
+): Promise<boolean> {
+  if (!CommitSha.safeParse(commit).success) return false;
+  if (versions.some((one) => one.commit.commit === commit)) return true;
+  return await repository.contains(view.head, commit);
+}
+
+async function whyConflict(
+  intent: RevertIntent,
+  view: BranchView,
+  versions: FileVersion[],
+  repository: ManifestRepository,
+  path: string,
+  current: string | null,
+): Promise<string | undefined> {
+  const { expectedCommit } = intent;
+  if (expectedCommit === undefined) return undefined;
+  const known = await isOnBranch(expectedCommit, view, versions, repository);
+  if (known && (await repository.blobOf(expectedCommit, path)) === current) return undefined;
+  const number = versions[0]?.number;
+  return `${intent.owner}/${intent.functionName} was changed meanwhile; its newest deploy is #${number}. Look at it and ask again`;
+}
+
+async function restore(
+  view: BranchView,
+  revert: Revert,
+  undone: FileVersion[],
+  content: string,
+): Promise<Decision> {
+  const { intent, context, path, name } = revert;
+  const manifest = readFunction(content);
+  if (manifest?.metadata.name !== objectName(intent.owner, intent.functionName)) {
+    return refused(
+      'manifest_refused',
+      `the manifest of ${name} at ${intent.toCommit.slice(0, 7)} is not valid`,
+    );
+  }
+  const taken = await whyNameTaken(view, intent.owner, intent.functionName);
+  if (taken !== undefined) return refused('name_taken', taken);
+  const number = await view.nextNumber(path);
+  const message = revertMessage(revert, manifest, { number, undone });
+  return {
+    type: 'commit',
+    written: [{ functionName: intent.functionName, number }],
+    commit: {
+      message,
+      author: safeSignature(intent.actor),
+      committer: context.committer,
+      time: context.now(),
+      changes: [{ path, content }],
+    },
+  };
+}
+
+function undoneBy(versions: FileVersion[], target: FileVersion | undefined): FileVersion[] {
+  return target === undefined ? versions.slice(0, 1) : versions.filter((one) => one.number > target.number);
+}
+
+function revertMessage(
+  { intent, name }: Revert,
+  manifest: OpenFaasFunction,
+  { number, undone }: { number: number; undone: FileVersion[] },
+): string {
+  const newest = undone[0]?.number;
+  const target = undone.at(-1)?.number;
+  const span = newest === target ? `#${newest}` : `#${target} to #${newest}`;
+  const reason = intent.reason === '' ? '' : `: ${intent.reason}`;
+  return commitMessage(`revert(${name}): #${number} undo ${span}${reason}`, {
+    'Towline-Kind': 'revert',
+    'Towline-Function': name,
+    'Towline-Deploy': String(number),
+    'Towline-Source-Commit': manifest.metadata.labels[gitLabels.sha] ?? null,
+    'Towline-Image': manifest.spec.image,
+    'Towline-Actor': intent.actor.login || intent.actor.name,
+    'Towline-Reason': intent.reason,
+    'Towline-Reverts': undone.slice(0, maxReverts).map((one) => one.commit.commit),
+  });
+}

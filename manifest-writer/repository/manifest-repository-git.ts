@@ -1,0 +1,308 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { TowlineError } from '../../core/errors.ts';
+import { CommitSha } from '../../core/names.ts';
+import { git, gitConfigEnvironment, gitEnvironment } from '../../runtime/git.ts';
+import { withoutCredentials } from '../../runtime/logger.ts';
+import type { RunResult } from '../../runtime/run-process.ts';
+import { logArguments, parseLog } from './commit-log.ts';
+import { commitStream } from './commit-stream.ts';
+import { DamagedCopyError, type ManifestRepository } from './manifest-repository.ts';
+import { createObjectReader, type ObjectReader } from './object-reader-git.ts';
+import { readPushAnswer } from './remote-answers.ts';
+import { createTreeReader } from './trees.ts';
+
+export interface GitRepositoryConfig {
+  /** A path or a URL without credentials. */
+  remoteUrl: string;
+  /** Where the bare clone lies; made if it isn't there. Nobody else may use it. */
+  clonePath: string;
+  branch: string;
+  /** The PATH on which git is found. */
+  searchPath: string;
+  /** Milliseconds for one fetch or push. */
+  remoteTimeoutMs: number;
+  /** Larger objects are never read into memory. */
+  maxObjectBytes: number;
+}
+
+/** The remote's head as last fetched, and the tip of what was last built here; they keep their objects alive. */
+const remoteRef = 'refs/towline/remote';
+const pendingRef = 'refs/towline/pending';
+const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
+const maxLogBytes = 256 * 1024 * 1024;
+
+/** The adapter on the system's git: one long-lived bare clone, no work tree. */
+export async function openGitRepository(config: GitRepositoryConfig): Promise<ManifestRepository> {
+  if (config.remoteUrl.startsWith('-')) {
+    throw new TowlineError('config_invalid', 'the GitOps repository is a path or a URL');
+  }
+  const repository = createGitRepository(config);
+  await removeLeftovers(config.clonePath);
+  try {
+    await repository.open();
+  } catch (error) {
+    await repository[Symbol.asyncDispose]();
+    throw error;
+  }
+  return repository;
+}
+
+function createGitRepository(config: GitRepositoryConfig) {
+  const stopping = new AbortController();
+  const ref = `refs/heads/${config.branch}`;
+  const env = environment(config, config.clonePath);
+  let objects = createObjectReader(env, config.maxObjectBytes);
+  let trees = createTreeReader(objects);
+  let known: string | undefined;
+  /** Counts pushes, so that a fetch begun before one doesn't set `known` back. */
+  let pushes = 0;
+
+  const run = (args: string[], more: Partial<Parameters<typeof git>[0]> = {}): Promise<RunResult> =>
+    git({ args, env, signal: stopping.signal, ...more });
+
+  async function local(args: string[], more: Partial<Parameters<typeof git>[0]> = {}): Promise<string> {
+    const result = await run(args, more);
+    if (result.exitCode !== 0) {
+      throw new DamagedCopyError(`git ${args[0]}: ${result.stderr.trim().slice(-500)}`);
+    }
+    return result.stdout.toString('utf8');
+  }
+
+  async function fetchInto(target: Record<string, string>): Promise<void> {
+    const result = await git({
+      args: ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance'].concat([
+        '--end-of-options',
+        config.remoteUrl,
+        `+${ref}:${remoteRef}`,
+      ]),
+      env: target,
+      signal: stopping.signal,
+      timeoutMs: config.remoteTimeoutMs,
+    });
+    if (result.exitCode !== 0) throw await whyFetchFailed(result);
+  }
+
+  /** A fetch also fails if the copy is broken; the remote alone is asked to tell which it was. */
+  async function whyFetchFailed(failed: RunResult): Promise<Error> {
+    const reason = failed.timedOut ? 'timed out' : failed.stderr.trim().slice(-500);
+    const cause = new Error(`git fetch: ${withoutCredentials(reason)}`);
+    if (failed.timedOut) return unavailable('did not answer in time', cause);
+    const asked = await git({
+      args: ['ls-remote', '--exit-code', '--end-of-options', config.remoteUrl, ref],
+      env: environment(config, join(dirname(config.clonePath), 'no-such-repository')),
+      cwd: '/',
+      signal: stopping.signal,
+      timeoutMs: config.remoteTimeoutMs,
+    });
+    if (asked.exitCode === 0)
+      return new DamagedCopyError('git fetch failed although the remote answers', { cause });
+    if (asked.exitCode === 2) return unavailable(`has no branch "${config.branch}"`, cause);
+    return unavailable('cannot be reached', cause);
+  }
+
+  async function fetchHead(): Promise<string> {
+    const before = pushes;
+    await fetchInto(env);
+    const object = await objects.read(remoteRef);
+    if (object?.type !== 'commit') throw new DamagedCopyError('the fetched head cannot be read');
+    if (before === pushes || known === undefined) known = object.id;
+    return known;
+  }
+
+  const refresh = coalesced(fetchHead);
+
+  const repair = coalesced(async () => {
+    const fresh = `${config.clonePath}.new-${randomUUID()}`;
+    await mkdir(dirname(fresh), { recursive: true });
+    try {
+      const freshEnv = environment(config, fresh);
+      const made = await git({ args: ['init', '--quiet', '--bare', fresh], env: freshEnv, cwd: '/' });
+      if (made.exitCode !== 0) {
+        const cause = new Error(made.stderr);
+        throw new TowlineError('internal', "the writer's clone cannot be made", { cause });
+      }
+      await fetchInto(freshEnv);
+      await objects[Symbol.asyncDispose]();
+      await rm(config.clonePath, { recursive: true, force: true });
+      await rename(fresh, config.clonePath);
+    } finally {
+      await rm(fresh, { recursive: true, force: true });
+    }
+    objects = createObjectReader(env, config.maxObjectBytes);
+    trees = createTreeReader(objects);
+    const object = await objects.read(remoteRef);
+    if (object?.type !== 'commit') throw new TowlineError('internal', 'the new clone cannot be read');
+    known = object.id;
+  });
+
+  async function commitHeader(commit: string): Promise<{ tree: string; parent: string | null } | undefined> {
+    if (!CommitSha.safeParse(commit).success) return undefined;
+    const object = await objects.read(commit);
+    if (object?.type !== 'commit') return undefined;
+    const lines = object.content.toString('latin1').split('\n', 2);
+    const parent = /^parent ([0-9a-f]{40})$/.exec(lines[1] ?? '')?.[1];
+    return { tree: (lines[0] ?? '').slice('tree '.length), parent: parent ?? null };
+  }
+
+  async function folderAt(commit: string, path: string) {
+    const header = await commitHeader(commit);
+    if (!header) throw new DamagedCopyError(`commit ${commit} is missing`);
+    return await trees.folderAt(header.tree, path);
+  }
+
+  return {
+    async open(): Promise<void> {
+      try {
+        if (!(await exists(config.clonePath))) return await repair();
+        await refresh();
+      } catch (error) {
+        if (error instanceof DamagedCopyError) return await repair();
+        if (!isAway(error)) throw error;
+        // Reading goes on from what was fetched before; writing waits until the remote is back.
+        known = (await lastFetched(objects))?.id;
+      }
+    },
+    head() {
+      if (known === undefined) throw unavailable('was never reached');
+      return known;
+    },
+    refresh,
+    repair,
+    async list(commit: string, folder: string) {
+      return [...((await folderAt(commit, folder))?.values() ?? [])];
+    },
+    async blobOf(commit: string, path: string) {
+      const entry = (await folderAt(commit, dirname(path)))?.get(basename(path));
+      return entry?.type === 'file' ? entry.id : null;
+    },
+    async read(blob: string) {
+      const object = await objects.read(blob);
+      if (object?.type !== 'blob') throw new DamagedCopyError(`blob ${blob} is missing`);
+      return object.content.toString('utf8');
+    },
+    async contains(head: string, commit: string) {
+      if (!(await commitHeader(commit))) return false;
+      const result = await run(['merge-base', '--is-ancestor', commit, head]);
+      if (result.exitCode === 0 || result.exitCode === 1) return result.exitCode === 0;
+      throw new DamagedCopyError(`git merge-base: ${result.stderr.trim()}`);
+    },
+    async parentOf(commit: string) {
+      return (await commitHeader(commit))?.parent;
+    },
+    async log(head: string, paths: readonly string[]) {
+      const args = [...logArguments, '--end-of-options', head, '--', ...paths];
+      const text = await local(args, { maxOutputBytes: maxLogBytes });
+      return parseLog(text);
+    },
+    async diff(from: string | null, to: string, path: string) {
+      const args = ['diff', '--no-color', '--no-ext-diff', '--no-textconv', '--no-renames'];
+      return await local([...args, '--end-of-options', from ?? emptyTree, to, '--', path]);
+    },
+    async append(parent: string, commits) {
+      const text = await local(['fast-import', '--quiet', '--force', '--done'], {
+        input: commitStream(pendingRef, parent, commits),
+      });
+      const ids = text.split('\n').filter((line) => line !== '');
+      const good = ids.length === commits.length && ids.every((id) => CommitSha.safeParse(id).success);
+      if (!good) throw new DamagedCopyError('git fast-import gave no commit ids');
+      return ids;
+    },
+    async push(commit: string, expected: string) {
+      const args = ['push', '--porcelain', '--no-verify', `--force-with-lease=${ref}:${expected}`];
+      const result = await run([...args, '--end-of-options', config.remoteUrl, `${commit}:${ref}`], {
+        timeoutMs: config.remoteTimeoutMs,
+      });
+      const answer = readPushAnswer(result.exitCode, result.stdout.toString('utf8'), result.stderr);
+      // Without a verdict the remote may or may not have moved; only a fetch can tell.
+      if (answer === undefined) throw await whyFetchFailed(result);
+      if (answer.type === 'pushed') {
+        pushes += 1;
+        known = commit;
+      }
+      return answer;
+    },
+    async maintain() {
+      await local(['gc', '--auto', '--quiet'], { timeoutMs: 600_000 });
+      await local(['commit-graph', 'write', '--reachable', '--changed-paths'], { timeoutMs: 600_000 });
+    },
+    async [Symbol.asyncDispose]() {
+      stopping.abort(new TowlineError('unavailable', 'the manifest-writer is stopping'));
+      await objects[Symbol.asyncDispose]();
+    },
+  } satisfies ManifestRepository & { open(): Promise<void> };
+}
+
+function environment(config: GitRepositoryConfig, gitDir: string): Record<string, string> {
+  const settings = gitConfigEnvironment({
+    'gc.auto': '2000',
+    'gc.autoDetach': 'false',
+    'core.logAllRefUpdates': 'false',
+    // Its new commits are a handful; a pack for each would slow every later read.
+    'fastimport.unpackLimit': '500',
+  });
+  return gitEnvironment(config.searchPath, {
+    ...settings,
+    GIT_DIR: gitDir,
+    GIT_ALLOW_PROTOCOL: 'file:http:https:ssh',
+  });
+}
+
+function unavailable(what: string, cause?: Error): TowlineError {
+  return new TowlineError('remote_unavailable', `the GitOps repository ${what}`, { cause });
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof TowlineError && error.code === 'remote_unavailable';
+}
+
+async function lastFetched(objects: ObjectReader) {
+  try {
+    return await objects.read(remoteRef);
+  } catch {
+    return undefined;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** What a killed process left half made. */
+async function removeLeftovers(clonePath: string): Promise<void> {
+  const folder = dirname(clonePath);
+  const names = await readdir(folder).catch((): string[] => []);
+  for (const name of names.filter((one) => one.startsWith(`${basename(clonePath)}.new-`))) {
+    await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/** Calls that come while one runs share the next run: each sees what happened before it asked. */
+function coalesced<T>(work: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined;
+  let next: Promise<T> | undefined;
+  const start = (): Promise<T> => {
+    const run = work().finally(() => {
+      if (running === run) running = undefined;
+    });
+    running = run;
+    return run;
+  };
+  return () => {
+    if (!running) return start();
+    next ??= running
+      .then(
+        () => {},
+        () => {},
+      )
+      .then(() => {
+        next = undefined;
+        return start();
+      });
+    return next;
+  };
+}

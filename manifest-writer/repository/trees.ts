@@ -1,0 +1,57 @@
+import { DamagedCopyError, type FolderEntry } from './manifest-repository.ts';
+import type { ObjectReader } from './object-reader-git.ts';
+
+/** The last few are kept parsed: planning one batch reads the same folders again and again. */
+const maxCached = 16;
+
+type Folder = ReadonlyMap<string, FolderEntry>;
+
+/** Reads folders by walking tree objects, so that "no such file" and "object lost" are never confused. */
+export function createTreeReader(objects: ObjectReader) {
+  const cache = new Map<string, Folder>();
+
+  async function folder(id: string): Promise<Folder> {
+    const cached = cache.get(id);
+    if (cached) return cached;
+    const object = await objects.read(id);
+    if (object?.type !== 'tree') throw new DamagedCopyError(`tree ${id} is missing`);
+    const entries = parseTree(object.content);
+    cache.set(id, entries);
+    const oldest = cache.keys().next().value;
+    if (cache.size > maxCached && oldest !== undefined) cache.delete(oldest);
+    return entries;
+  }
+
+  return {
+    /** `undefined`: the path isn't a folder at this commit. */
+    async folderAt(treeId: string, path: string): Promise<Folder | undefined> {
+      let current = await folder(treeId);
+      for (const part of path.split('/').filter((name) => name !== '')) {
+        const entry = current.get(part);
+        if (entry?.type !== 'folder') return undefined;
+        current = await folder(entry.id);
+      }
+      return current;
+    },
+  };
+}
+
+const idBytes = 20;
+
+/** The body of a tree object: `<mode> <name>\0<id>` over and over. Links and submodules are left out. */
+function parseTree(content: Buffer): Folder {
+  const entries = new Map<string, FolderEntry>();
+  let at = 0;
+  while (at < content.length) {
+    const space = content.indexOf(32, at);
+    const end = content.indexOf(0, space);
+    if (space < 0 || end < 0) throw new DamagedCopyError('a tree object cannot be read');
+    const mode = content.toString('latin1', at, space);
+    const name = content.toString('utf8', space + 1, end);
+    const id = content.toString('hex', end + 1, end + 1 + idBytes);
+    at = end + 1 + idBytes;
+    if (mode === '40000') entries.set(name, { name, type: 'folder', id });
+    else if (mode.startsWith('100')) entries.set(name, { name, type: 'file', id });
+  }
+  return entries;
+}
