@@ -1,0 +1,63 @@
+import { integerSetting, type Settings } from '../runtime/config.ts';
+
+const minute = 60_000;
+
+/** What an operator may set; the composition root adds the folders and the secrets. */
+export const builderSettings = {
+  buildTimeoutMs: {
+    env: 'TOWLINE_BUILD_TIMEOUT_MS',
+    schema: integerSetting({ min: 1000, max: 24 * 60 * minute, default: 15 * minute }),
+    description: 'The longest that one function may build, in milliseconds.',
+    defaultText: '900000',
+  },
+  maxConcurrentBuilds: {
+    env: 'TOWLINE_MAX_CONCURRENT_BUILDS',
+    schema: integerSetting({ min: 1, max: 256, default: 4 }),
+    description: 'Functions that are built at the same time, shared fairly between owners.',
+    defaultText: '4',
+  },
+  maxLogBytes: {
+    env: 'TOWLINE_MAX_LOG_BYTES',
+    schema: integerSetting({ min: 10_000, max: 1_000_000_000, default: 10_000_000 }),
+    description: 'Build output kept per push, in bytes.',
+    defaultText: '10000000',
+  },
+  maxContextBytes: {
+    env: 'TOWLINE_MAX_CONTEXT_BYTES',
+    schema: integerSetting({ min: 10_000, max: 10_000_000_000, default: 200_000_000 }),
+    description:
+      "The largest build context of one function, and half of a repository's largest size, in bytes.",
+    defaultText: '200000000',
+  },
+  readyFollowTimeoutMs: {
+    env: 'TOWLINE_READY_TIMEOUT_MS',
+    schema: integerSetting({ min: 1000, max: 60 * minute, default: 5 * minute }),
+    description: 'How long a committed deploy may take to become live, in milliseconds.',
+    defaultText: '300000',
+  },
+} satisfies Settings;
+
+/** Times are in milliseconds. */
+export interface BuilderConfig {
+  databasePath: string;
+  logsDir: string;
+  /** The builder's own folder in it is emptied at the start. */
+  workDir: string;
+  /** Any of them verifies a webhook, so that a secret can be changed without downtime. */
+  webhookSecrets: string[];
+  /** `PATH` of the processes it starts. */
+  path: string;
+  buildTimeoutMs: number;
+  maxConcurrentBuilds: number;
+  maxLogBytes: number;
+  maxContextBytes: number;
+  readyFollowTimeoutMs: number;
+  /** How long a push waits for a source or a GitOps repository that is away. Default: 6 hours. */
+  remotePatienceMs?: number | undefined;
+  /** First and longest wait between two tries. Default: 250 ms and 30 s. */
+  retry?: { firstMs: number; maxMs: number } | undefined;
+  /** Finished pushes kept per repository, with their logs. Default: 500. */
+  keepPushes?: number | undefined;
+  /** Logs are kept this long. Default: 30 days. */
+  logMaxAgeMs?: number | undefined;
+}

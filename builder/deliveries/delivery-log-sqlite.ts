@@ -1,0 +1,106 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { SourceEvent } from '../../core/source-event.ts';
+import {
+  type AppendResult,
+  type Delivery,
+  type DeliveryLog,
+  type DeliveryOrigin,
+  repositoryKey,
+} from './delivery-log.ts';
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS deliveries (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    repository TEXT NOT NULL,
+    ref TEXT NOT NULL,
+    before_commit TEXT NOT NULL,
+    after_commit TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    event TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    done INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS deliveries_by_ref ON deliveries (repository, ref, seq);
+  CREATE INDEX IF NOT EXISTS deliveries_by_content ON deliveries (repository, ref, before_commit, after_commit);
+  CREATE INDEX IF NOT EXISTS deliveries_pending ON deliveries (seq) WHERE done = 0;
+`;
+
+type Row = Record<string, unknown>;
+
+function toDelivery(row: Row): Delivery {
+  return {
+    seq: Number(row['seq']),
+    event: SourceEvent.parse(JSON.parse(String(row['event']))),
+    origin: String(row['origin']) as DeliveryOrigin,
+    receivedAt: Number(row['received_at']),
+  };
+}
+
+/** The connection must be in WAL mode with `synchronous = FULL`: see `openDatabase`. */
+export function createSqliteDeliveryLog(database: DatabaseSync): DeliveryLog {
+  database.exec(schema);
+  const byId = database.prepare('SELECT * FROM deliveries WHERE id = ?');
+  const byContent = database.prepare(
+    `SELECT id FROM deliveries WHERE repository = ? AND ref = ? AND before_commit = ? AND after_commit = ?
+     AND origin <> 'rebuild' ORDER BY seq DESC LIMIT 1`,
+  );
+  const newestOfRef = database.prepare(
+    `SELECT * FROM deliveries WHERE repository = ? AND ref = ? AND origin <> 'rebuild' ORDER BY seq DESC LIMIT 1`,
+  );
+  const insert = database.prepare(
+    `INSERT INTO deliveries (id, repository, ref, before_commit, after_commit, origin, event, received_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const pending = database.prepare('SELECT * FROM deliveries WHERE done = 0 ORDER BY seq');
+  const setDone = database.prepare('UPDATE deliveries SET done = 1 WHERE id = ?');
+  const last = database.prepare('SELECT MAX(seq) AS seq FROM deliveries');
+  const prune = database.prepare(
+    `DELETE FROM deliveries WHERE done = 1 AND repository = ?1 AND seq <=
+       (SELECT seq FROM deliveries WHERE repository = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)`,
+  );
+
+  function duplicateOf(entry: Omit<Delivery, 'seq'>): string | undefined {
+    const { event } = entry;
+    if (byId.get(event.id)) return event.id;
+    if (entry.origin !== 'hook' || event.type !== 'push') return undefined;
+    const key = repositoryKey(event.scm, event.repository);
+    const same = byContent.get(key, event.ref, event.before, event.after);
+    if (!same) return undefined;
+    const newest = newestOfRef.get(key, event.ref);
+    return newest?.['after_commit'] === event.before ? undefined : String(same['id']);
+  }
+
+  return {
+    append(entry): AppendResult {
+      const duplicate = duplicateOf(entry);
+      if (duplicate !== undefined) return { type: 'duplicate', id: duplicate };
+      const { event, origin, receivedAt } = entry;
+      const [ref, before, after] =
+        event.type === 'push' ? [event.ref, event.before, event.after] : ['', '', ''];
+      const { lastInsertRowid } = insert.run(
+        event.id,
+        repositoryKey(event.scm, event.repository),
+        ref,
+        before,
+        after,
+        origin,
+        JSON.stringify(event),
+        receivedAt,
+      );
+      return { type: 'accepted', delivery: { ...entry, seq: Number(lastInsertRowid) } };
+    },
+    pending: () => pending.all().map(toDelivery),
+    done: (id) => void setDone.run(id),
+    find(id) {
+      const row = byId.get(id);
+      return row && toDelivery(row);
+    },
+    newest(repository, scm, ref) {
+      const row = newestOfRef.get(repositoryKey(scm, repository), ref);
+      return row && toDelivery(row);
+    },
+    lastSeq: () => Number(last.get()?.['seq'] ?? 0),
+    prune: (event, keep) => void prune.run(repositoryKey(event.scm, event.repository), keep),
+  };
+}

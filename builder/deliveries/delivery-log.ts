@@ -1,0 +1,42 @@
+import type { SourceEvent } from '../../core/source-event.ts';
+
+/** `hook`: a webhook. `rebuild`: a person asked for it. `recovered`: found by comparing branch heads; its webhook never came. */
+export type DeliveryOrigin = 'hook' | 'rebuild' | 'recovered';
+
+/** One accepted event. `seq` is the order of acceptance over all repositories. */
+export interface Delivery {
+  seq: number;
+  event: SourceEvent;
+  origin: DeliveryOrigin;
+  /** Milliseconds since the epoch. */
+  receivedAt: number;
+}
+
+export type AppendResult =
+  | { type: 'accepted'; delivery: Delivery }
+  /** `id` is the delivery that did, or does, the work. */
+  | { type: 'duplicate'; id: string };
+
+/** What was accepted and what of it is still to be done; survives the process. */
+export interface DeliveryLog {
+  /**
+   * On disk when it returns. An id that was seen is a duplicate. So is a hook whose ref, `before` and `after`
+   * were seen, unless the ref's newest `after` is its `before`: a forced push may go back and forth, a redelivery may not.
+   */
+  append(entry: Omit<Delivery, 'seq'>): AppendResult;
+  /** Not done yet, in order of acceptance. */
+  pending(): Delivery[];
+  done(id: string): void;
+  find(id: string): Delivery | undefined;
+  /** The newest delivery of a ref that tells where the ref is: rebuilds don't. */
+  newest(repository: SourceEvent['repository'], scm: SourceEvent['scm'], ref: string): Delivery | undefined;
+  /** The highest `seq` so far; 0 if there is none. */
+  lastSeq(): number;
+  /** Forgets all but the newest `keep` deliveries of a repository; never one that is not done. */
+  prune(event: SourceEvent, keep: number): void;
+}
+
+/** The forge's own id is a repository's identity, so that a rename keeps it. */
+export function repositoryKey(scm: SourceEvent['scm'], repository: SourceEvent['repository']): string {
+  return `${scm}:${repository.id}`;
+}

@@ -1,0 +1,11 @@
+import { DatabaseSync } from 'node:sqlite';
+
+/**
+ * `FULL` syncs each commit to the disk: for what was acknowledged. `NORMAL` keeps commits through the death of the process,
+ * though perhaps not through a power cut: for what can be found again from what is `FULL`.
+ */
+export function openDatabase(path: string, durability: 'FULL' | 'NORMAL'): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: 5000 });
+  database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability};`);
+  return database;
+}

@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto';
+import { zeroSha } from '../../core/names.ts';
+import type { PushEvent, SourceEvent } from '../../core/source-event.ts';
+import type { SourceAccess } from '../source/source-access.ts';
+import type { DeliveryLog } from './delivery-log.ts';
+
+/** Written as the author of what nobody told us about. */
+const platform = { name: 'Towline', email: '', login: 'towline' };
+
+export interface MissedPush {
+  repository: SourceEvent['repository'];
+  scm: SourceEvent['scm'];
+  ref: string;
+  head: string;
+}
+
+/** The event that the webhook would have brought; `undefined` if the ref's newest delivery already says so. */
+export function missedPush(log: DeliveryLog, missed: MissedPush): PushEvent | undefined {
+  const { repository, scm, ref, head } = missed;
+  const newest = log.newest(repository, scm, ref)?.event;
+  const before = newest?.type === 'push' ? newest.after : zeroSha;
+  if (before === head) return undefined;
+  return {
+    type: 'push',
+    id: `recovered-${randomUUID()}`,
+    scm,
+    repository,
+    actor: platform,
+    ref,
+    before,
+    after: head,
+  };
+}
+
+/** Compares each branch with the newest push accepted for it. What came in by webhook meanwhile is newer than what was read here. */
+export async function recoverPushes(
+  log: DeliveryLog,
+  sourceAccess: SourceAccess,
+  options: { startedAfter: number; emit: (event: PushEvent) => void; signal: AbortSignal },
+): Promise<void> {
+  for await (const { repository, branch, head } of sourceAccess.heads()) {
+    options.signal.throwIfAborted();
+    const missed = { repository, scm: 'git', ref: `refs/heads/${branch}`, head } as const;
+    const newest = log.newest(repository, missed.scm, missed.ref);
+    if (newest && newest.seq > options.startedAfter) continue;
+    const event = missedPush(log, missed);
+    if (event) options.emit(event);
+  }
+}

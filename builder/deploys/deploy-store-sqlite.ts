@@ -1,0 +1,111 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { DeployRecord, PushRecord } from '../../core/deploy.ts';
+import type { DeployStore } from './deploy-store.ts';
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS pushes (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    owner_id TEXT NOT NULL,
+    repo TEXT NOT NULL,
+    state TEXT NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS pushes_by_owner ON pushes (owner, seq);
+  CREATE INDEX IF NOT EXISTS pushes_by_repository ON pushes (owner_id, repo, seq);
+  CREATE TABLE IF NOT EXISTS deploys (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    push_id TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    function_name TEXT,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS deploys_by_push ON deploys (push_id, seq);
+  CREATE INDEX IF NOT EXISTS deploys_by_function ON deploys (owner, function_name, seq);
+`;
+
+const maxPushes = 500;
+const defaultPushes = 50;
+
+/** Records are written by this adapter alone and read back as they were. */
+function parse<T>(row: Record<string, unknown>): T {
+  return JSON.parse(String(row['record'])) as T;
+}
+
+/** Makes its tables in the database of the delivery log; the connection may be `synchronous = NORMAL`. */
+export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
+  database.exec(schema);
+  const putPush = database.prepare(
+    `INSERT INTO pushes (id, owner, owner_id, repo, state, record) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET state = excluded.state, record = excluded.record`,
+  );
+  const putDeploy = database.prepare(
+    `INSERT INTO deploys (id, push_id, owner, function_name, record) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET record = excluded.record`,
+  );
+  const pushById = database.prepare('SELECT record FROM pushes WHERE id = ?');
+  const pushesOfOwner = database.prepare(
+    'SELECT record FROM pushes WHERE owner = ?1 AND (?2 IS NULL OR repo = ?2) ORDER BY seq DESC LIMIT ?3',
+  );
+  const deploysOfPush = database.prepare('SELECT record FROM deploys WHERE push_id = ? ORDER BY seq');
+  const deployById = database.prepare('SELECT record FROM deploys WHERE id = ?');
+  const latestOfAll = database.prepare(
+    `SELECT record FROM deploys WHERE seq IN
+       (SELECT MAX(seq) FROM deploys WHERE function_name IS NOT NULL GROUP BY owner, function_name)
+     ORDER BY owner, function_name`,
+  );
+  const latestOfOwner = database.prepare(
+    `SELECT record FROM deploys WHERE seq IN
+       (SELECT MAX(seq) FROM deploys WHERE owner = ? AND function_name IS NOT NULL GROUP BY function_name)
+     ORDER BY function_name`,
+  );
+  const latestOfFunction = database.prepare(
+    'SELECT record FROM deploys WHERE owner = ? AND function_name = ? ORDER BY seq DESC LIMIT 1',
+  );
+  const old = database.prepare(
+    `SELECT id FROM pushes WHERE state = 'done' AND owner_id = ?1 AND repo = ?2 AND seq <=
+       (SELECT seq FROM pushes WHERE owner_id = ?1 AND repo = ?2 ORDER BY seq DESC LIMIT 1 OFFSET ?3)`,
+  );
+  const dropPush = database.prepare('DELETE FROM pushes WHERE id = ?');
+  const dropDeploys = database.prepare('DELETE FROM deploys WHERE push_id = ?');
+
+  function withDeploys(row: Record<string, unknown>): PushRecord {
+    const push = parse<Omit<PushRecord, 'deploys'>>(row);
+    return { ...push, deploys: deploysOfPush.all(push.id).map(parse<DeployRecord>) };
+  }
+
+  return {
+    putPush: (push) =>
+      void putPush.run(push.id, push.owner, push.ownerId, push.repo, push.state, JSON.stringify(push)),
+    putDeploy: (deploy) =>
+      void putDeploy.run(deploy.id, deploy.pushId, deploy.owner, deploy.functionName, JSON.stringify(deploy)),
+    push(id) {
+      const row = pushById.get(id);
+      return row && withDeploys(row);
+    },
+    pushes({ owner, repo, limit }) {
+      const count = Math.max(0, Math.min(limit ?? defaultPushes, maxPushes));
+      return pushesOfOwner.all(owner, repo ?? null, count).map(withDeploys);
+    },
+    deploy(id) {
+      const row = deployById.get(id);
+      return row && parse<DeployRecord>(row);
+    },
+    latestDeploys: (owner) =>
+      (owner === undefined ? latestOfAll.all() : latestOfOwner.all(owner)).map(parse<DeployRecord>),
+    latestDeploy(owner, functionName) {
+      const row = latestOfFunction.get(owner, functionName);
+      return row && parse<DeployRecord>(row);
+    },
+    prune({ ownerId, repo }, keep) {
+      const ids = old.all(ownerId, repo, keep).map((row) => String(row['id']));
+      for (const id of ids) {
+        dropDeploys.run(id);
+        dropPush.run(id);
+      }
+      return ids;
+    },
+  };
+}

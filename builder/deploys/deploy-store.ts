@@ -1,0 +1,23 @@
+import type { DeployRecord, PushRecord } from '../../core/deploy.ts';
+
+export interface PushQuery {
+  owner: string;
+  repo?: string | undefined;
+  limit?: number | undefined;
+}
+
+/** What became of each push and of each of its functions. Records are replaced whole. */
+export interface DeployStore {
+  /** Inserts or replaces the push itself; its deploys are put one by one. */
+  putPush(push: Omit<PushRecord, 'deploys'>): void;
+  putDeploy(deploy: DeployRecord): void;
+  push(id: string): PushRecord | undefined;
+  /** Newest first; at most 500. */
+  pushes(query: PushQuery): PushRecord[];
+  deploy(id: string): DeployRecord | undefined;
+  /** The newest record of each function of an owner, or of all owners. */
+  latestDeploys(owner?: string): DeployRecord[];
+  latestDeploy(owner: string, functionName: string): DeployRecord | undefined;
+  /** Forgets all but the newest `keep` finished pushes of a repository and returns the ids of those forgotten. */
+  prune(repository: { ownerId: string; repo: string }, keep: number): string[];
+}

@@ -1,0 +1,211 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { dirname, join } from 'node:path';
+import type { BuildService } from '../core/build-service.ts';
+import type { FunctionCatalog, PendingDeploys } from '../core/catalog.ts';
+import { TowlineError } from '../core/errors.ts';
+import type { EventBus } from '../core/events.ts';
+import type { ManifestWriter } from '../core/manifest-writer.ts';
+import type { Reconciler } from '../core/reconciler.ts';
+import type { SourceEvent } from '../core/source-event.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { BuilderConfig } from './config.ts';
+import type { AppendResult, Delivery, DeliveryOrigin } from './deliveries/delivery-log.ts';
+import { createSqliteDeliveryLog } from './deliveries/delivery-log-sqlite.ts';
+import { openDatabase } from './deliveries/open-database.ts';
+import { missedPush, recoverPushes } from './deliveries/recover-pushes.ts';
+import { createSqliteDeployStore } from './deploys/deploy-store-sqlite.ts';
+import { createPendingDeploys } from './deploys/pending-deploys.ts';
+import { createPushJournal } from './deploys/push-journal.ts';
+import type { BuildEngine } from './engines/build-engine.ts';
+import { createFileLogStore } from './logs/build-log-store-files.ts';
+import type { PipelineContext } from './pipeline/pipeline-context.ts';
+import { processPush } from './pipeline/process-push.ts';
+import { createFairSlots } from './queue/fair-slots.ts';
+import { createPushQueue } from './queue/push-queue.ts';
+import type { SourceAccess } from './source/source-access.ts';
+import type { TemplateCatalog } from './templates/template.ts';
+import { createWebhookHandler } from './webhooks/webhook-handler.ts';
+
+export { type BuilderConfig, builderSettings } from './config.ts';
+export type { BuildEngine } from './engines/build-engine.ts';
+export { createProcessEngine, type ProcessEngineConfig } from './engines/build-engine-process.ts';
+export type { SourceAccess, SourceLocation } from './source/source-access.ts';
+export { loadTemplates } from './templates/load-templates.ts';
+export type { Template, TemplateCatalog } from './templates/template.ts';
+
+export interface BuilderDeps {
+  logger: Logger;
+  manifestWriter: ManifestWriter;
+  reconciler: Reconciler;
+  events: EventBus;
+  sourceAccess: SourceAccess;
+  engine: BuildEngine;
+  templates: TemplateCatalog;
+  functionUrl: (owner: string, functionName: string) => string;
+  /** Tells which version stays live when a deploy fails; without it nothing is claimed. */
+  catalog?: FunctionCatalog | undefined;
+  now?: (() => number) | undefined;
+  random?: (() => number) | undefined;
+  /** Aborting it stops the work as disposing does; dispose still has to be called. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface Builder extends BuildService, PendingDeploys, AsyncDisposable {
+  /** Handles `/webhooks/*`. */
+  webhook: (req: IncomingMessage, res: ServerResponse) => void;
+  /** Takes up what a former run left, and finds pushes whose webhook never came. Webhooks may arrive before. */
+  start(): Promise<void>;
+  /** Resolves when no push is queued or running. */
+  drain(): Promise<void>;
+}
+
+const defaultKeepPushes = 500;
+/** Deliveries are kept longer than pushes, to know a redelivery by. */
+const deliveriesPerPush = 4;
+const defaultLogMaxAgeMs = 30 * 24 * 60 * 60_000;
+const logSweepMs = 60 * 60_000;
+/** How many times the concurrent builds may have clones on the disk. */
+const workspacesPerBuild = 4;
+
+/** From a push event to a live function: intake, queue, pipeline, records and logs. */
+export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): Promise<Builder> {
+  const { logger, events, sourceAccess } = deps;
+  const now = deps.now ?? Date.now;
+  const keepPushes = config.keepPushes ?? defaultKeepPushes;
+  const workDir = join(config.workDir, 'builder');
+  // Clones and contexts of a run that died.
+  await rm(workDir, { recursive: true, force: true, maxRetries: 3 });
+  await mkdir(workDir, { recursive: true, mode: 0o700 });
+  await mkdir(dirname(config.databasePath), { recursive: true });
+
+  const durable = openDatabase(config.databasePath, 'FULL');
+  const quick = openDatabase(config.databasePath, 'NORMAL');
+  const deliveries = createSqliteDeliveryLog(durable);
+  const store = createSqliteDeployStore(quick);
+  const logs = createFileLogStore({
+    dir: config.logsDir,
+    maxBytes: config.maxLogBytes,
+    onError: (error) => logger.error({ err: error }, 'a build log could not be written'),
+  });
+
+  const stop = new AbortController();
+  const stopped = AbortSignal.any([stop.signal, ...(deps.signal ? [deps.signal] : [])]);
+  const background = new Set<Promise<void>>();
+  let sweptAt = 0;
+  let isStarted = false;
+
+  function inBackground(what: string, work: Promise<void>): void {
+    const tracked = work
+      .catch((error: unknown) => {
+        if (!stopped.aborted) logger.error({ err: error }, what);
+      })
+      .finally(() => background.delete(tracked));
+    background.add(tracked);
+  }
+
+  async function tidy({ event }: Delivery): Promise<void> {
+    deliveries.prune(event, keepPushes * deliveriesPerPush);
+    const { ownerId, name: repo } = event.repository;
+    for (const id of store.prune({ ownerId, repo }, keepPushes)) await logs.remove(id);
+    if (now() - sweptAt < logSweepMs) return;
+    sweptAt = now();
+    await logs.removeOlderThan(sweptAt - (config.logMaxAgeMs ?? defaultLogMaxAgeMs));
+  }
+
+  const { maxConcurrentBuilds } = config;
+  const context: PipelineContext = {
+    config,
+    workDir,
+    logger,
+    manifestWriter: deps.manifestWriter,
+    reconciler: deps.reconciler,
+    engine: deps.engine,
+    templates: deps.templates,
+    sourceAccess,
+    catalog: deps.catalog,
+    functionUrl: deps.functionUrl,
+    random: deps.random ?? Math.random,
+    now,
+    workspaces: createFairSlots({
+      total: maxConcurrentBuilds * workspacesPerBuild,
+      perOwner: maxConcurrentBuilds,
+    }),
+    builds: createFairSlots({ total: maxConcurrentBuilds, perOwner: maxConcurrentBuilds }),
+    stopped,
+    onStale({ event }, head) {
+      if (event.type !== 'push') return;
+      const { repository, scm, ref } = event;
+      const missed = missedPush(deliveries, { repository, scm, ref, head });
+      if (missed) accept(missed, 'recovered');
+    },
+  };
+
+  const queue = createPushQueue({
+    openJournal: (delivery) => createPushJournal(delivery, { store, logs, events, now }),
+    process: (task) => processPush(task, context),
+    onDone(delivery) {
+      deliveries.done(delivery.event.id);
+      inBackground('old records could not be removed', tidy(delivery));
+    },
+    onFault: (delivery, error) =>
+      logger.error({ err: error, deliveryId: delivery.event.id }, 'a push could not be processed'),
+    stopped,
+  });
+
+  function accept(event: SourceEvent, origin: DeliveryOrigin): AppendResult {
+    if (stopped.aborted) throw new TowlineError('unavailable', 'the build service is stopping');
+    const result = deliveries.append({ event, origin, receivedAt: now() });
+    // Before the start it waits with the former run's deliveries, so that all are taken up in order.
+    if (result.type === 'accepted' && isStarted) queue.add(result.delivery);
+    return result;
+  }
+
+  async function idle(): Promise<void> {
+    for (;;) {
+      await queue.idle();
+      if (background.size === 0) return;
+      await Promise.all(background);
+    }
+  }
+
+  return {
+    webhook: createWebhookHandler({
+      secrets: config.webhookSecrets,
+      logger,
+      accept: (event) => accept(event, 'hook'),
+    }),
+    async start() {
+      if (isStarted) return;
+      isStarted = true;
+      for (const delivery of deliveries.pending()) queue.add(delivery);
+      const emit = (event: SourceEvent) => void accept(event, 'recovered');
+      const startedAfter = deliveries.lastSeq();
+      const recovery = recoverPushes(deliveries, sourceAccess, { startedAfter, emit, signal: stopped });
+      inBackground('branch heads could not be compared', recovery);
+    },
+    drain: idle,
+    pushes: (query) => store.pushes(query),
+    push: (id) => store.push(id),
+    deploy: (id) => store.deploy(id),
+    latestDeploys: (owner) => store.latestDeploys(owner),
+    log: (pushId, after, signal) => logs.read(pushId, after, AbortSignal.any([signal, stopped])),
+    async rebuild(pushId, actor) {
+      const event = deliveries.find(pushId)?.event;
+      if (!event) throw new TowlineError('not_found', 'there is no such push');
+      if (event.type !== 'push') throw new TowlineError('conflict', 'only pushes can be built again');
+      const id = `rebuild-${randomUUID()}`;
+      accept({ ...event, id, actor }, 'rebuild');
+      return id;
+    },
+    ...createPendingDeploys(store),
+    async [Symbol.asyncDispose]() {
+      stop.abort(new Error('the build service stops'));
+      await idle();
+      await logs[Symbol.asyncDispose]();
+      quick.close();
+      durable.close();
+    },
+  };
+}

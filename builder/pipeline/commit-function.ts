@@ -1,0 +1,122 @@
+import type { DeployIntent, WriteOutcome } from '../../core/manifest-writer.ts';
+import type { PushEvent } from '../../core/source-event.ts';
+import type { StackFunction } from '../stack/stack.ts';
+import { patiently } from './patiently.ts';
+import { interruption, type PipelineContext, type PushTask } from './pipeline-context.ts';
+import { causeOf, failDeploy, settleError } from './settle.ts';
+import { checkHead } from './workspace.ts';
+
+function intentOf(task: PushTask, event: PushEvent, id: string, fn: StackFunction): DeployIntent {
+  const record = task.journal.deploy(id);
+  const { repository, scm } = event;
+  return {
+    buildId: id,
+    trigger: task.delivery.origin === 'hook' ? 'push' : 'rebuild',
+    spec: {
+      owner: repository.owner,
+      functionName: fn.name,
+      image: record.image ?? '',
+      environment: fn.environment,
+      secrets: fn.secrets,
+      labels: fn.labels,
+      annotations: fn.annotations,
+      limits: fn.limits,
+      requests: fn.requests,
+      constraints: fn.constraints,
+      readOnlyRootFilesystem: fn.readOnlyRootFilesystem,
+    },
+    provenance: {
+      owner: repository.owner,
+      ownerId: repository.ownerId,
+      repo: repository.name,
+      branch: record.branch,
+      sourceCommit: event.after,
+      scm,
+      private: repository.private,
+      repoUrl: repository.cloneUrl,
+    },
+    sourceSubject: record.sourceSubject,
+    actor: event.actor,
+  };
+}
+
+type Written = Extract<WriteOutcome, { type: 'pushed' | 'unchanged' }>;
+
+/** Puts a write's result on the record; `false`: the deploy has ended. */
+export async function recordOutcome(
+  task: PushTask,
+  context: PipelineContext,
+  id: string,
+  outcome: WriteOutcome,
+): Promise<boolean> {
+  const { journal } = task;
+  const name = journal.deploy(id).functionName ?? '';
+  switch (outcome.type) {
+    case 'pushed':
+    case 'unchanged':
+      recordCommit(task, id, outcome);
+      return true;
+    case 'skipped':
+      journal.say({ kind: 'phase', stage: 'commit', functionName: name, text: `${name}: ${outcome.reason}` });
+      journal.change(id, { state: 'skipped', cause: { code: 'conflict', message: outcome.reason } });
+      return false;
+    case 'refused':
+      await failDeploy(task, context, id, {
+        stage: 'commit',
+        cause: { code: outcome.code, message: outcome.message },
+      });
+      return false;
+    case 'conflict':
+      await failDeploy(task, context, id, {
+        stage: 'commit',
+        cause: { code: 'conflict', message: outcome.message },
+      });
+      return false;
+  }
+}
+
+function recordCommit(task: PushTask, id: string, outcome: Written): void {
+  const { journal } = task;
+  const name = journal.deploy(id).functionName ?? '';
+  const number = outcome.written.find((written) => written.functionName === name)?.number ?? null;
+  const verb = outcome.type === 'pushed' ? 'committed' : 'nothing to change, already committed';
+  const text = `${name}: ${verb}${number === null ? '' : ` as #${number}`} (gitops ${outcome.commit.slice(0, 7)})`;
+  journal.say({ kind: 'phase', stage: 'commit', functionName: name, text });
+  journal.change(id, {
+    state: 'committed',
+    stage: 'apply',
+    cause: null,
+    gitopsCommit: outcome.commit,
+    number,
+  });
+}
+
+/**
+ * Commits a built function, unless the branch has moved on. From the writer's call on nothing supersedes it:
+ * the commit may be made. `false`: the deploy has ended.
+ */
+export async function commitFunction(
+  task: PushTask,
+  context: PipelineContext,
+  work: { id: string; fn: StackFunction; event: PushEvent },
+): Promise<boolean> {
+  const { id, fn, event } = work;
+  const { journal } = task;
+  const patience = {
+    stage: 'commit',
+    functionName: fn.name,
+    signal: interruption(task, context),
+    onWaiting: (error?: unknown) => void journal.change(id, { cause: error ? causeOf(error) : null }),
+  } as const;
+  try {
+    const outcome = await patiently(task, context, patience, async () => {
+      await checkHead(task, context, event);
+      task.superseded.throwIfAborted();
+      return context.manifestWriter.deploy(intentOf(task, event, id, fn), context.stopped);
+    });
+    return await recordOutcome(task, context, id, outcome);
+  } catch (error) {
+    await settleError(task, context, { id, stage: 'commit', error });
+    return false;
+  }
+}

@@ -1,0 +1,71 @@
+import { TowlineError } from '../../core/errors.ts';
+import { digestOf } from '../../core/names.ts';
+import type { FollowOutcome } from '../../core/reconciler.ts';
+import { type PipelineContext, type PushTask, Superseded } from './pipeline-context.ts';
+import { failDeploy, supersedeDeploy } from './settle.ts';
+
+async function follow(task: PushTask, context: PipelineContext, id: string): Promise<FollowOutcome> {
+  const { journal } = task;
+  const { owner, functionName, gitopsCommit, image } = journal.deploy(id);
+  const tooLong = new AbortController();
+  const limitMs = context.config.readyFollowTimeoutMs;
+  const timer = setTimeout(() => tooLong.abort(), limitMs);
+  const onApplied = () => {
+    if (journal.deploy(id).state === 'committed') journal.change(id, { state: 'applied', stage: 'live' });
+  };
+  const target = {
+    owner,
+    functionName: functionName ?? '',
+    commit: gitopsCommit ?? '',
+    digest: image === null ? null : (digestOf(image) ?? null),
+  };
+  try {
+    context.reconciler.nudge();
+    const signal = AbortSignal.any([context.stopped, tooLong.signal]);
+    return await context.reconciler.follow(target, onApplied, signal);
+  } catch (error) {
+    if (context.stopped.aborted || !tooLong.signal.aborted) throw error;
+    const cause = {
+      code: 'timeout',
+      message: `it was not ${image === null ? 'removed' : 'ready'} within ${Math.round(limitMs / 1000)} s`,
+    } as const;
+    return { type: 'failed', stage: 'live', cause };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Follows a committed deploy or removal to its end. A newer push doesn't stop this: the reconciler says what became of it. */
+export async function followDeploy(task: PushTask, context: PipelineContext, id: string): Promise<void> {
+  const { journal } = task;
+  const name = journal.deploy(id).functionName ?? '';
+  const { owner } = journal.deploy(id);
+  let outcome: FollowOutcome;
+  try {
+    outcome = await follow(task, context, id);
+  } catch (error) {
+    if (context.stopped.aborted) throw error;
+    context.logger.error({ err: error, pushId: journal.pushId }, 'a deploy could not be followed');
+    const known =
+      error instanceof TowlineError
+        ? error
+        : new TowlineError('internal', 'the platform lost track of this deploy');
+    outcome = { type: 'failed', stage: 'live', cause: { code: known.code, message: known.message } };
+  }
+  switch (outcome.type) {
+    case 'live': {
+      const url = context.functionUrl(owner, name);
+      journal.say({ kind: 'phase', stage: 'live', functionName: name, text: `${name} is live: ${url}` });
+      journal.change(id, { state: 'live', stage: 'live', cause: null });
+      return;
+    }
+    case 'removed':
+      journal.say({ kind: 'phase', stage: 'live', functionName: name, text: `${name} is removed` });
+      journal.change(id, { state: 'removed', stage: 'live', cause: null });
+      return;
+    case 'superseded':
+      return supersedeDeploy(task, id, new Superseded('a later commit'));
+    case 'failed':
+      return failDeploy(task, context, id, outcome);
+  }
+}

@@ -1,0 +1,55 @@
+import type { FunctionCatalog } from '../../core/catalog.ts';
+import type { ManifestWriter } from '../../core/manifest-writer.ts';
+import type { Reconciler } from '../../core/reconciler.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { BuilderConfig } from '../config.ts';
+import type { Delivery } from '../deliveries/delivery-log.ts';
+import type { PushJournal } from '../deploys/push-journal.ts';
+import type { BuildEngine } from '../engines/build-engine.ts';
+import type { FairSlots } from '../queue/fair-slots.ts';
+import type { SourceAccess } from '../source/source-access.ts';
+import type { TemplateCatalog } from '../templates/template.ts';
+
+/** What every step of every push works with. */
+export interface PipelineContext {
+  config: BuilderConfig;
+  /** The folder for clones and build contexts. */
+  workDir: string;
+  logger: Logger;
+  manifestWriter: ManifestWriter;
+  reconciler: Reconciler;
+  engine: BuildEngine;
+  templates: TemplateCatalog;
+  sourceAccess: SourceAccess;
+  catalog: FunctionCatalog | undefined;
+  functionUrl: (owner: string, functionName: string) => string;
+  random: () => number;
+  now: () => number;
+  /** Pushes that may have a clone on the disk. */
+  workspaces: FairSlots;
+  /** Functions that may be building. */
+  builds: FairSlots;
+  /** The service stops: work is left as it is and taken up again at the next start. */
+  stopped: AbortSignal;
+  /** A push turned out not to be the newest: its ref points to `head`. */
+  onStale: (delivery: Delivery, head: string) => void;
+}
+
+/** One accepted delivery on its way. */
+export interface PushTask {
+  delivery: Delivery;
+  journal: PushJournal;
+  /** Aborted with a `Superseded` once something newer makes this push's uncommitted work pointless. */
+  superseded: AbortSignal;
+  supersede: (by: Superseded) => void;
+}
+
+/** Why a push's work is dropped; `message` completes "superseded by …". */
+export class Superseded extends Error {
+  override readonly name = 'Superseded';
+}
+
+/** Ends builds and waits: the service stops, or the push is superseded. */
+export function interruption(task: PushTask, context: PipelineContext): AbortSignal {
+  return AbortSignal.any([context.stopped, task.superseded]);
+}

@@ -1,0 +1,194 @@
+import { type DeployRecord, type DeployStage, isEnd } from '../../core/deploy.ts';
+import type { PushEvent } from '../../core/source-event.ts';
+import { aborted } from '../../runtime/lifecycle.ts';
+import { readStack } from '../stack/read-stack.ts';
+import type { Stack, StackFunction } from '../stack/stack.ts';
+import { buildFunction } from './build-function.ts';
+import { commitFunction } from './commit-function.ts';
+import { followDeploy } from './follow-deploy.ts';
+import { type PipelineContext, type PushTask, Superseded } from './pipeline-context.ts';
+import { removeFunctions } from './remove-functions.ts';
+import { failDeploy, settleError, supersedeDeploy } from './settle.ts';
+import { openWorkspace, type Workspace } from './workspace.ts';
+
+/** The repository's next push may go on when this is given; `finished` is when this one's records have all ended. */
+export interface Processed {
+  finished: Promise<void>;
+}
+
+/** How far the functions of one push are; each function goes its own way. */
+interface Progress {
+  built: Promise<unknown>;
+  committed: Promise<unknown>;
+  settled: Promise<unknown>;
+}
+
+const supersededOf = (task: PushTask) => task.superseded.reason as Superseded;
+
+const openDeploys = (task: PushTask) => task.journal.deploys().filter((record) => !isEnd(record.state));
+
+/** Without its source: what is committed, before a restart, is followed; the rest has ended or is superseded. */
+function endWithoutSource(task: PushTask, context: PipelineContext): Processed {
+  const open = openDeploys(task);
+  const committed = open.filter((record) => record.gitopsCommit !== null);
+  for (const record of open) {
+    if (record.gitopsCommit === null) supersedeDeploy(task, record.id, supersededOf(task));
+  }
+  const follows = committed.map((record) => followDeploy(task, context, record.id));
+  return { finished: finish(task, context, Promise.allSettled(follows)) };
+}
+
+async function finish(task: PushTask, context: PipelineContext, settled: Promise<unknown>): Promise<void> {
+  await settled;
+  context.stopped.throwIfAborted();
+  const { journal } = task;
+  const isDropped = journal.deploys().length === 0 && task.superseded.aborted;
+  if (isDropped) {
+    const text = `superseded by ${supersededOf(task).message}`;
+    journal.say({ kind: 'phase', stage: 'queue', text });
+    return journal.end(text);
+  }
+  const nothing = task.delivery.event.type === 'push' ? 'there is nothing to deploy' : 'it had no functions';
+  await journal.end(journal.deploys().length === 0 ? nothing : undefined);
+}
+
+/** One function's way; every step ends its record itself if it doesn't lead on. */
+function deployFunction(
+  task: PushTask,
+  context: PipelineContext,
+  work: { event: PushEvent; fn: StackFunction; record: DeployRecord; stack: Stack; workspace: Workspace },
+): Progress {
+  const { event, fn, record, stack, workspace } = work;
+  const { id } = record;
+  if (isEnd(record.state)) {
+    return { built: Promise.resolve(), committed: Promise.resolve(), settled: Promise.resolve() };
+  }
+  const isCommitted = record.gitopsCommit !== null;
+  const built = isCommitted
+    ? Promise.resolve(true)
+    : buildFunction(task, context, { id, fn, copy: stack.copy, workspace });
+  const committed = built.then(
+    (isBuilt) => isCommitted || (isBuilt && commitFunction(task, context, { id, fn, event })),
+  );
+  const settled = committed.then((leadsOn) => (leadsOn ? followDeploy(task, context, id) : undefined));
+  return { built, committed, settled };
+}
+
+async function deployStack(
+  task: PushTask,
+  context: PipelineContext,
+  work: { event: PushEvent; stack: Stack; workspace: Workspace },
+): Promise<Progress> {
+  const { journal } = task;
+  const { stack } = work;
+  for (const warning of stack.warnings) journal.say({ kind: 'warning', stage: 'detect', text: warning });
+  for (const { name, cause } of stack.refused) {
+    const record = journal.open(name);
+    if (!isEnd(record.state)) await failDeploy(task, context, record.id, { stage: 'detect', cause });
+  }
+  // All records are made before any work begins, so that a push shows all of its functions from the start.
+  const opened = stack.functions.map((fn) => ({ fn, record: journal.open(fn.name) }));
+  const ways = opened.map(({ fn, record }) => deployFunction(task, context, { ...work, fn, record }));
+  return {
+    built: Promise.allSettled(ways.map((way) => way.built)),
+    committed: Promise.allSettled(ways.map((way) => way.committed)),
+    settled: Promise.allSettled(ways.map((way) => way.settled)),
+  };
+}
+
+/** The functions are unknown, unless they were known before a restart. */
+async function failWithoutSource(
+  task: PushTask,
+  context: PipelineContext,
+  stage: DeployStage,
+  error: unknown,
+): Promise<void> {
+  const { journal } = task;
+  const known = openDeploys(task).filter((record) => record.gitopsCommit === null);
+  const records = journal.deploys().length === 0 ? [journal.open(null)] : known;
+  for (const { id } of records) await settleError(task, context, { id, stage, error });
+}
+
+/** Clone and stack.yml. `undefined`: the push has ended here, on a record of its own. */
+async function readSource(
+  task: PushTask,
+  context: PipelineContext,
+  event: PushEvent,
+): Promise<{ stack: Stack; workspace: Workspace } | undefined> {
+  const { journal } = task;
+  let stage: 'clone' | 'detect' = 'clone';
+  let workspace: Workspace | undefined;
+  try {
+    journal.enterStage(stage);
+    workspace = await openWorkspace(task, context, event);
+    journal.setSubject(workspace.subject);
+    const text = `clone ${event.after.slice(0, 7)} ${workspace.subject}`;
+    journal.say({ kind: 'phase', stage, text });
+    stage = 'detect';
+    journal.enterStage(stage);
+    const languages = context.templates.languages();
+    const stack = await readStack(workspace.sourceDir, { owner: event.repository.owner, languages });
+    return { stack, workspace };
+  } catch (error) {
+    await workspace?.[Symbol.asyncDispose]();
+    if (context.stopped.aborted) throw error;
+    if (error instanceof Superseded) task.supersede(error);
+    // Superseded before its functions are known: the push's note says so, no record is made.
+    if (!task.superseded.aborted) await failWithoutSource(task, context, stage, error);
+    return undefined;
+  }
+}
+
+async function disposeAfter(
+  context: PipelineContext,
+  workspace: Workspace,
+  built: Promise<unknown>,
+): Promise<void> {
+  await built;
+  try {
+    await workspace[Symbol.asyncDispose]();
+  } catch (error) {
+    context.logger.warn({ err: error }, 'a work folder could not be removed');
+  }
+}
+
+async function deployCommit(task: PushTask, context: PipelineContext, event: PushEvent): Promise<Processed> {
+  const source = await readSource(task, context, event);
+  if (!source) return endWithoutSource(task, context);
+  const { stack, workspace } = source;
+  let progress: Progress;
+  try {
+    progress = await deployStack(task, context, { event, stack, workspace });
+  } catch (error) {
+    await workspace[Symbol.asyncDispose]();
+    throw error;
+  }
+  const disposed = disposeAfter(context, workspace, progress.built);
+  await progress.committed;
+  context.stopped.throwIfAborted();
+  const settled = Promise.all([progress.settled, disposed]);
+  // What is committed is followed to its end, but a newer push needn't wait for that.
+  await Promise.race([settled, aborted(task.superseded)]);
+  context.stopped.throwIfAborted();
+  if (task.superseded.aborted) return { finished: finish(task, context, settled) };
+  const kept = new Set([...stack.functions.map((fn) => fn.name), ...stack.refused.map(({ name }) => name)]);
+  const removal = { isGone: (name: string) => !kept.has(name), reason: `no longer in ${stack.file}` };
+  const { followed } = await removeFunctions(task, context, removal);
+  await Promise.race([followed, aborted(task.superseded)]);
+  return { finished: finish(task, context, Promise.all([settled, followed])) };
+}
+
+/** Does all that an accepted delivery asks for. Rejects only when the service stops, or by a defect. */
+export async function processPush(task: PushTask, context: PipelineContext): Promise<Processed> {
+  const { journal, delivery } = task;
+  const { event } = delivery;
+  journal.start();
+  if (journal.resumed) {
+    journal.say({ kind: 'phase', stage: 'queue', text: 'taken up again after a restart' });
+  }
+  if (task.superseded.aborted) return endWithoutSource(task, context);
+  if (event.type === 'push') return deployCommit(task, context, event);
+  const removal = { isGone: () => true, reason: `the repository ${event.repository.name} was deleted` };
+  const { followed } = await removeFunctions(task, context, removal);
+  return { finished: finish(task, context, followed) };
+}

@@ -1,0 +1,135 @@
+import { type Delivery, repositoryKey } from '../deliveries/delivery-log.ts';
+import type { PushJournal } from '../deploys/push-journal.ts';
+import { type PushTask, Superseded } from '../pipeline/pipeline-context.ts';
+import type { Processed } from '../pipeline/process-push.ts';
+import { superseded, whySkipped } from './precedence.ts';
+
+export interface PushQueueDeps {
+  openJournal: (delivery: Delivery) => PushJournal;
+  process: (task: PushTask) => Promise<Processed>;
+  /** The delivery needs no more work. */
+  onDone: (delivery: Delivery) => void;
+  /** A defect; the delivery is not tried again before a restart. */
+  onFault: (delivery: Delivery, error: unknown) => void;
+  stopped: AbortSignal;
+}
+
+/**
+ * One ordered lane per repository, one push of a lane at a time; a lane is free again when its push is committed and
+ * either followed to its end or superseded. Lanes run in parallel: what they may do at once is up to the slots.
+ */
+export interface PushQueue {
+  add(delivery: Delivery): void;
+  /** Resolves when nothing is queued or running. */
+  idle(): Promise<void>;
+}
+
+interface Lane {
+  running: PushTask | undefined;
+  waiting: PushTask[];
+}
+
+function describe({ event }: Delivery): string {
+  return event.type === 'push' ? event.after.slice(0, 7) : 'the deletion of its repository';
+}
+
+export function createPushQueue(deps: PushQueueDeps): PushQueue {
+  const lanes = new Map<string, Lane>();
+  const unfinished = new Set<Promise<void>>();
+
+  /** Kept until it has ended, so that stopping can wait for it. */
+  function track(work: Promise<void>): void {
+    const tracked = work.finally(() => unfinished.delete(tracked));
+    unfinished.add(tracked);
+  }
+
+  function createTask(delivery: Delivery): PushTask {
+    const controller = new AbortController();
+    return {
+      delivery,
+      journal: deps.openJournal(delivery),
+      superseded: controller.signal,
+      supersede: (by) => controller.abort(by),
+    };
+  }
+
+  async function settle(task: PushTask, work: Promise<void>): Promise<void> {
+    try {
+      await work;
+      deps.onDone(task.delivery);
+    } catch (error) {
+      if (!deps.stopped.aborted) deps.onFault(task.delivery, error);
+    }
+  }
+
+  /** Resolves when the lane may go on; the rest of the work is tracked. */
+  async function run(task: PushTask): Promise<void> {
+    let finished: Promise<void>;
+    try {
+      ({ finished } = await deps.process(task));
+    } catch (error) {
+      finished = Promise.reject(error);
+    }
+    track(settle(task, finished));
+  }
+
+  function advance(key: string, lane: Lane): void {
+    if (lane.running !== undefined || deps.stopped.aborted) return;
+    const task = lane.waiting.shift();
+    if (task === undefined) {
+      lanes.delete(key);
+      return;
+    }
+    lane.running = task;
+    track(
+      run(task).then(() => {
+        lane.running = undefined;
+        advance(key, lane);
+      }),
+    );
+  }
+
+  /** A waiting push that is superseded ends at once: it needn't wait for its turn to do nothing. */
+  function dropSuperseded(lane: Lane): void {
+    const dropped = lane.waiting.filter((task) => task.superseded.aborted);
+    lane.waiting = lane.waiting.filter((task) => !task.superseded.aborted);
+    for (const task of dropped) track(run(task));
+  }
+
+  function applyPrecedence(task: PushTask, others: readonly PushTask[]): void {
+    for (const other of others) {
+      const loser = superseded(task.delivery, other.delivery);
+      if (loser === 'earlier') other.supersede(new Superseded(describe(task.delivery)));
+      if (loser === 'later') task.supersede(new Superseded(describe(other.delivery)));
+    }
+  }
+
+  function laneOf(key: string): Lane {
+    const lane = lanes.get(key) ?? { running: undefined, waiting: [] };
+    lanes.set(key, lane);
+    return lane;
+  }
+
+  async function skip(task: PushTask, note: string): Promise<void> {
+    task.journal.say({ kind: 'phase', stage: 'queue', text: note });
+    await task.journal.end(note);
+  }
+
+  return {
+    add(delivery) {
+      const task = createTask(delivery);
+      if (task.journal.push().state === 'done') return track(settle(task, task.journal.end()));
+      const note = whySkipped(delivery.event);
+      if (note !== undefined) return track(settle(task, skip(task, note)));
+      const key = repositoryKey(delivery.event.scm, delivery.event.repository);
+      const lane = laneOf(key);
+      applyPrecedence(task, [...(lane.running ? [lane.running] : []), ...lane.waiting]);
+      lane.waiting.push(task);
+      dropSuperseded(lane);
+      advance(key, lane);
+    },
+    async idle() {
+      while (unfinished.size > 0) await Promise.all(unfinished);
+    },
+  };
+}

@@ -1,0 +1,108 @@
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TowlineError } from '../../core/errors.ts';
+import { git } from '../../runtime/git.ts';
+import { type SourceGit, sourceGitCall } from './source-git.ts';
+
+export interface FetchRequest {
+  source: SourceGit;
+  ref: string;
+  commit: string;
+  /** Made here: the git folder lies beside the files, so that nothing of it gets into a build. */
+  dir: string;
+  /** Bytes of the received pack, and of the files that it unfolds to. */
+  maxBytes: number;
+  timeoutMs: number;
+  signal: AbortSignal;
+}
+
+export interface FetchedCommit {
+  sourceDir: string;
+  /** First line of the commit's message. */
+  subject: string;
+}
+
+const packCheckMs = 250;
+const maxSubject = 500;
+
+function tooLarge(maxBytes: number): TowlineError {
+  return new TowlineError(
+    'context_too_large',
+    `the repository is larger than ${Math.floor(maxBytes / 1_000_000)} MB`,
+    {
+      hint: 'keep large files elsewhere',
+    },
+  );
+}
+
+async function packBytes(gitDir: string): Promise<number> {
+  let bytes = 0;
+  const dir = join(gitDir, 'objects', 'pack');
+  for (const name of await readdir(dir).catch(() => [])) {
+    bytes += await stat(join(dir, name)).then(
+      (found) => found.size,
+      () => 0,
+    );
+  }
+  return bytes;
+}
+
+/** Git has no limit for what a fetch receives, so the growing pack is watched. */
+function watchPack(gitDir: string, maxBytes: number): Disposable & { signal: AbortSignal } {
+  const controller = new AbortController();
+  const timer = setInterval(async () => {
+    if ((await packBytes(gitDir)) > maxBytes) controller.abort(tooLarge(maxBytes));
+  }, packCheckMs);
+  return { signal: controller.signal, [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/**
+ * Fetches one commit, without history where the server lets it, and checks it out. Throws `remote_unavailable` if
+ * the commit can't be had now, `context_too_large`.
+ */
+export async function fetchCommit(request: FetchRequest): Promise<FetchedCommit> {
+  const { source, commit, maxBytes, signal } = request;
+  const gitDir = join(request.dir, 'git');
+  const sourceDir = join(request.dir, 'source');
+  await mkdir(sourceDir, { recursive: true });
+  const deadline = Date.now() + request.timeoutMs;
+
+  async function run(args: readonly string[], stop: AbortSignal = signal) {
+    const call = sourceGitCall(source, ['--git-dir', gitDir, '--work-tree', sourceDir, ...args]);
+    return git({ ...call, cwd: sourceDir, signal: stop, timeoutMs: Math.max(1, deadline - Date.now()) });
+  }
+
+  async function must(args: readonly string[], stop?: AbortSignal): Promise<string> {
+    const result = await run(args, stop);
+    if (result.exitCode === 0) return result.stdout.toString('utf8');
+    const words = result.timedOut ? 'timed out' : result.stderr.trim();
+    throw new TowlineError('remote_unavailable', `commit ${commit.slice(0, 7)} could not be fetched`, {
+      cause: new Error(`git ${args[0] ?? ''}: ${words}`),
+    });
+  }
+
+  await git({
+    ...sourceGitCall(source, ['init', '--quiet', '--bare', '--template=', gitDir]),
+    cwd: '/',
+    signal,
+  });
+  {
+    using pack = watchPack(gitDir, maxBytes);
+    const stop = AbortSignal.any([signal, pack.signal]);
+    const fetchArgs = ['fetch', '--quiet', '--no-tags', '--no-recurse-submodules', '--no-write-fetch-head'];
+    const url = source.location.url;
+    const one = await run([...fetchArgs, '--depth=1', '--', url, commit], stop);
+    // Some servers give whole refs only.
+    if (one.exitCode !== 0) await must([...fetchArgs, '--', url, request.ref], stop);
+  }
+  if ((await packBytes(gitDir)) > maxBytes) throw tooLarge(maxBytes);
+  const sizes = await must(['ls-tree', '-r', '--format=%(objectsize)', commit]);
+  const total = sizes.split('\n').reduce((sum, size) => sum + (Number(size) || 0), 0);
+  if (total > maxBytes) throw tooLarge(maxBytes);
+  await must(['checkout', '--quiet', '--force', '--detach', commit]);
+  const [head, subject = ''] = (await must(['log', '-1', '--format=%H%n%s', 'HEAD'])).split('\n');
+  if (head !== commit) {
+    throw new TowlineError('source_unavailable', `the source has no commit ${commit.slice(0, 7)}`);
+  }
+  return { sourceDir, subject: subject.slice(0, maxSubject) };
+}
