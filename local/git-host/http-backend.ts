@@ -178,9 +178,9 @@ class Exchange {
 
   private clientGone(): void {
     if (this.outgoing.writableFinished) return;
-    if (!this.detached) return this.end();
     // Nobody reads any more, but a full pipe would hold up git and its hook.
-    this.child.stdout.resume();
+    if (this.detached) this.child.stdout.resume();
+    else this.end();
   }
 
   private stalled(): void {

@@ -1,5 +1,6 @@
 const maxLine = 2_000;
-const sgr = '\\u001b\\[[0-9;:]{0,40}m';
+const esc = '\\u001b';
+const sgr = `${esc}\\[[0-9;:]{0,40}m`;
 /** Colour codes (kept), other escape sequences, and characters that steer a terminal or reorder text (removed). */
 const steering = new RegExp(
   [
@@ -12,7 +13,7 @@ const steering = new RegExp(
   'g',
 );
 const colour = new RegExp(sgr);
-const unfinishedColour = /\u001b\[?[0-9;:]*$/;
+const unfinishedColour = new RegExp(`${esc}\\[?[0-9;:]*$`);
 
 /** Untrusted text as one line that is safe to print: colours stay (and are closed), nothing else that a terminal obeys. */
 export function terminalLine(text: string): string {
