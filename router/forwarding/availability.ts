@@ -1,0 +1,57 @@
+import type { CatalogEntry, FunctionCatalog, FunctionStatus, PendingDeploys } from '../../core/catalog.ts';
+import type { FunctionAddress } from '../addressing/address.ts';
+import type { OwnAnswer } from '../answers.ts';
+
+/** What can be done with a request for a function at this moment. */
+export type Availability =
+  | { kind: 'running'; entry: CatalogEntry }
+  | { kind: 'asleep' }
+  | { kind: 'away'; answer: OwnAnswer };
+
+const retryAfterOf: Partial<Record<FunctionStatus, number>> = {
+  Queued: 2,
+  Building: 2,
+  Deploying: 1,
+  Degraded: 2,
+  Asleep: 1,
+  Failed: 10,
+};
+
+function unavailable(name: string, status: FunctionStatus, reason: string | null): OwnAnswer {
+  return {
+    status: 503,
+    detail: `${name} is ${status}${reason === null || reason === '' ? '' : `: ${reason}`}`,
+    retryAfter: retryAfterOf[status] ?? 5,
+  };
+}
+
+/** Decided anew for each request and each retry, from the catalog as it is now. */
+export function availability(
+  address: FunctionAddress,
+  catalog: FunctionCatalog,
+  pendingDeploys: PendingDeploys,
+): Availability {
+  const { owner, functionName } = address;
+  const entry = catalog.lookup(owner, functionName);
+  if (entry !== undefined) {
+    if (entry.targets.length > 0) return { kind: 'running', entry };
+    if (entry.status === 'Asleep') return { kind: 'asleep' };
+    return { kind: 'away', answer: unavailable(`${owner}/${functionName}`, entry.status, entry.reason) };
+  }
+  const pending = pendingDeploys.pending(owner, functionName);
+  if (pending !== undefined) {
+    return { kind: 'away', answer: unavailable(`${owner}/${functionName}`, pending.status, pending.reason) };
+  }
+  return { kind: 'away', answer: notFound(address, catalog.hasOwner(owner)) };
+}
+
+function notFound(address: FunctionAddress, ownerKnown: boolean): OwnAnswer {
+  const { owner, functionName } = address;
+  if (!ownerKnown)
+    return { status: 404, detail: `no owner ${owner} here`, hint: 'check the name in the URL' };
+  return {
+    status: 404,
+    detail: `${owner} has no function ${functionName}`,
+    hint: `check the name in the URL, or push a repository whose stack.yml names ${functionName}`,
+  };
+}
