@@ -36,7 +36,7 @@ export interface ManifestWriterConfig {
   /** Of the functions' objects. */
   namespace: string;
   /** The PATH on which git is found. */
-  searchPath: string;
+  path: string;
   limits?: Partial<ManifestWriterLimits> | undefined;
 }
 
@@ -68,7 +68,7 @@ export async function createManifestWriter(
     remoteUrl: config.remoteUrl,
     clonePath: config.clonePath,
     branch: config.branch,
-    searchPath: config.searchPath,
+    searchPath: config.path,
     remoteTimeoutMs: limits.remoteTimeoutMs,
     maxObjectBytes,
   });

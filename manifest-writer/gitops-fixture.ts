@@ -8,7 +8,8 @@ import { gitEnvironment, gitOutput } from '../runtime/git.ts';
 import { createManifestWriter, type ManifestWriterConfig } from './create-manifest-writer.ts';
 import { createGitOpsRepository } from './repository/create-gitops-repository.ts';
 
-const searchPath = '/usr/local/bin:/usr/bin:/bin';
+export const searchPath = '/usr/local/bin:/usr/bin:/bin';
+const env = { PATH: searchPath };
 const templateDir = join(import.meta.dirname, '../gitops-repo-template');
 export const committer = { name: 'Towline', email: 'towline@towline.invalid' };
 export const alice = { name: 'Alice Doe', email: 'alice@example.org', login: 'alice' };
@@ -16,28 +17,27 @@ export const alice = { name: 'Alice Doe', email: 'alice@example.org', login: 'al
 /** A commit id that is as good as any: forty times the same digit. */
 export const sha = (digit: string) => digit.repeat(40);
 
-/** A real GitOps repository in a temporary folder, and people who work in it with real git. */
+/** For tests: a real GitOps repository in a temporary folder, and people who work in it with real git. */
 export async function gitopsFixture(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'towline-writer-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const remote = join(folder, 'gitops.git');
-  await createGitOpsRepository({ path: remote, templateDir, branch: 'main', committer, searchPath });
+  await createGitOpsRepository({ path: remote, templateDir, branch: 'main', committer, env });
   let people = 0;
 
   async function git(cwd: string, ...args: string[]): Promise<string> {
-    const env = gitEnvironment(searchPath, {
+    const personEnv = gitEnvironment(searchPath, {
       GIT_AUTHOR_NAME: 'Olga Operator',
       GIT_AUTHOR_EMAIL: 'olga@example.org',
       GIT_COMMITTER_NAME: 'Olga Operator',
       GIT_COMMITTER_EMAIL: 'olga@example.org',
     });
-    return await gitOutput({ args, cwd, env });
+    return await gitOutput({ args, cwd, env: personEnv });
   }
 
   return {
     folder,
     remote,
-    searchPath,
     git,
     remoteHead: async () => (await git(remote, 'rev-parse', 'main')).trim(),
     /** Another clone with a work tree, as a person has it. */
@@ -55,7 +55,7 @@ export async function gitopsFixture(t: TestContext) {
           branch: 'main',
           committer,
           namespace: 'openfaas-fn',
-          searchPath,
+          path: searchPath,
           ...config,
         },
         { logger: pino({ level: 'silent' }) },

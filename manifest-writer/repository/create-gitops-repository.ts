@@ -16,7 +16,7 @@ export interface CreateGitOpsRepositoryOptions {
   branch: string;
   committer: { name: string; email: string };
   /** The PATH on which git is found. */
-  searchPath: string;
+  env: { PATH: string };
   /** Milliseconds since the epoch. */
   clock?: (() => number) | undefined;
 }
@@ -53,7 +53,7 @@ export async function createGitOpsRepository(options: CreateGitOpsRepositoryOpti
 }
 
 async function build(path: string, options: CreateGitOpsRepositoryOptions): Promise<void> {
-  const env = gitEnvironment(options.searchPath, { GIT_DIR: path });
+  const env = gitEnvironment(options.env.PATH, { GIT_DIR: path });
   const committer = safeSignature(options.committer);
   const time = (options.clock ?? Date.now)();
   const changes = await readTemplate(options.templateDir);

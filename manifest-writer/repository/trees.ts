@@ -26,7 +26,7 @@ export function createTreeReader(objects: ObjectReader) {
     /** `undefined`: the path isn't a folder at this commit. */
     async folderAt(treeId: string, path: string): Promise<Folder | undefined> {
       let current = await folder(treeId);
-      for (const part of path.split('/').filter((name) => name !== '')) {
+      for (const part of path.split('/').filter((name) => name !== '' && name !== '.')) {
         const entry = current.get(part);
         if (entry?.type !== 'folder') return undefined;
         current = await folder(entry.id);
