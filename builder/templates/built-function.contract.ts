@@ -66,7 +66,9 @@ export async function createBench(path: string) {
         signal: new AbortController().signal,
         ...options,
       })
-      .catch((error) => Object.assign(error, { lines }) && Promise.reject(error));
+      .catch((error: Error) => {
+        throw Object.assign(error, { lines });
+      });
     return { ...result, lines, fn, artifactDir: join(dir, 'artifacts', result.digest.slice(7)) };
   }
 

@@ -30,15 +30,23 @@ export async function readBody(request) {
   return type.startsWith('text/') ? raw.toString() : raw;
 }
 
-async function collect(request, max) {
-  const chunks = [];
-  let size = 0;
-  for await (const chunk of request) {
-    size += chunk.length;
-    if (size > max) throw new BodyError(413, `the body is larger than ${max} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, size);
+/** What is read and thrown away after a body that is too large: a client that is cut off never reads the answer. */
+const maxDiscarded = 100 * units.mb;
+
+function collect(request, max) {
+  return new Promise((resolve, reject) => {
+    const chunks = [];
+    let size = 0;
+    request.on('data', (chunk) => {
+      size += chunk.length;
+      if (size <= max) return chunks.push(chunk);
+      chunks.length = 0;
+      reject(new BodyError(413, `the body is larger than ${max} bytes`));
+      if (size > max + maxDiscarded) request.destroy();
+    });
+    request.on('end', () => resolve(Buffer.concat(chunks)));
+    request.on('error', () => reject(new BodyError(400, 'the request ended early')));
+  });
 }
 
 function parseJson(raw) {

@@ -59,8 +59,7 @@ function sendError(response, status, text) {
   response.writeHead(status, {
     'Content-Type': 'text/plain; charset=utf-8',
     'Content-Length': Buffer.byteLength(text),
-    // What is left of the request's body would be taken for the next request.
-    Connection: 'close',
+    ...(stopping ? { Connection: 'close' } : {}),
   });
   response.end(text);
 }

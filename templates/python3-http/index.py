@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MAX_BODY = int(os.environ.get("MAX_BODY_BYTES", 10 * 1024 * 1024))
+MAX_DISCARDED = 100 * 1024 * 1024
 MAX_LINE = 65536
 
 
@@ -122,11 +123,23 @@ class Handler(BaseHTTPRequestHandler):
         except BadBody as error:
             self.close_connection = True
             self.reply(error.status, {}, f"{error}\n".encode(), "text/plain; charset=utf-8")
+            self.discard()
         except (BrokenPipeError, ConnectionResetError, TimeoutError):
             self.close_connection = True
         except Exception:
             traceback.print_exc()
             self.reply(500, {}, b"the function failed; its log says why\n", "text/plain; charset=utf-8")
+
+    def discard(self):
+        """Reads on for a while: a client that is cut off in its sending never reads the answer."""
+        self.connection.shutdown(socket.SHUT_WR)
+        self.connection.settimeout(2)
+        left = MAX_DISCARDED
+        while left > 0:
+            data = self.rfile.read1(65536)
+            if not data:
+                break
+            left -= len(data)
 
     def invoke(self):
         url = urlsplit(self.path)
