@@ -3,6 +3,7 @@ import type { DeployCause } from '../../core/deploy.ts';
 import { formatPlace } from '../../core/errors.ts';
 import { shortVersion } from './desired-function.ts';
 import type { FunctionState } from './function-state.ts';
+import type { Runner } from './runner.ts';
 
 interface Verdict {
   status: FunctionStatus;
@@ -33,14 +34,7 @@ export function catalogEntry(state: FunctionState): CatalogEntry {
 function verdict(state: FunctionState): Verdict {
   if (state.isDeleting) return { status: 'Deleting', reason: null };
   if (state.current?.instance !== undefined) return servingVerdict(state);
-  const crash = state.current?.failure;
-  if (crash !== undefined) {
-    const version = state.current?.version;
-    return {
-      status: 'Degraded',
-      reason: `version ${version ? shortVersion(version) : ''} ${describe(crash)}; it will be started again`,
-    };
-  }
+  if (state.current?.failure !== undefined) return crashVerdict(state.current, state.current.failure, state);
   if (state.asleep !== undefined) return { status: 'Asleep', reason: null };
   const trouble = state.problem ?? state.candidate?.failure;
   if (state.current !== undefined) return { status: 'Deploying', reason: trouble ? describe(trouble) : null };
@@ -48,16 +42,25 @@ function verdict(state: FunctionState): Verdict {
   return { status: 'Failed', reason: describe(trouble) };
 }
 
+function crashVerdict(current: Runner, crash: DeployCause, { candidate, problem }: FunctionState): Verdict {
+  const crashed = `version ${shortVersion(current.version)} ${describe(crash)}; it will be started again`;
+  const next = problem === undefined ? candidateFailure(candidate) : describe(problem);
+  return { status: 'Degraded', reason: next === undefined ? crashed : `${next}; ${crashed}` };
+}
+
+function candidateFailure(candidate: Runner | undefined): string | undefined {
+  if (candidate?.failure === undefined) return undefined;
+  return `version ${shortVersion(candidate.version)} did not get healthy: ${describe(candidate.failure)}`;
+}
+
 function servingVerdict(state: FunctionState): Verdict {
   const { current, candidate, problem } = state;
   const stillServes = `version ${current ? shortVersion(current.version) : ''} still serves`;
   if (problem !== undefined) return { status: 'Degraded', reason: `${describe(problem)}; ${stillServes}` };
   if (candidate === undefined) return { status: 'Ready', reason: null };
-  if (candidate.failure === undefined) return { status: 'Deploying', reason: null };
-  return {
-    status: 'Degraded',
-    reason: `version ${shortVersion(candidate.version)} did not get healthy: ${describe(candidate.failure)}; ${stillServes}`,
-  };
+  const failure = candidateFailure(candidate);
+  if (failure === undefined) return { status: 'Deploying', reason: null };
+  return { status: 'Degraded', reason: `${failure}; ${stillServes}` };
 }
 
 function describe(cause: DeployCause): string {

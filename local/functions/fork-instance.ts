@@ -10,6 +10,7 @@ const defaultExecTimeoutMs = 30_000;
 export function startForkInstance(spec: InstanceSpec, mode: 'streaming' | 'serializing'): Instance {
   const forks = new Set<Fork>();
   const maxForks = forkBound(spec);
+  let isEnding = false;
   const tail = createOutputTail();
   const options = forkOptions(spec, mode, (chunk) => {
     tail.push(chunk);
@@ -29,6 +30,8 @@ export function startForkInstance(spec: InstanceSpec, mode: 'streaming' | 'seria
       const started = forkForRequest(request, response, options);
       forks.add(started);
       void started.done.then(() => forks.delete(started));
+      // A kept-alive connection that has got its answer would hold the end up until it times out.
+      response.once('close', () => isEnding && setImmediate(() => server.closeIdleConnections()));
     } catch (error) {
       spec.onOutput(Buffer.from(`cannot start the function: ${String(error)}\n`));
       refuse(response, 500, 'the function could not be started');
@@ -49,7 +52,10 @@ export function startForkInstance(spec: InstanceSpec, mode: 'streaming' | 'seria
     origin: `http://127.0.0.1:${spec.port}`,
     tail,
     ended,
-    terminate: () => server.close(),
+    terminate() {
+      isEnding = true;
+      server.close();
+    },
     kill() {
       for (const fork of forks) fork.kill();
       server.close();

@@ -4,6 +4,7 @@ import { TowlineError } from '../../core/errors.ts';
 import type { EventBus } from '../../core/events.ts';
 import { delay } from '../../runtime/lifecycle.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { createChangeSignal } from './change-signal.ts';
 import { type SupervisorOptions, supervisorDefaults } from './config.ts';
 import type { DesiredFunction } from './desired-function.ts';
 import { createManagedFunction, type ManagedFunction, type Progress } from './managed-function.ts';
@@ -70,7 +71,7 @@ export async function createSupervisor(
   const owners = new Map<string, number>();
   const logs = new Map<string, OutputLog>();
   const listeners = new Set<(change: CatalogChange) => void>();
-  let waiters: (() => void)[] = [];
+  const changes = createChangeSignal();
 
   function announce(name: FunctionName, entry: CatalogEntry | undefined, ownerId: string): void {
     const change = { owner: name.owner, functionName: name.functionName, entry };
@@ -96,35 +97,11 @@ export async function createSupervisor(
       logger.info({ function: key, status: entry.status, reason: entry.reason }, 'function changed');
       announce(managed, entry, entry.ownerId);
     }
-    notifyWaiters();
+    changes.notify();
   }
 
   function isNews(key: string, entry: CatalogEntry): boolean {
     return JSON.stringify(entry) !== JSON.stringify(entries.get(key));
-  }
-
-  function notifyWaiters(): void {
-    const woken = waiters;
-    waiters = [];
-    for (const wake of woken) wake();
-  }
-
-  /** Asks again at every change, until there is an answer. */
-  async function waitFor<T>(answer: () => T | undefined, signal?: AbortSignal): Promise<T> {
-    for (;;) {
-      signal?.throwIfAborted();
-      closing.signal.throwIfAborted();
-      const found = answer();
-      if (found !== undefined) return found;
-      await new Promise<void>((resolve) => {
-        const finish = () => {
-          signal?.removeEventListener('abort', finish);
-          resolve();
-        };
-        waiters.push(finish);
-        signal?.addEventListener('abort', finish, { once: true });
-      });
-    }
   }
 
   function manage(owner: string, functionName: string): ManagedFunction {
@@ -176,7 +153,7 @@ export async function createSupervisor(
     }
     state.forget(owner, functionName);
     announce(managed, undefined, ownerId);
-    notifyWaiters();
+    changes.notify();
   }
 
   function putIdleToSleep(): void {
@@ -193,7 +170,7 @@ export async function createSupervisor(
   async function dispose(): Promise<void> {
     clearInterval(idleTimer);
     closing.abort(new TowlineError('unavailable', 'the platform is stopping'));
-    notifyWaiters();
+    changes.notify();
     await Promise.all([...functions.values()].map((managed) => managed.stop()));
     await Promise.all([...logs.values()].map((log) => log.written()));
     await state.close();
@@ -213,7 +190,11 @@ export async function createSupervisor(
     },
     async wake(owner, functionName, signal) {
       functions.get(keyOf(owner, functionName))?.wake();
-      return waitFor(() => awake(entries.get(keyOf(owner, functionName)), functionName), signal);
+      return changes.until(
+        () => awake(entries.get(keyOf(owner, functionName)), functionName),
+        signal,
+        closing.signal,
+      );
     },
     touch: (owner, functionName) => functions.get(keyOf(owner, functionName))?.touch(),
     apply(desired) {
@@ -239,7 +220,7 @@ export async function createSupervisor(
     progress: (owner, functionName) => functions.get(keyOf(owner, functionName))?.progress(),
     async settled(owner, functionName, signal) {
       const key = keyOf(owner, functionName);
-      await waitFor(() => (functions.get(key)?.isBusy() ? undefined : true), signal);
+      await changes.until(() => (functions.get(key)?.isBusy() ? undefined : true), signal, closing.signal);
       return entries.get(key);
     },
     [Symbol.asyncDispose]: () => {

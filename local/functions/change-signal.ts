@@ -1,0 +1,39 @@
+/** Wakes whoever waits for "something is different now"; what it is they look up themselves. */
+export interface ChangeSignal {
+  notify(): void;
+  /** Asks at once and after every change, until there is an answer. Rejects with a signal's reason. */
+  until<T>(answer: () => T | undefined, ...signals: (AbortSignal | undefined)[]): Promise<T>;
+}
+
+export function createChangeSignal(): ChangeSignal {
+  let waiting = new Set<() => void>();
+
+  function next(signals: AbortSignal[]): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        waiting.delete(wake);
+        for (const signal of signals) signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      waiting.add(wake);
+      for (const signal of signals) signal.addEventListener('abort', wake, { once: true });
+    });
+  }
+
+  return {
+    notify() {
+      const woken = waiting;
+      waiting = new Set();
+      for (const wake of woken) wake();
+    },
+    async until(answer, ...given) {
+      const signals = given.filter((signal) => signal !== undefined);
+      for (;;) {
+        for (const signal of signals) signal.throwIfAborted();
+        const found = answer();
+        if (found !== undefined) return found;
+        await next(signals);
+      }
+    },
+  };
+}
