@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TowlineError } from '../core/errors.ts';
+import { answerParserError, serverOptions } from '../router/index.ts';
 
 export interface Front {
   request: RequestListener;
@@ -15,6 +16,8 @@ export interface Listening extends AsyncDisposable {
   insteadOf: number | null;
   /** From now on requests go there; before, they are answered 503. */
   serve(front: Front): void;
+  /** Takes no more requests; streams that are still open are cut. May be called twice. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 const portsToTry = 20;
@@ -49,8 +52,7 @@ function ipv6Taken(port: number): Promise<boolean> {
 }
 
 function newServer(): Server {
-  // Slow uploads and long streams are legitimate here; Node's default of 5 minutes for a whole request is not.
-  return createServer({ requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 65_000 });
+  return createServer(serverOptions).on('clientError', answerParserError);
 }
 
 async function listenOn(wanted: number, mayMove: boolean): Promise<{ server: Server; port: number }> {
@@ -81,6 +83,7 @@ export async function listen(wanted: number, mayMove: boolean): Promise<Listenin
   const second = newServer();
   const servers = (await tryListen(second, '::1', port)) ? [server] : [server, second];
   for (const each of servers) each.on('request', starting);
+  let closed: Promise<void> | undefined;
   return {
     port,
     insteadOf: wanted !== 0 && port !== wanted ? wanted : null,
@@ -91,8 +94,8 @@ export async function listen(wanted: number, mayMove: boolean): Promise<Listenin
         each.on('checkContinue', (request, response) => front.request(request, response));
       }
     },
-    async [Symbol.asyncDispose]() {
-      await Promise.all(
+    [Symbol.asyncDispose]() {
+      closed ??= Promise.all(
         servers.map(
           (each) =>
             new Promise<void>((resolve) => {
@@ -102,7 +105,8 @@ export async function listen(wanted: number, mayMove: boolean): Promise<Listenin
               setTimeout(() => each.closeAllConnections(), 500).unref();
             }),
         ),
-      );
+      ).then(() => {});
+      return closed;
     },
   };
 }

@@ -27,6 +27,7 @@ async function main(): Promise<void> {
     packageDir,
     env: process.env,
     output: process.stdout,
+    logOutput: process.stderr,
     signal,
   });
   await aborted(signal);

@@ -1,10 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createAuth } from '../auth/index.ts';
-import { createBuilder, createProcessEngine, loadTemplates } from '../builder/index.ts';
+import { type Builder, createBuilder, createProcessEngine, loadTemplates } from '../builder/index.ts';
 import type { Owner } from '../core/auth.ts';
 import { createGitOpsRepository, createManifestWriter } from '../manifest-writer/index.ts';
-import { createRouter } from '../router/index.ts';
+import { createRouter, routerDefaults } from '../router/index.ts';
 import { createEventBus } from '../runtime/event-bus.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createPlatformApi } from '../ui/server/index.ts';
@@ -13,7 +13,7 @@ import type { LocalConfig } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
 import { createFront } from './front.ts';
 import { createSupervisor } from './functions/index.ts';
-import { createGitHost } from './git-host/index.ts';
+import { createGitHost, type GitHost } from './git-host/index.ts';
 import type { Front } from './listen.ts';
 import { firstOwner, keptSecret, keptToken } from './secrets.ts';
 
@@ -117,7 +117,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
     ),
   );
 
-  const gitHost = stack.use(
+  const gitHost: GitHost = stack.use(
     await createGitHost(
       {
         reposDir: data.at('repos'),
@@ -149,7 +149,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
       path,
     }),
   );
-  const builder = stack.use(
+  const builder: Builder = stack.use(
     await createBuilder(
       {
         databasePath: data.at('builder.db'),
@@ -160,6 +160,8 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         maxConcurrentBuilds: config.maxConcurrentBuilds,
         maxLogBytes: config.maxLogBytes,
         maxContextBytes: config.maxContextBytes,
+        // A deploy that waits for its function needs a little longer than the function is given.
+        readyFollowTimeoutMs: config.readyTimeoutMs + minute,
         path,
       },
       {
@@ -178,7 +180,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
   );
   const router = stack.use(
     await createRouter(
-      { rootDomain: 'localhost', publicOrigin: origin, platformCookies: [auth.sessionCookieName] },
+      { ...routerDefaults, publicOrigin: origin, platformCookies: [auth.sessionCookieName] },
       { catalog: supervisor, pending: builder, logger },
     ),
   );

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import type { DestinationStream } from 'pino';
 import { TowlineError } from '../core/errors.ts';
 import type { Environment } from '../runtime/config.ts';
 import { gitEnvironment, gitOutput } from '../runtime/git.ts';
@@ -23,6 +24,8 @@ export interface RunOptions {
   packageDir: string;
   env: Environment;
   output: ScreenOutput;
+  /** Standard output belongs to the screen. */
+  logOutput: DestinationStream;
   signal: AbortSignal;
 }
 
@@ -99,9 +102,9 @@ export async function run(config: LocalConfig, options: RunOptions): Promise<Run
   await using stack = new AsyncDisposableStack();
   await checkGit(path);
   const data = stack.use(openDataFolder(config.dataDir));
-  const logger = createLogger({ level: config.logLevel, name: 'towline' });
+  const logger = createLogger({ level: config.logLevel, name: 'towline' }, options.logOutput);
   const mayMove = options.env['PORT'] === undefined || options.env['PORT'] === '';
-  const listening = await listen(config.port, mayMove);
+  const listening = stack.use(await listen(config.port, mayMove));
   const origin = `http://localhost:${listening.port}`;
   if (listening.insteadOf !== null)
     screen.notice(`Port ${listening.insteadOf} is taken by another program; using ${listening.port}.`);
@@ -119,8 +122,6 @@ export async function run(config: LocalConfig, options: RunOptions): Promise<Run
       signal: options.signal,
     }),
   );
-  // Last in, first out: requests stop before the rooms that answer them.
-  stack.use(listening);
   listening.serve(platform.front);
   await platform.start();
   data.announce(origin);
@@ -146,6 +147,8 @@ export async function run(config: LocalConfig, options: RunOptions): Promise<Run
     stopping: () => screen.notice('Stopping; functions drain first.'),
     async [Symbol.asyncDispose]() {
       await Promise.allSettled([seeding]);
+      // Requests stop before the rooms that answer them.
+      await listening[Symbol.asyncDispose]();
       await resources.disposeAsync();
     },
   };
