@@ -1,0 +1,152 @@
+import type { FunctionSummary } from '../../../core/api.ts';
+import type { Owner } from '../../../core/auth.ts';
+import type { BuildService } from '../../../core/build-service.ts';
+import type { CatalogEntry, FunctionCatalog, FunctionStatus, PendingDeploys } from '../../../core/catalog.ts';
+import type { DeployRecord, DeployState } from '../../../core/deploy.ts';
+import type { HistoryEntry } from '../../../core/manifest-writer.ts';
+import type { DeployHistory } from './deploy-history.ts';
+
+export interface FunctionRowsDeps {
+  catalog: FunctionCatalog;
+  pending: PendingDeploys;
+  builds: BuildService;
+  history: DeployHistory;
+  functionUrl(owner: string, functionName: string): string;
+}
+
+/** What is known of one function, from the three places that know something. */
+interface Sources {
+  entry: CatalogEntry | undefined;
+  last: DeployRecord | undefined;
+  /** Newest first. */
+  entries: readonly HistoryEntry[];
+}
+
+export interface FunctionRows {
+  all(owner: Owner): Promise<FunctionSummary[]>;
+  /** Also of a function that was removed; `undefined` if there never was one. */
+  one(owner: Owner, functionName: string): Promise<FunctionSummary | undefined>;
+}
+
+/** The rows of the functions page: what runs, what git says about it, and the newest deploy, joined in memory. */
+export function createFunctionRows(deps: FunctionRowsDeps): FunctionRows {
+  async function sourcesOf(owner: Owner): Promise<Map<string, Sources>> {
+    const history = await deps.history.of(owner.slug);
+    const sources = new Map<string, Sources>();
+    const of = (name: string): Sources => {
+      const known = sources.get(name) ?? { entry: undefined, last: undefined, entries: [] };
+      sources.set(name, known);
+      return known;
+    };
+    for (const [name, entries] of history) of(name).entries = entries;
+    // By owner id: a slug that was given to somebody else shows nothing of the one who had it before.
+    for (const entry of deps.catalog.list(owner.slug)) {
+      if (entry.ownerId === owner.id) of(entry.functionName).entry = entry;
+    }
+    for (const record of deps.builds.latestDeploys(owner.slug)) {
+      if (record.ownerId === owner.id && record.functionName !== null) of(record.functionName).last = record;
+    }
+    return sources;
+  }
+
+  return {
+    async all(owner) {
+      const rows: FunctionSummary[] = [];
+      for (const [name, sources] of await sourcesOf(owner)) {
+        if (exists(sources)) rows.push(summaryOf(deps, owner, name, sources));
+      }
+      return rows.sort((a, b) => (a.functionName < b.functionName ? -1 : 1));
+    },
+    async one(owner, functionName) {
+      const sources = (await sourcesOf(owner)).get(functionName);
+      return sources && summaryOf(deps, owner, functionName, sources);
+    },
+  };
+}
+
+const statusOfState: Partial<Record<DeployState, FunctionStatus>> = {
+  queued: 'Queued',
+  building: 'Building',
+  built: 'Deploying',
+  committed: 'Deploying',
+  applied: 'Deploying',
+  failed: 'Failed',
+  held: 'Held',
+};
+
+/** Whether the function is there, is on its way, or failed on its way; not if it was removed since. */
+function exists({ entry, last, entries }: Sources): boolean {
+  const newest = entries[0];
+  if (entry || newest?.present) return true;
+  if (!last || statusOfState[last.state] === undefined) return false;
+  return newest === undefined || last.updatedAt > newest.committedAt;
+}
+
+function summaryOf(deps: FunctionRowsDeps, owner: Owner, name: string, sources: Sources): FunctionSummary {
+  const { entry, last } = sources;
+  const served = servedDeploy(sources);
+  const source = (served && sourceOf(sources.entries, served)) ?? null;
+  const sourceCommit = source?.sourceCommit ?? entry?.sourceCommit ?? last?.sourceCommit ?? null;
+  return {
+    owner: owner.slug,
+    functionName: name,
+    url: deps.functionUrl(owner.slug, name),
+    ...state(deps, owner, name, sources),
+    repo: entry?.repo ?? last?.repo ?? '',
+    branch: entry?.branch ?? last?.branch ?? '',
+    sourceCommit,
+    sourceSubject: subjectOf(deps, owner, { sourceCommit, buildId: source?.buildId ?? null, last }),
+    author: served?.author.name ?? last?.actor.name ?? null,
+    number: served?.number ?? null,
+    deployedAt: served?.committedAt ?? entry?.since ?? null,
+    lastDeploy: last ?? null,
+  };
+}
+
+function state(
+  deps: FunctionRowsDeps,
+  owner: Owner,
+  name: string,
+  sources: Sources,
+): { status: FunctionStatus; reason: string | null } {
+  const { entry, last } = sources;
+  if (entry) return { status: entry.status, reason: entry.reason ?? failureOf(sources) };
+  if (!exists(sources)) return { status: 'Deleting', reason: removedIn(sources) };
+  const pending = deps.pending.pending(owner.slug, name);
+  if (pending) return pending;
+  const status = last && statusOfState[last.state];
+  return { status: status ?? 'Deploying', reason: last?.cause?.message ?? null };
+}
+
+/** A healthy version goes on after a deploy that failed; the row says so until something newer is committed. */
+function failureOf({ last, entries }: Sources): string | null {
+  if (last?.state !== 'failed' || !last.cause) return null;
+  const newest = entries[0];
+  if (newest && newest.committedAt > last.updatedAt) return null;
+  return `the last deploy failed: ${last.cause.message}`;
+}
+
+function removedIn({ entries }: Sources): string | null {
+  return entries[0] ? `it was removed in #${entries[0].number}` : null;
+}
+
+function servedDeploy({ entry, entries }: Sources): HistoryEntry | undefined {
+  const image = entry?.status === 'Asleep' ? (entry.image ?? entry.desiredImage) : entry?.image;
+  return image ? entries.find((deploy) => deploy.image === image && deploy.present) : undefined;
+}
+
+/** A commit that restored an earlier deploy has that one's source. */
+function sourceOf(entries: readonly HistoryEntry[], served: HistoryEntry): HistoryEntry {
+  if (served.restores === null) return served;
+  return entries.find((deploy) => deploy.number === served.restores) ?? served;
+}
+
+function subjectOf(
+  deps: FunctionRowsDeps,
+  owner: Owner,
+  of: { sourceCommit: string | null; buildId: string | null; last: DeployRecord | undefined },
+): string | null {
+  if (of.last && of.last.sourceCommit === of.sourceCommit) return of.last.sourceSubject || null;
+  const record = of.buildId === null ? undefined : deps.builds.deploy(of.buildId);
+  return record?.ownerId === owner.id ? record.sourceSubject || null : null;
+}

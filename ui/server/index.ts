@@ -1,0 +1,148 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Context } from 'koa';
+import type { Identity } from '../../core/access.ts';
+import type { Me } from '../../core/api.ts';
+import type { Accounts, Authenticator } from '../../core/auth.ts';
+import type { BuildService } from '../../core/build-service.ts';
+import type { FunctionCatalog, PendingDeploys } from '../../core/catalog.ts';
+import { TowlineError } from '../../core/errors.ts';
+import type { EventBus } from '../../core/events.ts';
+import type { ManifestWriter } from '../../core/manifest-writer.ts';
+import type { RepositoryHost } from '../../core/repository-host.ts';
+import { createHttpApp } from '../../runtime/http-service.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { accountRoutes } from './accounts/account-routes.ts';
+import { dashboardRoutes, type PageData, securityHeaders } from './dashboard/dashboard-routes.ts';
+import { createDeployHistory } from './functions/deploy-history.ts';
+import { functionRoutes } from './functions/function-routes.ts';
+import { createFunctionRows, type FunctionRows } from './functions/function-rows.ts';
+import { pushRoutes } from './pushes/push-routes.ts';
+import { repositoryRoutes } from './repositories/repository-routes.ts';
+import { createRequester } from './request/requester.ts';
+import { createScope, type Scope } from './request/scope.ts';
+import { eventRoutes } from './stream/event-routes.ts';
+import { createSseStreams } from './stream/sse-response.ts';
+
+export interface PlatformApiConfig {
+  /** As `http://localhost:8080`: the only origin that may change something with a cookie. */
+  publicOrigin: string;
+  /** As `http://localhost:8080/git`. */
+  gitBaseUrl: string;
+  /** The built dashboard (`ui/web/dist`). */
+  webDir: string;
+  version: string;
+  /** Milliseconds between two signs of life on a stream; default 15 s. */
+  heartbeatMs?: number | undefined;
+  /** Milliseconds after which a stream ends whose session is over; default 5 s. */
+  recheckMs?: number | undefined;
+}
+
+export interface PlatformApiDeps {
+  logger: Logger;
+  authenticator: Authenticator;
+  accounts: Accounts;
+  catalog: FunctionCatalog;
+  pending: PendingDeploys;
+  writer: ManifestWriter;
+  builds: BuildService;
+  events: EventBus;
+  repositories: RepositoryHost;
+  functionUrl(owner: string, functionName: string): string;
+  /** The whole link; absent where people log in another way. */
+  createLoginLink?: ((ownerId: string) => string) | undefined;
+}
+
+export interface PlatformApi extends AsyncDisposable {
+  /** The API, its streams, the dashboard, `/healthz` and `/readyz`. */
+  handle(req: IncomingMessage, res: ServerResponse): void;
+}
+
+/** The platform API (core/api.ts, core/paths.ts) and the dashboard that uses it. */
+export async function createPlatformApi(
+  config: PlatformApiConfig,
+  deps: PlatformApiDeps,
+): Promise<PlatformApi> {
+  await using resources = new AsyncDisposableStack();
+  const publicOrigin = new URL(config.publicOrigin).origin;
+  const requester = createRequester(deps.authenticator, publicOrigin);
+  const scope = createScope(deps.accounts, deps.builds);
+  const history = resources.use(createDeployHistory(deps.writer, deps.events));
+  const rows = createFunctionRows({ ...deps, history });
+  const streams = resources.use(
+    createSseStreams(
+      {
+        heartbeatMs: config.heartbeatMs ?? 15_000,
+        recheckMs: config.recheckMs ?? 5_000,
+        maxQueuedBytes: 1_000_000,
+        maxStreams: 2_000,
+        maxStreamsPerOwner: 100,
+      },
+      requester.stillHolds,
+    ),
+  );
+  const eventStream = resources.use(
+    eventRoutes({ requester, events: deps.events, openStream: streams.open }),
+  );
+  const me = (identity: Identity): Me => ({
+    identity,
+    owners: scope.readableOwners(identity).map((owner) => owner.slug),
+    gitBaseUrl: config.gitBaseUrl,
+    version: config.version,
+  });
+  let ready = true;
+  resources.defer(() => {
+    ready = false;
+  });
+
+  const app = createHttpApp(deps.logger);
+  app.use(async (ctx, next) => {
+    ctx.set(securityHeaders);
+    if (ctx.path.startsWith('/api/')) ctx.set('Cache-Control', 'no-store');
+    if (ctx.path === '/healthz') return health(ctx, true);
+    if (ctx.path === '/readyz') return health(ctx, ready && deps.accounts.owners().length > 0);
+    await next();
+  });
+  for (const router of [
+    accountRoutes({ requester, scope, accounts: deps.accounts, me, createLoginLink: deps.createLoginLink }),
+    functionRoutes({ ...deps, requester, scope, rows, history }),
+    pushRoutes({ ...deps, requester, scope, openStream: streams.open }),
+    repositoryRoutes({ requester, scope, repositories: deps.repositories }),
+    eventStream.router,
+  ]) {
+    app.use(router.routes());
+  }
+  app.use((ctx, next) => {
+    if (/^\/api(?:\/|$)/.test(ctx.path)) throw new TowlineError('not_found', 'the API has no such path');
+    return next();
+  });
+  const pageData = createPageData(scope, rows, me);
+  app.use(dashboardRoutes({ webDir: config.webDir, requester, pageData }));
+  const handle = app.callback();
+  const owned = resources.move();
+  return {
+    handle: (req, res) => void handle(req, res),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function health(ctx: Context, good: boolean): void {
+  ctx.set('Cache-Control', 'no-store');
+  ctx.status = good ? 200 : 503;
+  ctx.body = { status: good ? 'ok' : 'unavailable' };
+}
+
+/** The functions of the owner in the page's path if there are any to see, else of the first owner. */
+function createPageData(
+  scope: Scope,
+  rows: FunctionRows,
+  me: (identity: Identity) => Me,
+): (identity: Identity, path: string) => Promise<PageData> {
+  return async (identity, path) => {
+    const owners = scope.readableOwners(identity);
+    const asked = owners.find((owner) => owner.slug === path.split('/', 2)[1]);
+    const shown = asked ? await rows.all(asked) : [];
+    const first = owners[0];
+    const functions = shown.length > 0 || !first || asked === first ? shown : await rows.all(first);
+    return { me: me(identity), functions };
+  };
+}

@@ -1,0 +1,44 @@
+import { type Identity, mayChange, mayRead } from '../../../core/access.ts';
+import type { Accounts, Owner } from '../../../core/auth.ts';
+import type { BuildService } from '../../../core/build-service.ts';
+import type { PushRecord } from '../../../core/deploy.ts';
+import { TowlineError } from '../../../core/errors.ts';
+
+type Purpose = 'read' | 'change';
+
+/**
+ * The one place of the API that turns a name in a path into something the requester may use: by owner id.
+ * What is somebody else's answers exactly like what does not exist.
+ */
+export interface Scope {
+  owner(identity: Identity, slug: string | undefined, purpose: Purpose): Owner;
+  push(identity: Identity, id: string | undefined, purpose: Purpose): PushRecord;
+  /** Its own first. */
+  readableOwners(identity: Identity): Owner[];
+}
+
+export function createScope(accounts: Accounts, builds: BuildService): Scope {
+  const allows = (identity: Identity, ownerId: string, purpose: Purpose) =>
+    purpose === 'read' ? mayRead(identity, ownerId) : mayChange(identity, ownerId);
+  return {
+    owner(identity, slug, purpose) {
+      const owner = slug === undefined ? undefined : accounts.ownerBySlug(slug);
+      if (!owner || !allows(identity, owner.id, purpose)) throw notFound('owner');
+      return owner;
+    },
+    push(identity, id, purpose) {
+      const push = id === undefined ? undefined : builds.push(id);
+      if (!push || !allows(identity, push.ownerId, purpose)) throw notFound('push');
+      return push;
+    },
+    readableOwners(identity) {
+      const readable = accounts.owners().filter((owner) => mayRead(identity, owner.id));
+      const own = readable.filter((owner) => owner.id === identity.ownerId);
+      return [...own, ...readable.filter((owner) => owner.id !== identity.ownerId)];
+    },
+  };
+}
+
+export function notFound(what: string): TowlineError {
+  return new TowlineError('not_found', `there is no such ${what}, or it is not yours`);
+}

@@ -1,0 +1,66 @@
+import Router from '@koa/router';
+import type { Context } from 'koa';
+import { type Identity, mayRead } from '../../../core/access.ts';
+import { streamEventNames } from '../../../core/api.ts';
+import type { EventBus } from '../../../core/events.ts';
+import type { Requester } from '../request/requester.ts';
+import { createEventRing, type Missed, type RingEvent } from './event-ring.ts';
+import { formatEvent, type OpenStream, type SseStream } from './sse-response.ts';
+
+export interface EventRoutesDeps {
+  requester: Requester;
+  events: EventBus;
+  openStream: OpenStream;
+}
+
+/**
+ * A page's first connection also gets the events of the last moments: its embedded data may be that much older.
+ * Every event carries a whole state, so getting one twice does no harm.
+ */
+const firstConnectionMs = 15_000;
+const streamed: ReadonlySet<string> = new Set(streamEventNames);
+
+/** The one stream of a dashboard tab: what happens to the owners that the requester may see. */
+export function eventRoutes(deps: EventRoutesDeps): { router: Router } & Disposable {
+  const ring = createEventRing({ maxEvents: 1_000, maxCharacters: 8_000_000, clock: Date.now });
+  const listeners = new Set<(event: RingEvent) => void>();
+  const unsubscribe = deps.events.subscribe((event) => {
+    if (!streamed.has(event.type)) return;
+    const added = ring.add(event.ownerId, (id) =>
+      formatEvent({ id: String(id), name: event.type, data: event }),
+    );
+    for (const listener of listeners) listener(added);
+  });
+
+  /** Events to catch up with, or `lost` if not all of them are here any more. */
+  function missedSince(lastEventId: string): Missed {
+    if (lastEventId === '') return { type: 'events', events: ring.recent(firstConnectionMs) };
+    return ring.after(/^\d{1,16}$/.test(lastEventId) ? Number(lastEventId) : -1);
+  }
+
+  function resume(stream: SseStream, identity: Identity, missed: Missed): void {
+    const send = (event: RingEvent) => {
+      if (mayRead(identity, event.ownerId)) stream.write(event.text);
+    };
+    if (missed.type === 'lost') stream.send({ name: 'reset', data: {} });
+    else for (const event of missed.events) send(event);
+    // An id without data is remembered by the browser and shown to nobody: a break before the first event loses none.
+    stream.write(`id: ${ring.lastId}\n\n`);
+    listeners.add(send);
+    stream.signal.addEventListener('abort', () => listeners.delete(send), { once: true });
+  }
+
+  const router = new Router();
+  router.get('/api/v1/events', async (ctx: Context) => {
+    const identity = await deps.requester.identify(ctx);
+    const missed = missedSince(ctx.get('Last-Event-ID'));
+    resume(deps.openStream(ctx, identity), identity, missed);
+  });
+  return {
+    router,
+    [Symbol.dispose]() {
+      unsubscribe();
+      listeners.clear();
+    },
+  };
+}
