@@ -11,7 +11,7 @@ import { createTestbed, deployOf, type Testbed, tokenFor } from './testbed.ts';
 const path = process.env['PATH'] ?? '';
 
 function stderrOf(result: { stderr: string }): string {
-  return result.stderr.replaceAll(/\u001b\[K/g, '');
+  return result.stderr.replaceAll('\u001b[K', '');
 }
 
 /** A plain HTTP request whose path is sent exactly as given. */

@@ -20,6 +20,7 @@ import { watchPushes } from './push-progress.ts';
 import { openRepositoryDeletion } from './repository-deletion.ts';
 import { openRepositoryStore } from './repository-store.ts';
 import { handleSourcePush, personOf } from './source-push.ts';
+import { removeStaleLocks } from './stale-locks.ts';
 import { createWebhookClient } from './webhook-client.ts';
 
 export interface GitHostConfig {
@@ -173,6 +174,7 @@ export async function createGitHost(config: GitHostConfig, deps: GitHostDeps): P
     const hook = pushes ? endpoint.issue(hookHandler(grant)) : undefined;
     const settings = servedConfig(grant, grant.kind === 'gitops' ? hooks.gitops : hooks.source, maxPackBytes);
     const env = { ...gitConfigEnvironment(settings), ...hook?.env };
+    if (pushes) await removeStaleLocks(grant.path);
     try {
       const call = { request, repositoryPath: grant.path, env, user: grant.identity.owner };
       await backend.serve(call, http.incoming, http.outgoing);

@@ -16,7 +16,8 @@ export function seconds(ms: number): string {
 
 /** One line of the log. `since` is when the push came, in milliseconds since the epoch. */
 export function logLine(line: LogLine, since: number): string {
-  const prefix = line.functionName === null ? '' : `${line.functionName}: `;
+  const named = line.functionName === null || line.text.startsWith(line.functionName);
+  const prefix = named ? '' : `${line.functionName}: `;
   if (line.kind === 'phase') return terminalLine(`--> ${prefix}${line.text} (${seconds(line.time - since)})`);
   if (line.kind === 'output') return `    ${terminalLine(line.text)}`;
   return terminalLine(`${line.kind}: ${prefix}${line.text}`);

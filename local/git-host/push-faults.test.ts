@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -37,6 +37,7 @@ describe('a push that is disturbed', { timeout: 60_000 }, () => {
     const client = spawn('git', ['push', bed.url(repository), 'main'], {
       cwd,
       env: bed.clientEnv('alice'),
+      detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let output = '';
@@ -45,7 +46,8 @@ describe('a push that is disturbed', { timeout: 60_000 }, () => {
     });
     const ended = once(client, 'close');
     await until(() => output.includes(text));
-    return { client, ended, output: () => output };
+    // As Ctrl+C in a terminal does, to git and to its helpers alike.
+    return { ended, output: () => output, interrupt: () => process.kill(-client.pid!, 'SIGINT') };
   }
 
   it('is deployed though the client is interrupted while the hook runs', async () => {
@@ -59,15 +61,15 @@ describe('a push that is disturbed', { timeout: 60_000 }, () => {
       done({ deploys: [deployOf(event, {})] });
     };
 
-    const { client, ended } = await pushUntil('the build has begun');
-    client.kill('SIGKILL');
+    const { interrupt, ended } = await pushUntil('the build has begun');
+    interrupt();
     await ended;
     const whileBuilding = await processesOf(join(bed.dir, 'repos'));
     release();
 
     const [event] = await bed.webhook.until(1);
     assert.equal(event?.type, 'push');
-    assert.equal(bed.builds.push(event!.id)?.state === 'failed', false);
+    assert.equal(bed.builds.push(event!.id)?.state, 'done');
     assert.notDeepEqual(whileBuilding, []);
     await until(async () => (await processesOf(join(bed.dir, 'repos'))).length === 0);
   });
@@ -75,8 +77,8 @@ describe('a push that is disturbed', { timeout: 60_000 }, () => {
   it('is delivered though the client is killed before the builder has answered', async () => {
     bed.webhook.status = 503;
 
-    const { client, ended } = await pushUntil('Stored');
-    client.kill('SIGKILL');
+    const { interrupt, ended } = await pushUntil('Stored');
+    interrupt();
     await ended;
     bed.webhook.status = 202;
 
@@ -159,13 +161,34 @@ describe('a push that is disturbed', { timeout: 60_000 }, () => {
 
   it('is refused with a reason if its objects are malformed', async () => {
     const cwd = await bed.workTree();
-    await writeFile(join(cwd, 'bad'), `tree ${'0'.repeat(40)}\nauthor x <x> 1 +0000\n\nno committer\n`);
-    const hash = await bed.git(['hash-object', '-t', 'commit', '--literally', '-w', 'bad'], { cwd });
-    await writeFile(join(cwd, '.git/refs/heads/main'), hash.stdout);
+    const blob = await bed.git(['hash-object', '-w', 'stack.yml'], { cwd });
+    const entry = `100644 blob ${blob.stdout.toString().trim()}\t.git\n`;
+    const tree = await bed.git(['mktree'], { cwd, input: entry });
+    const commit = await bed.git(['commit-tree', '-m', 'Bad', tree.stdout.toString().trim()], { cwd });
+    await writeFile(join(cwd, '.git/refs/heads/main'), commit.stdout);
 
     const result = await bed.git(['push', bed.url('alice/app.git'), 'main'], { as: 'alice', cwd });
 
+    assert.match(result.stderr, /hasDotgit/);
     assert.notEqual(result.exitCode, 0);
     assert.deepEqual(bed.webhook.events, []);
+  });
+
+  it('goes through though an earlier git was killed while it held a lock', async () => {
+    const cwd = await bed.workTree();
+    const push = () => bed.git(['push', bed.url('alice/app.git'), 'main'], { as: 'alice', cwd });
+    await push();
+    await bed.git(['commit', '--quiet', '--allow-empty', '-m', 'Next'], { cwd });
+    const locks = ['refs/heads/main.lock', 'packed-refs.lock', 'HEAD.lock'].map((name) =>
+      join(bed.dir, 'repos/alice/app.git', name),
+    );
+    for (const lock of locks) await writeFile(lock, '');
+
+    const held = await push();
+    for (const lock of locks) await utimes(lock, new Date(0), new Date(0));
+    const freed = await push();
+
+    assert.notEqual(held.exitCode, 0);
+    assert.equal(freed.exitCode, 0, freed.stderr);
   });
 });

@@ -12,6 +12,8 @@ describe('what a pusher sees', { timeout: 60_000 }, () => {
   });
   after(() => bed[Symbol.asyncDispose]());
 
+  let onTerminal: (text: string) => unknown = () => undefined;
+
   async function pushWith(script: BuildScript): Promise<string[]> {
     bed.builds.script = script;
     const cwd = await bed.workTree('again').catch(async () => {
@@ -19,7 +21,11 @@ describe('what a pusher sees', { timeout: 60_000 }, () => {
       await bed.git(['commit', '--quiet', '--allow-empty', '-m', 'Next'], { cwd: existing });
       return existing;
     });
-    const result = await bed.git(['push', bed.url('alice/seen.git'), 'main'], { as: 'alice', cwd });
+    const result = await bed.git(['push', bed.url('alice/seen.git'), 'main'], {
+      as: 'alice',
+      cwd,
+      onOutput: (chunk) => onTerminal(chunk.toString()),
+    });
     assert.equal(result.exitCode, 0, result.stderr);
     const lines = result.stderr.replaceAll('\u001b[K', '').split('\n');
     return lines.filter((line) => line.startsWith('remote: ')).map((line) => line.slice(8).trimEnd());
@@ -32,6 +38,9 @@ describe('what a pusher sees', { timeout: 60_000 }, () => {
       log({ kind: 'phase', text: 'Building with node', time: 1_300 });
       log({ text: 'added 3 packages' });
       log({ kind: 'warning', text: 'stack.yml:7: limits are capped' });
+      log({ kind: 'phase', stage: 'live', functionName: 'gone', text: 'gone is removed', time: 1_900 });
+      log({ text: 'still at work' });
+      log({ kind: 'phase', stage: 'live', text: 'hello is live: http://…', time: 2_000 });
       done({
         deploys: [
           deployOf(event, {}),
@@ -45,6 +54,8 @@ describe('what a pusher sees', { timeout: 60_000 }, () => {
       '--> hello: Building with node (0.3 s)',
       '    added 3 packages',
       'warning: hello: stack.yml:7: limits are capped',
+      '--> gone is removed (0.9 s)',
+      '    still at work',
       '==> hello is live: http://alice.localhost/hello (1.8 s)',
       '==> gone is removed',
       '==> old was replaced by a newer push',
@@ -74,15 +85,16 @@ describe('what a pusher sees', { timeout: 60_000 }, () => {
   });
 
   it('comes while the build runs, with a sign of life when nothing happens', async () => {
+    const signOfLife = Promise.withResolvers<void>();
+    onTerminal = (text) => text.includes('still building') && signOfLife.resolve();
     const lines = await pushWith(async ({ event, log, done }) => {
       log({ text: 'before the silence' });
-      await bed.webhook.until(1);
-      await new Promise<void>((resolve) => setTimeout(resolve, 350));
+      await signOfLife.promise;
       done({ deploys: [deployOf(event, {})] });
     });
 
     const start = lines.indexOf('    before the silence');
-    assert.match(lines[start + 1] ?? '', /^ {4}still building \(0\.\d s\)$/);
+    assert.match(lines[start + 1] ?? '', /^ {4}still building \(\d+(\.\d)? s\)$/);
   });
 
   it('is cut at 300 lines of output, but never the verdict', async () => {

@@ -34,6 +34,8 @@ class LinePrinter {
   private readonly output: HookOutput;
   private shown = { output: 0, other: 0 };
   private hidden = 0;
+  /** "hello is live" as long as it is the last line: the verdict says it again, with more. */
+  private heldBack: string[] = [];
 
   constructor(output: HookOutput) {
     this.output = output;
@@ -42,9 +44,17 @@ class LinePrinter {
   print(line: LogLine, since: number): void {
     const kind = line.kind === 'output' ? 'output' : 'other';
     this.shown[kind] += 1;
-    const limit = kind === 'output' ? maxOutputLines : maxOtherLines;
-    if (this.shown[kind] <= limit) this.output.line(logLine(line, since));
-    else this.hidden += 1;
+    if (this.shown[kind] > (kind === 'output' ? maxOutputLines : maxOtherLines)) {
+      this.hidden += 1;
+      return;
+    }
+    const text = logLine(line, since);
+    if (line.kind === 'phase' && line.stage === 'live') {
+      this.heldBack.push(text);
+      return;
+    }
+    for (const held of this.heldBack.splice(0)) this.output.line(held);
+    this.output.line(text);
   }
 
   summary(logUrl: string): void {
@@ -94,6 +104,7 @@ export function watchPushes(config: ProgressConfig, deps: ProgressDeps): PushWat
   ): Promise<PushRecord> {
     for (;;) {
       const push = deps.builds().push(pushId);
+      if (followed?.id === pushId && push) followed.latest = push;
       if (push && accept(push)) return push;
       await wakeUp.wait(signal);
     }

@@ -3,21 +3,39 @@ import { cp, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { RepositoryDeletedEvent } from '../../core/source-event.ts';
+import { describeRepositoryHost } from './repository-host.contract.ts';
 import { createTestbed, type Testbed } from './testbed.ts';
 
 const path = process.env['PATH'] ?? '';
 const actor = { name: 'Alice', email: 'alice@example.com', login: 'alice' };
 
+/** With `doomed` and `kept` of alice, pushed from the work tree `work`. */
+async function createPushedTestbed(): Promise<Testbed> {
+  const bed = await createTestbed(path);
+  const cwd = await bed.workTree('work');
+  for (const name of ['doomed', 'kept']) {
+    const pushed = await bed.git(['push', bed.url(`alice/${name}.git`), 'main'], { as: 'alice', cwd });
+    assert.equal(pushed.exitCode, 0, pushed.stderr);
+  }
+  bed.webhook.events.length = 0;
+  return bed;
+}
+
+describeRepositoryHost('the git host', async () => {
+  const bed = await createPushedTestbed();
+  return {
+    host: bed.host,
+    owner: { slug: 'alice', id: 'id-alice' },
+    other: 'bob',
+    told: () => bed.webhook.events,
+    [Symbol.asyncDispose]: () => bed[Symbol.asyncDispose](),
+  };
+});
+
 describe('deleting a repository', { timeout: 60_000 }, () => {
   let bed: Testbed;
   beforeEach(async () => {
-    bed = await createTestbed(path);
-    const cwd = await bed.workTree('work');
-    for (const name of ['doomed', 'kept']) {
-      const pushed = await bed.git(['push', bed.url(`alice/${name}.git`), 'main'], { as: 'alice', cwd });
-      assert.equal(pushed.exitCode, 0, pushed.stderr);
-    }
-    bed.webhook.events.length = 0;
+    bed = await createPushedTestbed();
   });
   afterEach(() => bed[Symbol.asyncDispose]());
 
@@ -34,32 +52,6 @@ describe('deleting a repository', { timeout: 60_000 }, () => {
   async function untilEmpty(): Promise<void> {
     while ((await trash()).length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
   }
-
-  it('removes it, tells the builder, and touches no other', async () => {
-    await bed.host.delete('alice', 'doomed', actor);
-
-    const [event] = bed.webhook.events;
-    assert.equal(event?.type, 'repository-deleted');
-    assert.equal(event?.repository.id, 'local:alice/doomed');
-    assert.deepEqual(event?.actor, actor);
-    assert.deepEqual(await names(), ['kept']);
-    assert.deepEqual(await trash(), []);
-  });
-
-  it('refuses what is not there, and names that lead elsewhere', async () => {
-    for (const [owner, name] of [
-      ['alice', 'missing'],
-      ['bob', 'doomed'],
-      ['nobody', 'doomed'],
-      ['bob', '../alice/doomed'],
-      ['alice', '..'],
-      ['alice', '../../gitops'],
-    ] as const) {
-      await assert.rejects(bed.host.delete(owner, name, actor), { code: 'not_found' });
-    }
-    assert.deepEqual(await names(), ['doomed', 'kept']);
-    assert.deepEqual(bed.webhook.events, []);
-  });
 
   it('waits for a builder that is away, and keeps the name until then', async () => {
     bed.webhook.status = 400;

@@ -14,7 +14,7 @@ import { createEventBus } from '../../runtime/event-bus.ts';
 import { gitConfigEnvironment, gitEnvironment, gitOutput } from '../../runtime/git.ts';
 import { readBody } from '../../runtime/http-service.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
-import { type RunResult, runProcess } from '../../runtime/run-process.ts';
+import { type RunOptions, type RunResult, runProcess } from '../../runtime/run-process.ts';
 import { createGitHost, type GitHost, type GitHostConfig, type GitHostDeps } from './index.ts';
 
 /** Tests only: the git host among real HTTP servers and real git clients, with the builder's contract in memory. */
@@ -208,6 +208,12 @@ class WebhookReceiver {
   }
 }
 
+export interface ClientOptions
+  extends Partial<Pick<RunOptions, 'cwd' | 'env' | 'signal' | 'input' | 'onOutput'>> {
+  /** Slug of the owner whose token is used; nobody's if absent. */
+  as?: string;
+}
+
 export interface Testbed extends AsyncDisposable {
   dir: string;
   origin: string;
@@ -218,10 +224,7 @@ export interface Testbed extends AsyncDisposable {
   logger: Logger;
   url(path: string): string;
   /** A git client as `slug`, or as nobody. */
-  git(
-    args: string[],
-    options?: { as?: string; cwd?: string; env?: Record<string, string>; signal?: AbortSignal },
-  ): Promise<RunResult>;
+  git(args: string[], options?: ClientOptions): Promise<RunResult>;
   /** A work tree with one commit. */
   workTree(name?: string, files?: Record<string, string | Uint8Array>): Promise<string>;
   /** The environment of `git`, for tests that start it themselves. */
@@ -300,14 +303,14 @@ export async function createTestbed(
     logger,
     url: (suffix) => `${origin}/git/${suffix}`,
     clientEnv,
-    git: (args, options = {}) =>
+    git: (args, { as, ...options } = {}) =>
       runProcess({
+        cwd: dir,
+        timeoutMs: 20_000,
+        ...options,
         command: 'git',
         args,
-        cwd: options.cwd ?? dir,
-        env: { ...clientEnv(options.as), ...options.env },
-        timeoutMs: 20_000,
-        signal: options.signal,
+        env: { ...clientEnv(as), ...options.env },
       }),
     async workTree(name = `work-${randomUUID()}`, files = { 'stack.yml': 'functions: {}\n' }) {
       const cwd = join(dir, name);
