@@ -87,7 +87,7 @@ export function createDeployHistory(
     invalidate,
     async of(owner) {
       const history = historyOf(owner);
-      if (clock() - history.readAt > maxAgeMs) history.changed = 'all';
+      if (!history.reading && clock() - history.readAt > maxAgeMs) history.changed = 'all';
       // A read that began before a change does not show it: whoever comes after the change waits for the next one.
       for (let round = 0; round < 3 && (history.reading || isStale(history)); round++) {
         history.reading ??= read(owner, history).finally(() => {

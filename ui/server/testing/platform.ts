@@ -68,7 +68,7 @@ export function createFakeRooms(): FakeRooms & { wait(signal: AbortSignal): Prom
 
 type Rooms = ReturnType<typeof createFakeRooms>;
 
-function fakeBuilds(rooms: Rooms): BuildService {
+export function fakeBuilds(rooms: Rooms): BuildService {
   return {
     pushes: ({ owner, repo, limit }) =>
       rooms.pushes.filter((push) => push.owner === owner && (!repo || push.repo === repo)).slice(0, limit),
@@ -95,7 +95,7 @@ function fakeBuilds(rooms: Rooms): BuildService {
   };
 }
 
-function fakeWriter(rooms: Rooms): ManifestWriter {
+export function fakeWriter(rooms: Rooms): ManifestWriter {
   const unused = () => Promise.reject(new Error('not a part of the platform API'));
   return {
     deploy: unused,
@@ -120,7 +120,7 @@ function fakeWriter(rooms: Rooms): ManifestWriter {
   };
 }
 
-function fakeCatalog(rooms: Rooms): FunctionCatalog {
+export function fakeCatalog(rooms: Rooms): FunctionCatalog {
   const lookup = (owner: string, name: string) =>
     rooms.entries.find((entry) => entry.owner === owner && entry.functionName === name);
   return {
