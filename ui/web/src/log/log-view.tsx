@@ -1,0 +1,188 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { apiPaths } from '../../../../core/paths.ts';
+import { Icon } from '../components/icon.tsx';
+import { lineOfHash } from './log-buffer.ts';
+import { Chunk } from './log-line.tsx';
+import type { LogState } from './log-source.ts';
+import { type Log, useLog } from './use-log.ts';
+import { useViewport, type Viewport } from './use-viewport.ts';
+import { chunkSize } from './window.ts';
+
+const stateWords: Record<LogState, string> = {
+  loading: 'Loading',
+  streaming: 'Live',
+  ended: 'Complete',
+  lost: 'Reconnecting',
+};
+
+interface ToolbarProps {
+  pushId: string;
+  log: Log;
+  wrap: boolean;
+  setWrap: (wrap: boolean) => void;
+  goTo: (line: number) => void;
+}
+
+function Toolbar({ pushId, log, wrap, setWrap, goTo }: ToolbarProps) {
+  const { buffer, state } = log;
+  const functions = buffer.functions;
+  return (
+    <div class="log-toolbar">
+      <span class="muted">
+        {stateWords[state]}, {buffer.total.toLocaleString('en')} {buffer.total === 1 ? 'line' : 'lines'}
+      </span>
+      {functions.length > 1 && (
+        <select
+          aria-label="Lines of"
+          value={buffer.filter ?? ''}
+          onChange={(event) => log.setFilter(event.currentTarget.value || null)}
+        >
+          <option value="">All functions</option>
+          {functions.map((name) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </select>
+      )}
+      <form
+        class="go-to-line"
+        onSubmit={(event) => {
+          event.preventDefault();
+          const line = Number(new FormData(event.currentTarget).get('line'));
+          if (line > 0) goTo(line);
+        }}
+      >
+        <input name="line" inputMode="numeric" pattern="[0-9]*" placeholder="Line" aria-label="Go to line" />
+      </form>
+      <button
+        type="button"
+        class="button small"
+        data-key="w"
+        aria-pressed={wrap}
+        title="Wrap long lines (w)"
+        onClick={() => setWrap(!wrap)}
+      >
+        <Icon name="wrap" />
+        Wrap
+      </button>
+      <a class="button small" href={apiPaths.logText(pushId)} download={`towline-${pushId}.log`}>
+        <Icon name="download" />
+        Download
+      </a>
+    </div>
+  );
+}
+
+function FollowButton({ viewport, ended }: { viewport: Viewport; ended: boolean }) {
+  const { following, unseen } = viewport;
+  if (following && ended) return null;
+  if (following) return <span class="follow is-on">Following</span>;
+  const lines =
+    unseen === 1 ? '1 new line, jump to end' : `${unseen.toLocaleString('en')} new lines, jump to end`;
+  return (
+    <button type="button" class="follow" data-key="e" onClick={() => viewport.dispatch({ type: 'jump' })}>
+      <Icon name="end" />
+      {unseen > 0 ? lines : 'Jump to end'}
+    </button>
+  );
+}
+
+/** Keys that move up switch following off at once, before the scroll they cause. */
+const upKeys = new Set(['ArrowUp', 'PageUp', 'Home']);
+
+function Lines({ log, viewport, marked, onMark }: LinesProps) {
+  const { shown, functions } = log.buffer;
+  const { first, end, above, below } = viewport.window;
+  const chunks = [];
+  for (let index = first; index < end; index++) {
+    const lines = shown.slice(index * chunkSize, (index + 1) * chunkSize);
+    const here = lines.some((line) => line.n === marked);
+    chunks.push(
+      <Chunk
+        key={index}
+        index={index}
+        lines={lines}
+        withFunction={functions.length > 1}
+        marked={here ? marked : 0}
+        onMark={onMark}
+      />,
+    );
+  }
+  return <div style={{ paddingTop: `${above}px`, paddingBottom: `${below}px` }}>{chunks}</div>;
+}
+
+interface LinesProps {
+  log: Log;
+  viewport: Viewport;
+  marked: number;
+  onMark: (n: number) => void;
+}
+
+/** The build log of one push: live, of any length, every line with an address. */
+export function LogView({ pushId }: { pushId: string }) {
+  const log = useLog(pushId);
+  const scroller = useRef<HTMLElement>(null);
+  const [wrap, setWrap] = useState(false);
+  const [marked, setMarked] = useState(lineOfHash(location.hash) ?? 0);
+  const wanted = useRef(lineOfHash(location.hash));
+  const viewport = useViewport({
+    scroller,
+    lines: log.buffer.shown.length,
+    version: log.version,
+    added: log.added,
+    wrap,
+    filter: log.buffer.filter,
+  });
+  const goTo = (line: number) => {
+    const index = log.buffer.indexOf(line);
+    history.replaceState(history.state, '', `#L${line}`);
+    setMarked(line);
+    if (index >= 0) viewport.showIndex(index);
+  };
+  const mark = (line: number) => {
+    history.replaceState(history.state, '', `#L${line}`);
+    setMarked(line);
+  };
+  useEffect(() => {
+    // The line of the address is shown as soon as it has arrived.
+    if (wanted.current === undefined || log.buffer.lastNumber < wanted.current) return;
+    viewport.showIndex(log.buffer.indexOf(wanted.current));
+    wanted.current = undefined;
+  }, [log.version]);
+  useEffect(() => {
+    const onHash = () => {
+      const line = lineOfHash(location.hash);
+      if (line !== undefined) goTo(line);
+    };
+    addEventListener('hashchange', onHash);
+    return () => removeEventListener('hashchange', onHash);
+  }, []);
+  const { overflow } = log.buffer;
+  return (
+    <div class="log">
+      <Toolbar pushId={pushId} log={log} wrap={wrap} setWrap={setWrap} goTo={goTo} />
+      <div class="log-frame">
+        <section
+          ref={scroller}
+          class={`log-scroll ${wrap ? 'wrap' : ''}`}
+          aria-label="Build log"
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must take the keyboard
+          tabIndex={0}
+          onKeyDown={(event) => upKeys.has(event.key) && viewport.dispatch({ type: 'moved-up' })}
+        >
+          {log.buffer.total === 0 && <p class="log-empty">{emptyWords(log.state)}</p>}
+          <Lines log={log} viewport={viewport} marked={marked} onMark={mark} />
+        </section>
+        <FollowButton viewport={viewport} ended={log.state === 'ended'} />
+      </div>
+      {overflow > 0 && (
+        <p class="muted small">{overflow.toLocaleString('en')} more lines are in the download.</p>
+      )}
+    </div>
+  );
+}
+
+function emptyWords(state: LogState): string {
+  return state === 'ended' ? 'This push wrote no log.' : 'Waiting for the first line …';
+}

@@ -1,0 +1,54 @@
+import type { ComponentChildren } from 'preact';
+import type { FunctionDetail } from '../../../../core/api.ts';
+import { apiPaths, pagePaths } from '../../../../core/paths.ts';
+import { Page, Tabs } from '../components/page.tsx';
+import { getJson } from '../data/api-client.ts';
+import { type Resource, useResource } from '../data/resource.ts';
+import { revisions } from '../data/store.ts';
+
+/** Changes whenever the function's detail or history may have. */
+export function useRevision(owner: string, name: string): number {
+  return revisions.value.get(`${owner}/${name}`) ?? 0;
+}
+
+export function useDetail(owner: string, name: string): Resource<FunctionDetail> {
+  return useResource(`${owner}/${name}`, useRevision(owner, name), (signal) =>
+    getJson<FunctionDetail>(apiPaths.function(owner, name), signal),
+  );
+}
+
+interface FrameProps {
+  owner: string;
+  name: string;
+  active: 'Overview' | 'Deploys';
+  actions?: ComponentChildren;
+  children: ComponentChildren;
+}
+
+export function FunctionFrame({ owner, name, active, actions, children }: FrameProps) {
+  const trail = [
+    { text: owner, href: pagePaths.owner(owner) },
+    { text: name, href: pagePaths.function(owner, name) },
+  ];
+  if (active === 'Deploys') trail.push({ text: 'Deploys', href: pagePaths.deploys(owner, name) });
+  return (
+    <Page
+      title={active === 'Overview' ? `${owner}/${name}` : `Deploys of ${owner}/${name}`}
+      trail={trail}
+      heading={active === 'Overview' ? name : `Deploys of ${name}`}
+      actions={actions}
+      tabs={
+        <Tabs
+          label={`Pages of ${name}`}
+          active={active}
+          tabs={[
+            { text: 'Overview', href: pagePaths.function(owner, name) },
+            { text: 'Deploys', href: pagePaths.deploys(owner, name) },
+          ]}
+        />
+      }
+    >
+      {children}
+    </Page>
+  );
+}
