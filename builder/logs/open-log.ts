@@ -100,10 +100,10 @@ export function openLog(options: OpenLogOptions): OpenLog {
     return bytes < (kind === 'output' ? maxBytes : maxBytes + reserveBytes);
   }
 
-  async function* unread(from: number): AsyncGenerator<{ line: LogLine; end: number }> {
+  async function* unread(from: number, signal: AbortSignal): AsyncGenerator<{ line: LogLine; end: number }> {
     let offset = from;
     // Lines move from memory to the file meanwhile: only when the file is used up is memory the rest of it.
-    while (offset < writtenBytes) {
+    while (offset < writtenBytes && !signal.aborted) {
       const before = offset;
       for await (const entry of readLines(path, offset, writtenBytes)) {
         offset = entry.end;
@@ -130,16 +130,15 @@ export function openLog(options: OpenLogOptions): OpenLog {
 
   async function* read(after: number, signal: AbortSignal): AsyncGenerator<LogLine> {
     let offset = 0;
-    for (;;) {
+    while (!signal.aborted) {
       const wasClosed = closed;
       const expected = writtenBytes;
-      for await (const { line, end } of unread(offset)) {
-        if (signal.aborted) return;
+      for await (const { line, end } of unread(offset, signal)) {
         offset = end;
         if (line.n > after) yield line;
       }
       // Not even what was written is there: somebody took the file away.
-      if (wasClosed || signal.aborted || offset < expected) return;
+      if (wasClosed || offset < expected) return;
       await nextChange(signal, offset);
     }
   }

@@ -97,10 +97,15 @@ export function createPushQueue(deps: PushQueueDeps): PushQueue {
   }
 
   function applyPrecedence(task: PushTask, others: readonly PushTask[]): void {
-    for (const other of others) {
-      const loser = superseded(task.delivery, other.delivery);
+    const verdicts = others.map((other) => ({ other, loser: superseded(task.delivery, other.delivery) }));
+    // What arrived too late for one of them is no news for any.
+    const newer = verdicts.find(({ loser }) => loser === 'later')?.other;
+    if (newer) {
+      task.supersede(new Superseded(describe(newer.delivery)));
+      return;
+    }
+    for (const { other, loser } of verdicts) {
       if (loser === 'earlier') other.supersede(new Superseded(describe(task.delivery)));
-      if (loser === 'later') task.supersede(new Superseded(describe(other.delivery)));
     }
   }
 
