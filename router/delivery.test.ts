@@ -205,9 +205,10 @@ test('early hints and trailers are relayed to HTTP/1.1, and neither to HTTP/1.0'
 });
 
 test('a connection that the function closed while idle costs a GET nothing, and a POST is not sent twice', async () => {
+  const before = edge.router.metrics.staleRetries;
   const hits: string[] = [];
   let connections = 0;
-  await edge.rawUpstream((socket) => {
+  const givesUp = (socket: net.Socket) => {
     connections += 1;
     let answered = 0;
     socket.on('data', (chunk) => {
@@ -217,15 +218,18 @@ test('a connection that the function closed while idle costs a GET nothing, and 
       if (answered > 1) socket.resetAndDestroy();
       else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
     });
-  });
+  };
+  await edge.rawUpstream(givesUp);
   assert.equal((await edge.get('/raw')).status, 200);
   assert.equal((await edge.get('/raw')).status, 200);
   assert.deepEqual(hits, ['GET', 'GET', 'GET']);
   assert.equal(connections, 2);
-  assert.equal(edge.router.metrics.staleRetries, 1);
+  assert.equal(edge.router.metrics.staleRetries - before, 1);
   hits.length = 0;
+  await edge.rawUpstream(givesUp);
+  await edge.get('/raw');
   assert.equal((await edge.get('/raw', { method: 'POST', body: 'x' })).status, 502);
-  assert.deepEqual(hits, ['POST']);
+  assert.deepEqual(hits, ['GET', 'POST']);
 });
 
 test('a GET that kills a fresh connection is not sent again', async () => {
@@ -297,17 +301,20 @@ test('a deploy under load fails no request, and the old target finishes what it 
       counts.set(answer.body, (counts.get(answer.body) ?? 0) + 1);
     }
   };
-  const workers = Array.from({ length: 8 }, worker);
+  const workers = Promise.all(Array.from({ length: 8 }, worker));
+  workers.catch(() => {
+    stop = true;
+  });
   const drained: Promise<unknown>[] = [];
   for (const version of versions) {
     const old = current;
     current = await serve(version);
     drained.push(new Promise((resolve) => old.close(resolve)));
     old.closeIdleConnections();
-    await until(() => counts.has(`v${version}`));
+    await until(() => stop || counts.has(`v${version}`));
   }
   stop = true;
-  await Promise.all(workers);
+  await workers;
   held[0]!.end('held');
   assert.equal((await slow).body, 'held');
   await Promise.all(drained);

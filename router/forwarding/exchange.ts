@@ -8,7 +8,7 @@ import { requestHeaders } from '../headers/request-headers.ts';
 import { countStatus } from '../metrics.ts';
 import { availability } from './availability.ts';
 import type { ExchangeContext, ExchangeParts } from './exchange-context.ts';
-import { answerFor, isDialFailure } from './failures.ts';
+import { answerFor, isBrokenConnection, isDialFailure } from './failures.ts';
 import { RequestBody } from './request-body.ts';
 import { fieldsOf, ResponseRelay, type Trailers } from './response-relay.ts';
 import { bytesReadBefore, type TargetPool } from './target-pools.ts';
@@ -35,6 +35,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #wakes = 0;
   #sent = false;
   #retried = false;
+  /** A byte of an answer has come. */
+  #begun = false;
   /** Nothing more is sent to the client: the answer is complete, broken or given by the router itself. */
   #over = false;
 
@@ -177,6 +179,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#over) controller.abort(new Error('the client is gone'));
   }
 
+  onResponseStarted(): void {
+    this.#begun = true;
+  }
+
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
     if (this.#over) return;
     const raw = fieldsOf(controller.rawHeaders);
@@ -250,7 +256,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#parts.res.headersSent) {
       this.#context.metrics.brokenAnswers += 1;
       this.#break();
-    } else if (this.#sent && this.#isStale(error)) {
+    } else if (this.#sent && this.#mayRepeat(error, failed)) {
       this.#retried = true;
       this.#context.metrics.staleRetries += 1;
       this.#proceed();
@@ -275,10 +281,17 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return true;
   }
 
-  /** An idle connection that the target closed while the request was on its way: certainly not handled. */
-  #isStale(error: Error): boolean {
-    const method = this.#parts.req.method ?? '';
-    return !this.#retried && !this.#hasBody && idempotent.has(method) && bytesReadBefore(error) > 0;
+  /**
+   * The connection closed without one byte of an answer, and that says nothing about the request: it was an idle
+   * one, used again, or the target is being drained. POST and bodies are never sent twice.
+   */
+  #mayRepeat(error: Error, failed: string | undefined): boolean {
+    const { method = '' } = this.#parts.req;
+    if (this.#retried || this.#begun || this.#hasBody || !idempotent.has(method)) return false;
+    if (!isBrokenConnection(error)) return false;
+    const { owner, functionName } = this.#parts.address;
+    const entry = this.#context.catalog.lookup(owner, functionName);
+    return bytesReadBefore(error) > 0 || !entry?.targets.some((target) => target.origin === failed);
   }
 
   #answer(answer: OwnAnswer): void {

@@ -12,6 +12,12 @@ export function isDialFailure(error: Error): boolean {
   return code !== 'UND_ERR_INVALID_ARG' && code !== 'UND_ERR_NOT_SUPPORTED';
 }
 
+/** The target closed or reset the connection, as opposed to saying something wrong on it. */
+export function isBrokenConnection(error: Error): boolean {
+  const code = codeOf(error);
+  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE';
+}
+
 /** Says who cut the request off, and which limit did; never what the target's address is. */
 export function answerFor(error: Error, name: string, config: RouterConfig): OwnAnswer {
   switch (codeOf(error)) {
@@ -23,17 +29,20 @@ export function answerFor(error: Error, name: string, config: RouterConfig): Own
         detail: `${name} did not begin its answer within ${config.headersTimeoutMs} ms; the router gave up`,
       };
     case 'UND_ERR_HEADERS_OVERFLOW':
-      return { status: 502, detail: `the header of ${name}'s answer is over ${config.maxHeaderBytes} bytes` };
+      return { status: 502, detail: `${name} answered with a header of over ${config.maxHeaderBytes} bytes` };
     case 'UND_ERR_INVALID_ARG':
     case 'UND_ERR_NOT_SUPPORTED':
       return { status: 400, detail: 'the request cannot be passed on as it is', close: true };
     case 'ECONNREFUSED':
       return { status: 502, detail: `${name} does not accept connections`, retryAfter: 1 };
-    case 'UND_ERR_SOCKET':
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return { status: 502, detail: `${name} broke off before it answered`, hint: 'its own log may say why' };
     default:
+      if (isBrokenConnection(error)) {
+        return {
+          status: 502,
+          detail: `${name} broke off before it answered`,
+          hint: 'its own log may say why',
+        };
+      }
       return { status: 502, detail: `${name} gave an answer that is not sound HTTP` };
   }
 }
