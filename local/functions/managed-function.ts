@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { CatalogEntry } from '../../core/catalog.ts';
 import type { DeployCause } from '../../core/deploy.ts';
 import { catalogEntry } from './catalog-entry.ts';
@@ -129,6 +130,9 @@ export function createManagedFunction(
       return true;
     }
     if (state.candidate?.key !== key) return false;
+    const { version, failure } = state.candidate;
+    // A new deploy of a version that failed is a wish to try it now: its artifact may be there again.
+    if (failure !== undefined && !isDeepStrictEqual(version, desired)) return false;
     state.candidate.version = desired;
     return true;
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import path from 'node:path';
 import { afterEach, describe, it } from 'node:test';
@@ -251,6 +251,23 @@ process.on('SIGTERM', () => server.close());`;
     const entry = await until(supervisor, (candidate) => candidate?.status === 'Failed');
     assert.match(entry!.reason!, /not in the store/);
     assert.equal(supervisor.progress('alice', 'hello')?.cause?.code, 'image_gone');
+  });
+
+  it('tries a failed version again at once when it is deployed anew, but not when the same is asked again', async () => {
+    const shop = await workshop();
+    const supervisor = await supervise(shop, { retry: { firstMs: 3_600_000, maxMs: 3_600_000 } });
+    const digest = await shop.build(nodeServer('rebuilt'));
+    const folder = path.join(shop.artifactsDir, digest.slice(7));
+    await rename(folder, `${folder}.away`);
+    supervisor.apply(desire(digest));
+    await until(supervisor, (entry) => entry?.status === 'Failed');
+    await rename(`${folder}.away`, folder);
+    supervisor.apply(desire(digest));
+    assert.equal(supervisor.progress('alice', 'hello')?.state, 'failed');
+    supervisor.apply(desire(digest, { sourceCommit: 'e'.repeat(40) }));
+    assert.equal(supervisor.progress('alice', 'hello')?.state, 'starting');
+    await ready(supervisor);
+    assert.equal((await ask(supervisor)).text, 'rebuilt');
   });
 
   it('starts a crashed function again and counts it', async () => {
