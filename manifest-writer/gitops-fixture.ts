@@ -47,7 +47,7 @@ export async function gitopsFixture(t: TestContext) {
       await git(folder, 'clone', '--quiet', remote, path);
       return { path, git: (...args: string[]) => git(path, ...args) };
     },
-    async writer(config: Partial<ManifestWriterConfig> = {}) {
+    async writer(config: Partial<ManifestWriterConfig> = {}, clock: () => number = Date.now) {
       const writer = await createManifestWriter(
         {
           remoteUrl: remote,
@@ -58,7 +58,7 @@ export async function gitopsFixture(t: TestContext) {
           path: searchPath,
           ...config,
         },
-        { logger: pino({ level: 'silent' }) },
+        { logger: pino({ level: 'silent' }), clock },
       );
       t.after(() => writer[Symbol.asyncDispose]());
       return writer;

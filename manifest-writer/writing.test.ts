@@ -69,20 +69,7 @@ test('the same build asked again, at once or after a restart, is the one commit 
 test('a deploy that changes nothing is no commit', async (t) => {
   const gitops = await gitopsFixture(t);
   let now = Date.parse('2026-01-01T00:00:00Z');
-  const { createManifestWriter } = await import('./index.ts');
-  const { pino } = await import('pino');
-  const writer = await createManifestWriter(
-    {
-      remoteUrl: gitops.remote,
-      clonePath: `${gitops.folder}/writer.git`,
-      branch: 'main',
-      committer: { name: 'Towline', email: 't@towline.invalid' },
-      namespace: 'openfaas-fn',
-      path: process.env['PATH'] ?? '',
-    },
-    { logger: pino({ level: 'silent' }), clock: () => now },
-  );
-  t.after(() => writer[Symbol.asyncDispose]());
+  const writer = await gitops.writer({}, () => now);
   const { commit } = pushed(await writer.deploy(deployIntent()));
   now += 3_600_000;
   const again = await writer.deploy(deployIntent());

@@ -3,10 +3,10 @@
  * Engines honour them as labels and as annotations alike (reference/gitops-engines.md §5).
  */
 const commandPrefixes = [
-  /(^|\.)fluxcd\.io$/,
-  /argoproj\.io$/,
-  /(^|\.)config\.kubernetes\.io$/,
-  /(^|\.)config\.k8s\.io$/,
+  /fluxcd\.io/,
+  /argoproj\.io/,
+  /config\.kubernetes\.io/,
+  /config\.k8s\.io/,
   /kustomize/,
   /^(kubectl|meta|deployment|autoscaling|pod-security)\.kubernetes\.io$/,
   /^(meta\.)?helm\.sh$/,

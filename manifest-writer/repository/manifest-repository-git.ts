@@ -8,7 +8,7 @@ import { withoutCredentials } from '../../runtime/logger.ts';
 import type { RunResult } from '../../runtime/run-process.ts';
 import { logArguments, parseLog } from './commit-log.ts';
 import { commitStream } from './commit-stream.ts';
-import { DamagedCopyError, type ManifestRepository } from './manifest-repository.ts';
+import { DamagedCopyError, type ManifestRepository, type PushResult } from './manifest-repository.ts';
 import { createObjectReader, type ObjectReader } from './object-reader-git.ts';
 import { readPushAnswer } from './remote-answers.ts';
 import { createTreeReader } from './trees.ts';
@@ -30,6 +30,7 @@ export interface GitRepositoryConfig {
 /** The remote's head as last fetched, and the tip of what was last built here; they keep their objects alive. */
 const remoteRef = 'refs/towline/remote';
 const pendingRef = 'refs/towline/pending';
+const remoteName = 'gitops';
 const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
 const maxLogBytes = 256 * 1024 * 1024;
 
@@ -56,8 +57,8 @@ function createGitRepository(config: GitRepositoryConfig) {
   let objects = createObjectReader(env, config.maxObjectBytes);
   let trees = createTreeReader(objects);
   let known: string | undefined;
-  /** Counts pushes, so that a fetch begun before one doesn't set `known` back. */
-  let pushes = 0;
+  /** The fetch or push that runs: both move `remoteRef`, and a fetch must not tell of a time before a push. */
+  let remoteCall: Promise<unknown> = Promise.resolve();
 
   const run = (args: string[], more: Partial<Parameters<typeof git>[0]> = {}): Promise<RunResult> =>
     git({ args, env, signal: stopping.signal, ...more });
@@ -87,7 +88,7 @@ function createGitRepository(config: GitRepositoryConfig) {
   /** A fetch also fails if the copy is broken; the remote alone is asked to tell which it was. */
   async function whyFetchFailed(failed: RunResult): Promise<Error> {
     const reason = failed.timedOut ? 'timed out' : failed.stderr.trim().slice(-500);
-    const cause = new Error(`git fetch: ${withoutCredentials(reason)}`);
+    const cause = new Error(`git: ${withoutCredentials(reason)}`);
     if (failed.timedOut) return unavailable('did not answer in time', cause);
     const asked = await git({
       args: ['ls-remote', '--exit-code', '--end-of-options', config.remoteUrl, ref],
@@ -97,23 +98,28 @@ function createGitRepository(config: GitRepositoryConfig) {
       timeoutMs: config.remoteTimeoutMs,
     });
     if (asked.exitCode === 0)
-      return new DamagedCopyError('git fetch failed although the remote answers', { cause });
+      return new DamagedCopyError('git failed although the remote answers', { cause });
     if (asked.exitCode === 2) return unavailable(`has no branch "${config.branch}"`, cause);
     return unavailable('cannot be reached', cause);
   }
 
   async function fetchHead(): Promise<string> {
-    const before = pushes;
     await fetchInto(env);
     const object = await objects.read(remoteRef);
     if (object?.type !== 'commit') throw new DamagedCopyError('the fetched head cannot be read');
-    if (before === pushes || known === undefined) known = object.id;
+    known = object.id;
     return known;
   }
 
-  const refresh = coalesced(fetchHead);
+  function alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = remoteCall.then(work);
+    remoteCall = result.catch(() => {});
+    return result;
+  }
 
-  const repair = coalesced(async () => {
+  const refresh = coalesced(() => alone(fetchHead));
+
+  async function cloneAnew(): Promise<void> {
     const fresh = `${config.clonePath}.new-${randomUUID()}`;
     await mkdir(dirname(fresh), { recursive: true });
     try {
@@ -135,7 +141,9 @@ function createGitRepository(config: GitRepositoryConfig) {
     const object = await objects.read(remoteRef);
     if (object?.type !== 'commit') throw new TowlineError('internal', 'the new clone cannot be read');
     known = object.id;
-  });
+  }
+
+  const repair = coalesced(() => alone(cloneAnew));
 
   async function commitHeader(commit: string): Promise<{ tree: string; parent: string | null } | undefined> {
     if (!CommitSha.safeParse(commit).success) return undefined;
@@ -150,6 +158,18 @@ function createGitRepository(config: GitRepositoryConfig) {
     const header = await commitHeader(commit);
     if (!header) throw new DamagedCopyError(`commit ${commit} is missing`);
     return await trees.folderAt(header.tree, path);
+  }
+
+  async function pushIfUnmoved(commit: string, expected: string): Promise<PushResult> {
+    const args = ['push', '--porcelain', '--no-verify', `--force-with-lease=${ref}:${expected}`];
+    const result = await run([...args, remoteName, `${commit}:${ref}`], {
+      timeoutMs: config.remoteTimeoutMs,
+    });
+    const answer = readPushAnswer(result.exitCode, result.stdout.toString('utf8'), result.stderr);
+    // Without a verdict the remote may or may not have moved; only a fetch can tell.
+    if (answer === undefined) throw await whyFetchFailed(result);
+    if (answer.type === 'pushed') known = commit;
+    return answer;
   }
 
   return {
@@ -209,20 +229,7 @@ function createGitRepository(config: GitRepositoryConfig) {
       if (!good) throw new DamagedCopyError('git fast-import gave no commit ids');
       return ids;
     },
-    async push(commit: string, expected: string) {
-      const args = ['push', '--porcelain', '--no-verify', `--force-with-lease=${ref}:${expected}`];
-      const result = await run([...args, '--end-of-options', config.remoteUrl, `${commit}:${ref}`], {
-        timeoutMs: config.remoteTimeoutMs,
-      });
-      const answer = readPushAnswer(result.exitCode, result.stdout.toString('utf8'), result.stderr);
-      // Without a verdict the remote may or may not have moved; only a fetch can tell.
-      if (answer === undefined) throw await whyFetchFailed(result);
-      if (answer.type === 'pushed') {
-        pushes += 1;
-        known = commit;
-      }
-      return answer;
-    },
+    push: (commit: string, expected: string) => alone(() => pushIfUnmoved(commit, expected)),
     async maintain() {
       await local(['gc', '--auto', '--quiet'], { timeoutMs: 600_000 });
       await local(['commit-graph', 'write', '--reachable', '--changed-paths'], { timeoutMs: 600_000 });
@@ -239,6 +246,9 @@ function environment(config: GitRepositoryConfig, gitDir: string): Record<string
     'gc.auto': '2000',
     'gc.autoDetach': 'false',
     'core.logAllRefUpdates': 'false',
+    // By its name, so that a push moves `remoteRef` too.
+    [`remote.${remoteName}.url`]: config.remoteUrl,
+    [`remote.${remoteName}.fetch`]: `+refs/heads/${config.branch}:${remoteRef}`,
     // Its new commits are a handful; a pack for each would slow every later read.
     'fastimport.unpackLimit': '500',
   });
