@@ -89,10 +89,13 @@ describe('a row of the functions page', () => {
     const { rooms, rows, changed } = setUp();
     rooms.entries = [catalogEntry({ ownerId })];
     rooms.history = [historyEntry()];
-    rooms.deploys = [deployRecord({ id: 'deploy-2', ownerId, state: 'failed', cause, updatedAt: 2_000 })];
+    rooms.deploys = [deployRecord({ id: 'deploy-2', ownerId, state: 'failed', cause, updatedAt: 2_500 })];
     assert.equal((await rows.all(alex))[0]?.reason, 'the last deploy failed: the build failed');
 
-    rooms.history = [historyEntry({ number: 2, commit: sha('2'), committedAt: 3_000 }), historyEntry()];
+    rooms.history = [
+      historyEntry({ number: 2, kind: 'revert', commit: sha('2'), committedAt: 2_000 }),
+      historyEntry(),
+    ];
     changed('hello');
 
     assert.deepEqual((await rows.all(alex)).map(pick), [{ status: 'Ready', reason: null, number: 2 }]);

@@ -79,7 +79,16 @@ function exists({ entry, last, entries }: Sources): boolean {
   const newest = entries[0];
   if (entry || newest?.present) return true;
   if (!last || statusOfState[last.state] === undefined) return false;
-  return newest === undefined || last.updatedAt > newest.committedAt;
+  return !committedSince(last, newest);
+}
+
+/**
+ * Whether a revert, a removal or a person's edit came after the newest deploy. A commit of kind `deploy` never did:
+ * it would have a newer record. Commit times are whole seconds, so one of the same second counts as later.
+ */
+function committedSince(last: DeployRecord, newest: HistoryEntry | undefined): boolean {
+  if (!newest || newest.kind === 'deploy') return false;
+  return newest.committedAt + 999 >= last.updatedAt;
 }
 
 function summaryOf(deps: FunctionRowsDeps, owner: Owner, name: string, sources: Sources): FunctionSummary {
@@ -121,8 +130,7 @@ function state(
 /** A healthy version goes on after a deploy that failed; the row says so until something newer is committed. */
 function failureOf({ last, entries }: Sources): string | null {
   if (last?.state !== 'failed' || !last.cause) return null;
-  const newest = entries[0];
-  if (newest && newest.committedAt > last.updatedAt) return null;
+  if (committedSince(last, entries[0])) return null;
   return `the last deploy failed: ${last.cause.message}`;
 }
 
