@@ -251,8 +251,8 @@ describe('the git host', { timeout: 60_000 }, () => {
     const refs = bed.webhook.pushEvents.slice(earlier).map((event) => event.ref);
     assert.deepEqual(refs, ['refs/heads/main', 'refs/heads/feature', 'refs/tags/v1']);
     assert.match(stderrOf(result), /==> hello is live/);
-    assert.match(stderrOf(result), /==> nothing to deploy: refs\/heads\/feature is not deployed/);
-    assert.match(stderrOf(result), /==> nothing to deploy: refs\/tags\/v1 is not deployed/);
+    assert.match(stderrOf(result), /==> refs\/heads\/feature is not deployed/);
+    assert.match(stderrOf(result), /==> refs\/tags\/v1 is not deployed/);
   });
 
   it('sends the deletion of a branch, and refuses to delete the default branch', async () => {

@@ -55,8 +55,7 @@ function verdict(push: PushRecord, deploy: DeployRecord, addresses: ProgressAddr
 
 /** The last lines of a push that is done: one verdict per function, always. */
 export function verdictLines(push: PushRecord, addresses: ProgressAddresses): string[] {
-  if (push.deploys.length === 0)
-    return [`==> nothing to deploy: ${push.note ?? 'no function changed'}`].map(terminalLine);
+  if (push.deploys.length === 0) return [terminalLine(`==> ${push.note ?? 'nothing to deploy'}`)];
   const lines = push.deploys.map((deploy) => terminalLine(verdict(push, deploy, addresses)));
   if (push.note) lines.push(terminalLine(`    ${push.note}`));
   if (push.deploys.some((deploy) => deploy.state === 'failed')) {

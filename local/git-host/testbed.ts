@@ -286,6 +286,7 @@ export async function createTestbed(
       'user.email': 'test@example.com',
       'init.defaultBranch': 'main',
       'advice.detachedHead': 'false',
+      'core.compression': '0',
     };
     if (login) settings['http.extraHeader'] = `Authorization: Basic ${login}`;
     return gitEnvironment(path, { HOME: dir, ...gitConfigEnvironment(settings) });
