@@ -69,8 +69,8 @@ function pickVersion(entries: HistoryEntry[], wanted: string | undefined): Histo
           (entry) => entry.number === number || (wanted.length >= 7 && entry.commit.startsWith(wanted)),
         );
   if (found) return found;
-  const what = wanted === undefined ? 'an earlier version' : `deploy ${wanted}`;
-  throw new CliError(exitCodes.notFound, 'not_found', `there is no ${what}`, 'see "towline history"');
+  const missing = wanted === undefined ? 'no earlier version' : `no deploy ${wanted}`;
+  throw new CliError(exitCodes.notFound, 'not_found', `there is ${missing}`, 'see "towline history"');
 }
 
 async function rollback(
