@@ -1,1 +1,1 @@
-export { type ApplyLoop, type ApplyLoopConfig, type ApplyLoopDeps, createApplyLoop } from './apply-loop.ts';
+export { createApplyLoop } from './apply-loop.ts';

@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterEach, describe, it } from 'node:test';
+import type { CatalogEntry } from '../../core/catalog.ts';
+import { desire, nodeServer, processesWith, type Workshop } from './artifact-fixture.ts';
+import { ask, createBench, originOf, ready, until } from './supervisor-fixture.ts';
+
+describe('local function supervisor over time', () => {
+  const { workshop, supervise, clear } = createBench(process.env['PATH'] ?? '');
+  afterEach(clear);
+
+  it('starts a crashed function again and counts it', async () => {
+    const shop = await workshop();
+    const supervisor = await supervise(shop);
+    supervisor.apply(desire(await shop.build(nodeServer('up'))));
+    await ready(supervisor);
+    const seen: (CatalogEntry | undefined)[] = [];
+    supervisor.subscribe((change) => seen.push(change.entry));
+    const { pid } = await ask(supervisor);
+    await assert.rejects(fetch(`${originOf(supervisor)}/crash`));
+    await until(supervisor, (entry) => entry?.status === 'Ready' && entry.restarts === 1);
+    assert.notEqual((await ask(supervisor)).pid, pid);
+    assert.equal(seen[0]?.status, 'Degraded');
+    assert.match(seen[0]?.reason ?? '', /exited with code 7; it will be started again/);
+    assert.deepEqual(seen[0]?.targets, []);
+  });
+
+  it('waits longer and longer between restarts, until a version has been up for a while', async () => {
+    const shop = await workshop();
+    const waits: number[] = [];
+    let time = 0;
+    const supervisor = await supervise(
+      shop,
+      { restart: { firstMs: 100, maxMs: 350, resetAfterMs: 60_000 } },
+      {
+        now: () => time,
+        random: () => 1,
+        wait: async (ms) => void waits.push(ms),
+      },
+    );
+    supervisor.apply(desire(await shop.build(nodeServer('up'))));
+    for (let crash = 0; crash < 5; crash++) {
+      await until(supervisor, (entry) => entry?.status === 'Ready' && entry.restarts === crash);
+      if (crash === 4) time += 60_000;
+      await assert.rejects(fetch(`${originOf(supervisor)}/crash`));
+    }
+    await until(supervisor, (entry) => entry?.status === 'Ready' && entry.restarts === 5);
+    assert.deepEqual(waits, [100, 200, 350, 350, 100]);
+  });
+
+  it('puts an idle function to sleep and wakes it once for all who ask', async () => {
+    const shop = await workshop();
+    const supervisor = await supervise(shop, { idleAfterMs: 80 });
+    const digest = await shop.build(nodeServer('awake'));
+    supervisor.apply(desire(digest, { environment: { WHO: 'sleeper' } }));
+    const asleep = await until(supervisor, (entry) => entry?.status === 'Asleep');
+    assert.deepEqual(asleep?.targets, []);
+    assert.ok(asleep?.image?.endsWith(digest));
+    await supervisor.settled('alice', 'hello');
+    assert.deepEqual(await processesWith('WHO=sleeper'), []);
+    assert.equal(supervisor.progress('alice', 'hello')?.state, 'serving');
+    const signal = AbortSignal.timeout(10_000);
+    const woken = await Promise.all([1, 2, 3].map(() => supervisor.wake('alice', 'hello', signal)));
+    assert.equal(new Set(woken.map((entry) => entry.targets[0]?.origin)).size, 1);
+    assert.equal((await processesWith('WHO=sleeper')).length, 1);
+  });
+
+  it('refuses to wake what cannot run, with the reason', async () => {
+    const shop = await workshop();
+    const supervisor = await supervise(shop, { idleAfterMs: 20 });
+    const digest = await shop.build(nodeServer('x'));
+    supervisor.apply(desire(digest));
+    await until(supervisor, (entry) => entry?.status === 'Asleep');
+    await rm(path.join(shop.artifactsDir, digest.slice(7)), { recursive: true });
+    const signal = AbortSignal.timeout(10_000);
+    await assert.rejects(supervisor.wake('alice', 'hello', signal), {
+      code: 'unavailable',
+      message: /not in the store/,
+    });
+    await assert.rejects(supervisor.wake('alice', 'nothing', signal), { code: 'unavailable' });
+  });
+
+  it('serves the last good version after a restart while it tries the wanted one again', async () => {
+    const shop = await workshop();
+    const first = await supervise(shop);
+    const good = await shop.build(nodeServer('good'));
+    const bad = desire(await shop.build({ 'index.js': 'process.exit(1)' }));
+    first.apply(desire(good));
+    await ready(first);
+    first.apply(bad);
+    await until(first, (entry) => entry?.status === 'Degraded');
+    await first[Symbol.asyncDispose]();
+    const second = await supervise(shop);
+    second.apply(bad);
+    const entry = await until(second, (found) => found?.status === 'Degraded' && found.targets.length > 0);
+    assert.ok(entry?.image?.endsWith(good));
+    assert.equal((await ask(second)).text, 'good');
+  });
+
+  it('starts the wanted version even if what it kept of the last good one is damaged', async () => {
+    const shop = await workshop();
+    const first = await supervise(shop);
+    const digest = await shop.build(nodeServer('whole'));
+    first.apply(desire(digest));
+    await ready(first);
+    await first[Symbol.asyncDispose]();
+    await writeFile(path.join(shop.stateDir, 'alice', 'hello', 'last-good.json'), '{"version":1,');
+    const second = await supervise(shop);
+    second.apply(desire(digest));
+    await ready(second);
+    assert.equal((await ask(second)).text, 'whole');
+  });
+
+  it('finds another port when a function’s port is taken between the test and its start', async () => {
+    const shop = await workshop();
+    const supervisor = await supervise(shop);
+    const marker = path.join(shop.artifactsDir, 'tried');
+    const once = `const fs = require('node:fs'); if (!fs.existsSync(${JSON.stringify(marker)})) {
+  fs.writeFileSync(${JSON.stringify(marker)}, ''); console.error('Error: listen EADDRINUSE: address already in use'); process.exit(1); }`;
+    supervisor.apply(desire(await shop.build(nodeServer('second port', once))));
+    await until(supervisor, (entry) => entry?.status !== 'Deploying');
+    assert.equal((await ask(supervisor)).text, 'second port');
+  });
+
+  it('leaves no process behind when it is disposed, even in the middle of a start', async () => {
+    const shop = await workshop();
+    const supervisor = await supervise(shop, { closingTimeoutMs: 50 });
+    const digest = await shop.build(nodeServer('x', `process.on('SIGTERM', () => {});`));
+    supervisor.apply(desire(digest, { environment: { WHO: 'disposed' } }));
+    await ready(supervisor);
+    supervisor.apply(desire(digest, { functionName: 'other', environment: { WHO: 'disposed' } }));
+    await supervisor[Symbol.asyncDispose]();
+    assert.deepEqual(await processesWith('WHO=disposed'), []);
+    assert.deepEqual(await readdir(path.join(shop.stateDir, '.supervisor', 'homes')), []);
+  });
+
+  it('ends what a killed platform left running, and nothing else', async () => {
+    const shop = await workshop();
+    const digest = await shop.build(nodeServer('x'));
+    const platform = spawnPlatform(shop, JSON.stringify(desire(digest, { environment: { WHO: 'orphan' } })));
+    await once(platform.stdout!, 'data');
+    await assert.rejects(supervise(shop), { code: 'data_folder_unusable' });
+    const stranger = spawn('sleep', ['1000'], { env: { WHO: 'stranger', TOWLINE_SUPERVISOR: 'another' } });
+    try {
+      platform.kill('SIGKILL');
+      await once(platform, 'exit');
+      assert.equal((await processesWith('WHO=orphan')).length, 1);
+      await supervise(shop);
+      assert.deepEqual(await processesWith('WHO=orphan'), []);
+      assert.equal(stranger.exitCode, null);
+      assert.equal((await processesWith('WHO=stranger')).length, 1);
+    } finally {
+      stranger.kill('SIGKILL');
+    }
+  });
+});
+
+/** A platform in a process of its own, that can be killed; prints a line once its function is ready. */
+function spawnPlatform(shop: Workshop, desired: string): ChildProcess {
+  const index = new URL('./index.ts', import.meta.url).href;
+  const runtime = new URL('../../runtime/', import.meta.url).href;
+  const script = `
+import { createSupervisor } from ${JSON.stringify(index)};
+import { createEventBus } from ${JSON.stringify(`${runtime}event-bus.ts`)};
+import { createLogger } from ${JSON.stringify(`${runtime}logger.ts`)};
+const deps = { logger: createLogger({ level: 'silent', name: 't' }), events: createEventBus() };
+const supervisor = await createSupervisor(${JSON.stringify({ artifactsDir: shop.artifactsDir, stateDir: shop.stateDir, path: process.env['PATH'] })}, deps);
+supervisor.subscribe(({ entry }) => { if (entry?.status === 'Ready') process.stdout.write('ready'); });
+supervisor.apply(${desired});
+`;
+  return spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+}
