@@ -17,6 +17,7 @@ import { manifestChanges } from './manifest-changes.ts';
 
 const defaultLimit = 100;
 const maxLimit = 1000;
+const maxKept = 20_000;
 
 interface Place {
   owner: string;
@@ -25,6 +26,9 @@ interface Place {
 
 /** Reads the branch back at `head`; every answer comes from git alone. */
 export function createHistoryReader(repository: ManifestRepository, committerEmail: string) {
+  /** By blob id, so never out of date: reading thousands of manifests again is the slow part of `current`. */
+  const repositories = new Map<string, string | null>();
+
   return {
     async history(head: string, query: HistoryQuery): Promise<HistoryEntry[]> {
       const path = pathOfQuery(query);
@@ -101,8 +105,18 @@ export function createHistoryReader(repository: ManifestRepository, committerEma
       return place ? [{ ...place, path, blob: entry.id }] : [];
     });
     return await Promise.all(
-      functions.map(async (one) => ({ ...one, repo: repositoryOf(await repository.read(one.blob)) })),
+      functions.map(async (one) => ({ ...one, repo: await repositoryOfBlob(one.blob) })),
     );
+  }
+
+  async function repositoryOfBlob(blob: string): Promise<string | null> {
+    const kept = repositories.get(blob);
+    if (kept !== undefined) return kept;
+    const repo = repositoryOf(await repository.read(blob));
+    const oldest = repositories.keys().next().value;
+    if (repositories.size >= maxKept && oldest !== undefined) repositories.delete(oldest);
+    repositories.set(blob, repo);
+    return repo;
   }
 }
 

@@ -246,6 +246,8 @@ function environment(config: GitRepositoryConfig, gitDir: string): Record<string
     'gc.auto': '2000',
     'gc.autoDetach': 'false',
     'core.logAllRefUpdates': 'false',
+    // A push is a few small objects: starting threads costs more than they save.
+    'pack.threads': '1',
     // By its name, so that a push moves `remoteRef` too.
     [`remote.${remoteName}.url`]: config.remoteUrl,
     [`remote.${remoteName}.fetch`]: `+refs/heads/${config.branch}:${remoteRef}`,
