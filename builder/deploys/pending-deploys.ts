@@ -19,12 +19,19 @@ function failure({ stage, cause }: DeployRecord): string {
 
 /** For functions that the catalog doesn't have: what their newest deploy says. */
 export function createPendingDeploys(store: DeployStore): PendingDeploys {
+  /** A superseded deploy of a function: the newer push may not know its functions yet. */
+  function whatFollows({ state, owner, repo }: DeployRecord) {
+    if (state !== 'superseded') return undefined;
+    const [newest] = store.pushes({ owner, repo, limit: 1 });
+    return newest && newest.state !== 'done' ? waiting.queued : undefined;
+  }
+
   return {
     pending(owner, functionName) {
       const record = store.latestDeploy(owner, functionName);
       if (!record) return undefined;
       if (record.state === 'failed') return { status: 'Failed', reason: failure(record) };
-      return waiting[record.state];
+      return waiting[record.state] ?? whatFollows(record);
     },
   };
 }

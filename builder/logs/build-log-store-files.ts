@@ -48,8 +48,12 @@ export function createFileLogStore(options: FileLogStoreOptions): BuildLogStore 
   async function removeIfOld(name: string, before: number, openNames: ReadonlySet<string>): Promise<void> {
     if (!name.endsWith(extension) || openNames.has(name)) return;
     const path = join(dir, name);
-    const { mtimeMs } = await stat(path);
-    if (mtimeMs < before) await rm(path, { force: true });
+    // It may be removed for another reason meanwhile.
+    const writtenAt = await stat(path).then(
+      (found) => found.mtimeMs,
+      () => undefined,
+    );
+    if (writtenAt !== undefined && writtenAt < before) await rm(path, { force: true });
   }
 
   return {

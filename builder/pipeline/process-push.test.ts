@@ -9,13 +9,16 @@ describe('a push', () => {
   it('becomes one commit per function and is followed until it is live', async () => {
     await using platform = await createPlatform();
     const repo = platform.repo('alice', 'shop');
-    const event = repo.commit(stackFiles({ hello: 'one', bye: 'lines 2' }), 'Fix greeting\n\nand more');
+    const event = repo.commit(
+      stackFiles({ hello: 'one', bye: 'lines 2' }),
+      'Fix \u001b[31mgreeting\n\nand more',
+    );
     const push = await platform.deliver(event);
 
     assert.deepEqual(summary(push), { hello: 'live', bye: 'live' });
     assert.equal(push.state, 'done');
     const hello = push.deploys.find((deploy) => deploy.functionName === 'hello')!;
-    assert.equal(hello.sourceSubject, 'Fix greeting');
+    assert.equal(hello.sourceSubject, 'Fix [31mgreeting', 'without control characters');
     assert.equal(hello.number, 1);
     assert.deepEqual(
       hello.steps.map((step) => step.stage),
@@ -28,7 +31,7 @@ describe('a push', () => {
     );
     const log = await platform.logOf(push.id);
     const short = event.after.slice(0, 7);
-    assert.equal(log[0], `clone ${short} Fix greeting`);
+    assert.equal(log[0], `clone ${short} Fix [31mgreeting`);
     assert.ok(log.includes('hello: node, 2 files'), log.join('\n'));
     assert.ok(log.includes(`hello: committed as #1 (gitops ${hello.gitopsCommit!.slice(0, 7)})`));
     assert.ok(log.includes('hello is live: http://alice.localhost/hello'));
@@ -123,6 +126,17 @@ describe('a push', () => {
         ?.deploys.every((deploy) => deploy.state === 'live'),
     );
     assert.equal(platform.engine.mostRunning, 2);
+  });
+
+  it('carries the warnings of its stack file, with their place', async () => {
+    await using platform = await createPlatform();
+    const files = stackFiles({ hello: 'one' });
+    const stack = `${files['stack.yml']}    unknown_field: 1\n`;
+    const push = await platform.deliver(
+      platform.repo('alice', 'shop').commit({ ...files, 'stack.yml': stack }),
+    );
+    assert.match(push.deploys[0]?.warnings[0] ?? '', /stack\.yml:\d.*unknown_field/);
+    assert.ok((await platform.logOf(push.id)).includes(push.deploys[0]!.warnings[0]!));
   });
 
   it('waits for a GitOps repository that is away, visibly', async () => {

@@ -23,6 +23,8 @@ interface Progress {
   settled: Promise<unknown>;
 }
 
+const maxWarnings = 50;
+
 const supersededOf = (task: PushTask) => task.superseded.reason as Superseded;
 
 const openDeploys = (task: PushTask) => task.journal.deploys().filter((record) => !isEnd(record.state));
@@ -74,6 +76,13 @@ function deployFunction(
   return { built, committed, settled };
 }
 
+/** The stack file's warnings are on every record, so that each function's page shows them. */
+function openWithWarnings(task: PushTask, functionName: string, stack: Stack): DeployRecord {
+  const record = task.journal.open(functionName);
+  if (stack.warnings.length === 0 || record.warnings.length > 0) return record;
+  return task.journal.change(record.id, { warnings: stack.warnings.slice(0, maxWarnings) });
+}
+
 async function deployStack(
   task: PushTask,
   context: PipelineContext,
@@ -87,7 +96,7 @@ async function deployStack(
     if (!isEnd(record.state)) await failDeploy(task, context, record.id, { stage: 'detect', cause });
   }
   // All records are made before any work begins, so that a push shows all of its functions from the start.
-  const opened = stack.functions.map((fn) => ({ fn, record: journal.open(fn.name) }));
+  const opened = stack.functions.map((fn) => ({ fn, record: openWithWarnings(task, fn.name, stack) }));
   const ways = opened.map(({ fn, record }) => deployFunction(task, context, { ...work, fn, record }));
   return {
     built: Promise.allSettled(ways.map((way) => way.built)),

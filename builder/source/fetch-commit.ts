@@ -1,4 +1,4 @@
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TowlineError } from '../../core/errors.ts';
 import { git } from '../../runtime/git.ts';
@@ -56,6 +56,14 @@ function watchPack(gitDir: string, maxBytes: number): Disposable & { signal: Abo
   return { signal: controller.signal, [Symbol.dispose]: () => clearInterval(timer) };
 }
 
+/** What `git init --bare` would make, without another process on the way of every push. */
+async function makeGitDir(gitDir: string): Promise<void> {
+  await mkdir(join(gitDir, 'objects'), { recursive: true });
+  await mkdir(join(gitDir, 'refs'));
+  await writeFile(join(gitDir, 'HEAD'), 'ref: refs/heads/unborn\n');
+  await writeFile(join(gitDir, 'config'), '[core]\n\trepositoryformatversion = 0\n\tbare = true\n');
+}
+
 /**
  * Fetches one commit, without history where the server lets it, and checks it out. Throws `remote_unavailable` if
  * the commit can't be had now, `context_too_large`.
@@ -81,11 +89,7 @@ export async function fetchCommit(request: FetchRequest): Promise<FetchedCommit>
     });
   }
 
-  await git({
-    ...sourceGitCall(source, ['init', '--quiet', '--bare', '--template=', gitDir]),
-    cwd: '/',
-    signal,
-  });
+  await makeGitDir(gitDir);
   {
     using pack = watchPack(gitDir, maxBytes);
     const stop = AbortSignal.any([signal, pack.signal]);
@@ -96,13 +100,22 @@ export async function fetchCommit(request: FetchRequest): Promise<FetchedCommit>
     if (one.exitCode !== 0) await must([...fetchArgs, '--', url, request.ref], stop);
   }
   if ((await packBytes(gitDir)) > maxBytes) throw tooLarge(maxBytes);
-  const sizes = await must(['ls-tree', '-r', '--format=%(objectsize)', commit]);
+  const [sizes, subject] = await Promise.all([
+    must(['ls-tree', '-r', '--format=%(objectsize)', commit]),
+    must(['log', '-1', '--format=%s', commit, '--']),
+  ]);
   const total = sizes.split('\n').reduce((sum, size) => sum + (Number(size) || 0), 0);
   if (total > maxBytes) throw tooLarge(maxBytes);
   await must(['checkout', '--quiet', '--force', '--detach', commit]);
-  const [head, subject = ''] = (await must(['log', '-1', '--format=%H%n%s', 'HEAD'])).split('\n');
-  if (head !== commit) {
+  const head = await readFile(join(gitDir, 'HEAD'), 'utf8');
+  if (head.trim() !== commit) {
     throw new TowlineError('source_unavailable', `the source has no commit ${commit.slice(0, 7)}`);
   }
-  return { sourceDir, subject: subject.slice(0, maxSubject) };
+  return {
+    sourceDir,
+    subject: subject
+      .replace(/\p{Cc}+/gu, ' ')
+      .trim()
+      .slice(0, maxSubject),
+  };
 }
