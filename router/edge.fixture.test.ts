@@ -208,7 +208,7 @@ export async function readUntil(socket: net.Socket, marker: string): Promise<str
   const onData = (chunk: Buffer) => {
     all += chunk.toString('latin1');
   };
-  socket.on('data', onData);
+  socket.on('data', onData).resume();
   await until(() => all.includes(marker) || socket.destroyed);
   socket.off('data', onData);
   return all;

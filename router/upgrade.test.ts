@@ -28,6 +28,8 @@ async function speaking(bytes: string): Promise<{ socket: Promise<net.Socket>; h
   await edge.rawUpstream((one) => {
     one.once('data', (chunk) => {
       gotHead(chunk.toString('latin1'));
+      // Kept until the test reads it.
+      one.pause();
       one.write(bytes);
       gotSocket(one);
     });
@@ -36,7 +38,7 @@ async function speaking(bytes: string): Promise<{ socket: Promise<net.Socket>; h
 }
 
 test('a handshake reaches the function clean, and its answer the client', async () => {
-  const { head } = await speaking(
+  const { head, socket: upstream } = await speaking(
     `${switching}Sec-WebSocket-Protocol: chat\r\nSet-Cookie: towline_session=x\r\nSet-Cookie: a=1\r\nX-Towline-A: 1\r\n\r\n`,
   );
   const socket = await edge.connect();
@@ -60,6 +62,7 @@ test('a handshake reaches the function clean, and its answer the client', async 
   assert.match(sent, /\r\nX-Forwarded-For: 127\.0\.0\.1\r\n/);
   assert.doesNotMatch(sent, /towline_session|9\.9\.9\.9|keep-alive/);
   socket.destroy();
+  (await upstream).destroy();
   await until(() => edge.router.metrics.tunnelsOpen === 0);
 });
 
@@ -73,6 +76,7 @@ test('bytes glued to either side of the handshake arrive in order', async () => 
   socket.write('more');
   assert.equal(await readUntil(other, 'more'), 'more');
   socket.destroy();
+  other.destroy();
   await until(() => edge.router.metrics.tunnelsOpen === 0);
 });
 
@@ -89,6 +93,7 @@ test('an end of one side is an end of the other, while the other direction goes 
     two.on('data', (chunk: Buffer) => {
       got += chunk;
     });
+    two.resume();
     await once(two, 'end');
     assert.equal(got, 'last', first);
     two.end('answer');

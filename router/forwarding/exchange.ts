@@ -18,6 +18,8 @@ import { acceptsHandshake, joinConnections } from './tunnel.ts';
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 const dialPauseMs = 50;
 const maxWakes = 2;
+/** Several deploys may overtake one request; a target that stays in the catalog gets one repeat only. */
+const maxRepeats = 3;
 
 /** One request on its way: found, dialled, sent, answered. The handler that undici reports to. */
 export class Exchange implements Dispatcher.DispatchHandler {
@@ -34,7 +36,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #tunnel: [Duplex, Duplex] | undefined;
   #wakes = 0;
   #sent = false;
-  #retried = false;
+  #repeats = 0;
   /** A byte of an answer has come. */
   #begun = false;
   /** Nothing more is sent to the client: the answer is complete, broken or given by the router itself. */
@@ -257,7 +259,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#context.metrics.brokenAnswers += 1;
       this.#break();
     } else if (this.#sent && this.#mayRepeat(error, failed)) {
-      this.#retried = true;
+      this.#repeats += 1;
       this.#context.metrics.staleRetries += 1;
       this.#proceed();
     } else if (this.#sent || !isDialFailure(error) || !this.#redial(failed)) {
@@ -287,11 +289,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
    */
   #mayRepeat(error: Error, failed: string | undefined): boolean {
     const { method = '' } = this.#parts.req;
-    if (this.#retried || this.#begun || this.#hasBody || !idempotent.has(method)) return false;
+    if (this.#begun || this.#hasBody || !idempotent.has(method)) return false;
     if (!isBrokenConnection(error)) return false;
     const { owner, functionName } = this.#parts.address;
     const entry = this.#context.catalog.lookup(owner, functionName);
-    return bytesReadBefore(error) > 0 || !entry?.targets.some((target) => target.origin === failed);
+    const dropped = !entry?.targets.some((target) => target.origin === failed);
+    if (dropped) return this.#repeats < maxRepeats;
+    return this.#repeats === 0 && bytesReadBefore(error) > 0;
   }
 
   #answer(answer: OwnAnswer): void {
