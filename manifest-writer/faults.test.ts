@@ -145,22 +145,35 @@ test('the writer starts while the remote is away, if it has been reached before'
 
 test('a push whose answer got lost is found again by its build', async (t) => {
   const gitops = await gitopsFixture(t);
-  const writer = await gitops.writer({ limits: { remoteTimeoutMs: 700 } });
+  const writer = await gitops.writer();
   await writer.deploy(deployIntent({ source: '1' }));
-  // The branch has moved when post-receive runs; the client gives up before it hears so.
-  await hook(gitops.remote, 'post-receive', 'exec sleep 20');
-  const intent = deployIntent({ source: '2' });
-  await assert.rejects(writer.deploy(intent), isAway);
-  await rm(join(gitops.remote, 'hooks', 'post-receive'));
-  const again = await writer.deploy(intent);
-  assert.equal(again.type, 'unchanged');
+  // The branch has moved when post-receive runs; the server dies before it says so.
+  await hook(gitops.remote, 'post-receive', 'kill -9 $PPID');
+  const outcome = await writer.deploy(deployIntent({ source: '2' }));
+  assert.equal(outcome.type, 'unchanged');
+  assert.deepEqual('commit' in outcome && outcome.commit, await gitops.remoteHead());
   assert.equal((await writer.history(hello)).length, 2);
+});
+
+test('a remote that hangs is given up on, and the deploy goes through once it answers', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const first = await gitops.writer();
+  await first[Symbol.asyncDispose]();
+  await hook(gitops.remote, 'pre-receive', 'exec sleep 20');
+  const writer = await gitops.writer({ limits: { remoteTimeoutMs: 2_000 } });
+  const intent = deployIntent();
+  await assert.rejects(writer.deploy(intent), isAway);
+  await writer[Symbol.asyncDispose]();
+  await rm(join(gitops.remote, 'hooks', 'pre-receive'));
+  const patient = await gitops.writer();
+  assert.equal((await patient.deploy(intent)).type, 'pushed');
 });
 
 test('killed between commit and push, then asked again: exactly one commit', async (t) => {
   const gitops = await gitopsFixture(t);
   const marker = join(gitops.folder, 'pushing');
-  await hook(gitops.remote, 'pre-receive', `touch ${marker}; exec sleep 20`);
+  const release = join(gitops.folder, 'release');
+  await hook(gitops.remote, 'pre-receive', `touch ${marker}; until [ -e ${release} ]; do sleep 0.05; done`);
   const intent = deployIntent({ buildId: 'b-kill' });
   const script = `
     import { pino } from 'pino';
@@ -191,7 +204,14 @@ test('killed between commit and push, then asked again: exactly one commit', asy
   const outcome = await writer.deploy(intent);
   assert.equal(outcome.type, 'pushed');
   assert.equal((await writer.deploy(intent)).type, 'unchanged');
-  assert.equal((await writer.history(hello)).length, 1);
+  // The killed writer's git lives on. Its push now comes to its end, too late.
+  await writer[Symbol.asyncDispose]();
+  await writeFile(release, '');
+  while ((await processesUsing(gitops.folder)).length > 0) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.equal((await (await gitops.writer()).history(hello)).length, 1);
+  assert.equal('commit' in outcome && outcome.commit, await gitops.remoteHead());
 });
 
 test('a clone that is missing, cut off or locked is made anew, and nothing is lost', async (t) => {
