@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { builderSettings } from '../builder/index.ts';
+import { routerSettings } from '../router/index.ts';
 import {
   booleanSetting,
   type ConfigOf,
@@ -12,6 +14,8 @@ import {
 const duration = (defaultMs: number, maxMs: number) =>
   integerSetting({ min: 0, max: maxMs, default: defaultMs });
 const minute = 60_000;
+
+const { readyFollowTimeoutMs: _followsReadyTimeout, ...buildSettings } = builderSettings;
 
 /** Every setting of the platform on one machine. docs/configuration.md is generated from this table. */
 export const localSettings = {
@@ -56,18 +60,6 @@ export const localSettings = {
     defaultText: '`silent`',
     description: 'JSON logs on standard error, from this level up.',
   },
-  maxConcurrentBuilds: {
-    env: 'TOWLINE_MAX_BUILDS',
-    schema: integerSetting({ min: 1, max: 64, default: 4 }),
-    defaultText: '4',
-    description: 'Builds that run at the same time.',
-  },
-  buildTimeoutMs: {
-    env: 'TOWLINE_BUILD_TIMEOUT_MS',
-    schema: duration(15 * minute, 240 * minute),
-    defaultText: '900000',
-    description: 'Milliseconds that one build may take.',
-  },
   readyTimeoutMs: {
     env: 'TOWLINE_READY_TIMEOUT_MS',
     schema: duration(20_000, 10 * minute),
@@ -80,18 +72,8 @@ export const localSettings = {
     defaultText: '0',
     description: 'Milliseconds without a request after which a function sleeps; 0 never.',
   },
-  maxLogBytes: {
-    env: 'TOWLINE_MAX_LOG_BYTES',
-    schema: integerSetting({ min: 10_000, max: 1_000_000_000, default: 16_000_000 }),
-    defaultText: '16000000',
-    description: 'Bytes kept of one push’s build log.',
-  },
-  maxContextBytes: {
-    env: 'TOWLINE_MAX_CONTEXT_BYTES',
-    schema: integerSetting({ min: 10_000, max: 10_000_000_000, default: 200_000_000 }),
-    defaultText: '200000000',
-    description: 'Bytes of one function’s build context.',
-  },
+  ...buildSettings,
+  ...routerSettings,
 } satisfies Settings;
 
 export type LocalConfig = ConfigOf<typeof localSettings>;

@@ -180,7 +180,16 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
   );
   const router = stack.use(
     await createRouter(
-      { ...routerDefaults, publicOrigin: origin, platformCookies: [auth.sessionCookieName] },
+      {
+        ...routerDefaults,
+        trustedProxies: config.trustedProxies,
+        headersTimeoutMs: config.headersTimeoutMs,
+        bodyIdleTimeoutMs: config.bodyIdleTimeoutMs,
+        wakeTimeoutMs: config.wakeTimeoutMs,
+        maxBodyBytes: config.maxBodyBytes,
+        publicOrigin: origin,
+        platformCookies: [auth.sessionCookieName],
+      },
       { catalog: supervisor, pending: builder, logger },
     ),
   );

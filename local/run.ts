@@ -34,8 +34,8 @@ export interface Running extends AsyncDisposable {
   stopping(): void;
 }
 
-/** `git push --porcelain`-era features are all old; http-backend's protocol v2 and fast-import's are in 2.20. */
-const oldestGit = [2, 20] as const;
+/** The newest thing asked of git is `ls-tree --format`. */
+const oldestGit = [2, 36] as const;
 
 async function checkGit(path: string): Promise<void> {
   const output = await gitOutput({ args: ['--version'], env: gitEnvironment(path) }).catch(
