@@ -109,6 +109,8 @@ class Exchange {
   close(): string {
     clearTimeout(this.stall);
     clearTimeout(this.killTimer);
+    // A hook may outlive the git that started it.
+    if (this.killTimer) killGroup(this.child.pid, 'SIGKILL');
     this.answer(500, 'git ended without an answer.');
     this.outgoing.end();
     return this.stderr.trim();
@@ -168,7 +170,8 @@ class Exchange {
   }
 
   private send(chunk: Buffer): void {
-    if (!this.outgoing.writable || chunk.length === 0) return;
+    // Without a client the output is dropped: a pause would never end.
+    if (this.outgoing.destroyed || this.outgoing.writableEnded || chunk.length === 0) return;
     if (!this.outgoing.write(chunk)) this.child.stdout.pause();
   }
 
@@ -201,6 +204,8 @@ export async function openHttpBackend(
   const exchanges = new Set<Exchange>();
   return {
     async serve(call, incoming, outgoing) {
+      // Its "close" has been emitted already, so nothing would end the child.
+      if (outgoing.destroyed) return;
       const env = gitEnvironment(config.path, { ...call.env, ...cgiEnvironment(call, incoming) });
       const child = spawn(program, [], { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
       const outlivesClient = call.request.service === 'git-receive-pack' && call.request.step === 'exchange';

@@ -155,7 +155,7 @@ describe('a push that is disturbed', { timeout: 60_000 }, () => {
     await bed.host[Symbol.asyncDispose]();
     await ended;
 
-    assert.deepEqual(await processesOf(join(bed.dir, 'repos')), []);
+    await until(async () => (await processesOf(join(bed.dir, 'repos'))).length === 0);
     assert.doesNotMatch(output(), /is live/);
   });
 
