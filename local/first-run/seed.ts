@@ -9,9 +9,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { TowlineError } from '../../core/errors.ts';
-import { gitConfigEnvironment, gitEnvironment, gitOutput } from '../../runtime/git.ts';
+import { gitConfigEnvironment, gitEnvironment } from '../../runtime/git.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { openWorkTree } from '../../runtime/work-tree.ts';
 
 export interface SeedConfig {
   samplesDir: string;
@@ -87,20 +87,19 @@ async function pushSample(
   state: SeedState,
   signal: AbortSignal,
 ): Promise<void> {
-  const env = seedEnvironment(config);
   const dir = mkdtempSync(join(config.workDir, 'seed-'));
-  const run = (...args: string[]) => gitOutput({ args, cwd: dir, env, signal, timeoutMs: 120_000 });
+  const tree = openWorkTree({ dir, env: seedEnvironment(config), signal });
   try {
-    await run('init', '-q', '-b', 'main');
+    await tree.init(['-q', '-b', 'main']);
     const versions = versionsOf(join(config.samplesDir, name));
     for (const [index, version] of versions.entries()) {
       clearWorkTree(dir);
       cpSync(version, dir, { recursive: true });
       rmSync(join(dir, 'COMMIT_MESSAGE'), { force: true });
-      await run('add', '-A');
-      await run('commit', '-q', '-m', subjectOf(version, name));
+      await tree.add('.');
+      await tree.commit(subjectOf(version, name));
       if (index < (state.pushed[name] ?? 0)) continue;
-      await run('push', '-q', `${config.gitBaseUrl}/${config.owner}/${name}.git`, 'main');
+      await tree.push(`${config.gitBaseUrl}/${config.owner}/${name}.git`, 'main');
       state.pushed[name] = index + 1;
       writeFileSync(config.stateFile, `${JSON.stringify(state)}\n`);
     }
@@ -123,7 +122,6 @@ export async function seedSamples(
       deps.onPushed(name);
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof TowlineError)) throw error;
       deps.logger.error({ err: error, sample: name }, 'a sample could not be pushed');
     }
   }

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { whyNotFunction } from '../../core/names.ts';
-import { gitEnvironment, gitOutput } from '../../runtime/git.ts';
+import { gitEnvironment } from '../../runtime/git.ts';
+import { openWorkTree } from '../../runtime/work-tree.ts';
 import { CliError, exitCodes } from './client.ts';
 
 export interface NewFunctionRequest {
@@ -73,18 +74,22 @@ export async function newFunction(request: NewFunctionRequest): Promise<{ dir: s
     writeFileSync(join(dir, request.name, file), text);
   }
   const remote = `${request.origin}/git/${request.owner}/${request.name}.git`;
-  const env = {
-    ...gitEnvironment(request.path),
-    GIT_AUTHOR_NAME: request.owner,
-    GIT_AUTHOR_EMAIL: `${request.owner}@towline.localhost`,
-  };
-  const identity = { GIT_COMMITTER_NAME: env.GIT_AUTHOR_NAME, GIT_COMMITTER_EMAIL: env.GIT_AUTHOR_EMAIL };
-  const git = (...args: string[]) => gitOutput({ args, cwd: dir, env: { ...env, ...identity } });
-  await git('init', '-q', '-b', 'main');
-  await git('config', `credential.${request.origin}.helper`, request.credentialHelper);
-  await git('config', `credential.${request.origin}.username`, request.owner);
-  await git('remote', 'add', 'towline', remote);
-  await git('add', '-A');
-  await git('commit', '-q', '-m', `Add ${request.name}`);
+  const email = `${request.owner}@towline.localhost`;
+  const tree = openWorkTree({
+    dir,
+    env: {
+      ...gitEnvironment(request.path),
+      GIT_AUTHOR_NAME: request.owner,
+      GIT_AUTHOR_EMAIL: email,
+      GIT_COMMITTER_NAME: request.owner,
+      GIT_COMMITTER_EMAIL: email,
+    },
+  });
+  await tree.init(['-q', '-b', 'main']);
+  await tree.addConfig(`credential.${request.origin}.helper`, request.credentialHelper);
+  await tree.addConfig(`credential.${request.origin}.username`, request.owner);
+  await tree.addRemote('towline', remote);
+  await tree.add('.');
+  await tree.commit(`Add ${request.name}`);
   return { dir, remote };
 }
