@@ -56,6 +56,8 @@ export interface BuilderConfig {
   remotePatienceMs?: number | undefined;
   /** First and longest wait between two tries. Default: 250 ms and 30 s. */
   retry?: { firstMs: number; maxMs: number } | undefined;
+  /** How long the webhook of a commit seen at the head of a branch may take before the push is recovered. Default: 3 s. */
+  webhookGraceMs?: number | undefined;
   /** Finished pushes kept per repository, with their logs. Default: 500. */
   keepPushes?: number | undefined;
   /** Logs are kept this long. Default: 30 days. */

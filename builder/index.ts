@@ -9,6 +9,7 @@ import type { EventBus } from '../core/events.ts';
 import type { ManifestWriter } from '../core/manifest-writer.ts';
 import type { Reconciler } from '../core/reconciler.ts';
 import type { SourceEvent } from '../core/source-event.ts';
+import { delay } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { BuilderConfig } from './config.ts';
 import type { AppendResult, Delivery, DeliveryOrigin } from './deliveries/delivery-log.ts';
@@ -62,6 +63,7 @@ export interface Builder extends BuildService, PendingDeploys, AsyncDisposable {
 }
 
 const defaultKeepPushes = 500;
+const defaultWebhookGraceMs = 3000;
 /** Deliveries are kept longer than pushes, to know a redelivery by. */
 const deliveriesPerPush = 4;
 const defaultLogMaxAgeMs = 30 * 24 * 60 * 60_000;
@@ -114,6 +116,15 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     await logs.removeOlderThan(sweptAt - (config.logMaxAgeMs ?? defaultLogMaxAgeMs));
   }
 
+  /** The head's own webhook is most likely on its way, and knows who pushed. */
+  async function recoverHead({ event }: Delivery, head: string): Promise<void> {
+    if (event.type !== 'push') return;
+    await delay(config.webhookGraceMs ?? defaultWebhookGraceMs, stopped);
+    const { repository, scm, ref } = event;
+    const missed = missedPush(deliveries, { repository, scm, ref, head });
+    if (missed) accept(missed, 'recovered');
+  }
+
   const { maxConcurrentBuilds } = config;
   const context: PipelineContext = {
     config,
@@ -134,12 +145,8 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     }),
     builds: createFairSlots({ total: maxConcurrentBuilds, perOwner: maxConcurrentBuilds }),
     stopped,
-    onStale({ event }, head) {
-      if (event.type !== 'push') return;
-      const { repository, scm, ref } = event;
-      const missed = missedPush(deliveries, { repository, scm, ref, head });
-      if (missed) accept(missed, 'recovered');
-    },
+    onStale: (delivery, head) =>
+      inBackground('the head of a branch could not be queued', recoverHead(delivery, head)),
   };
 
   const queue = createPushQueue({

@@ -42,7 +42,7 @@ export function createSqliteDeliveryLog(database: DatabaseSync): DeliveryLog {
   database.exec(schema);
   const byId = database.prepare('SELECT * FROM deliveries WHERE id = ?');
   const byContent = database.prepare(
-    `SELECT id FROM deliveries WHERE repository = ? AND ref = ? AND before_commit = ? AND after_commit = ?
+    `SELECT id, origin, done FROM deliveries WHERE repository = ? AND ref = ? AND before_commit = ? AND after_commit = ?
      AND origin <> 'rebuild' ORDER BY seq DESC LIMIT 1`,
   );
   const newestOfRef = database.prepare(
@@ -66,7 +66,7 @@ export function createSqliteDeliveryLog(database: DatabaseSync): DeliveryLog {
     if (entry.origin !== 'hook' || event.type !== 'push') return undefined;
     const key = repositoryKey(event.scm, event.repository);
     const same = byContent.get(key, event.ref, event.before, event.after);
-    if (!same) return undefined;
+    if (!same || (same['origin'] === 'recovered' && same['done'] === 0)) return undefined;
     const newest = newestOfRef.get(key, event.ref);
     return newest?.['after_commit'] === event.before ? undefined : String(same['id']);
   }

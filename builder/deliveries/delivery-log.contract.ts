@@ -106,6 +106,18 @@ export function describeDeliveryLog(
     );
 
     it(
+      'accepts the webhook of a push that is still being recovered, once',
+      withLog((log) => {
+        log.append({ ...push('r', zeroSha, sha('a')), origin: 'recovered' });
+        assert.equal(log.append(push('1', zeroSha, sha('a'))).type, 'accepted');
+        assert.deepEqual(log.append(push('2', zeroSha, sha('a'))), { type: 'duplicate', id: '1' });
+        log.append({ ...push('r2', sha('a'), sha('b')), origin: 'recovered' });
+        log.done('r2');
+        assert.deepEqual(log.append(push('3', sha('a'), sha('b'))), { type: 'duplicate', id: 'r2' });
+      }),
+    );
+
+    it(
       'accepts a branch that is deleted and made again with the same commit',
       withLog((log) => {
         log.append(push('1', zeroSha, sha('a')));

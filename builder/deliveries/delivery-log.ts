@@ -22,6 +22,7 @@ export interface DeliveryLog {
   /**
    * On disk when it returns. An id that was seen is a duplicate. So is a hook whose ref, `before` and `after`
    * were seen, unless the ref's newest `after` is its `before`: a forced push may go back and forth, a redelivery may not.
+   * A hook that comes while its push is being recovered is the real thing: it knows who pushed.
    */
   append(entry: Omit<Delivery, 'seq'>): AppendResult;
   /** Not done yet, in order of acceptance. */

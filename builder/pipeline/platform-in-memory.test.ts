@@ -408,6 +408,7 @@ export async function createPlatform(options: { config?: Partial<BuilderConfig>;
     maxContextBytes: 5_000_000,
     readyFollowTimeoutMs: 60_000,
     retry: { firstMs: 5, maxMs: 20 },
+    webhookGraceMs: 20,
     ...options.config,
   };
   const make = () =>

@@ -46,6 +46,7 @@ async function serve(root: string): Promise<void> {
       maxLogBytes: 1_000_000,
       maxContextBytes: 1_000_000,
       readyFollowTimeoutMs: 60_000,
+      webhookGraceMs: 200,
     },
     {
       logger: createLogger({ level: 'silent', name: 'builder' }),
@@ -95,14 +96,15 @@ async function startChild(root: string): Promise<{ child: ChildProcess; port: nu
   return { child, port: (message as { port: number }).port };
 }
 
-async function post(port: number, event: PushEvent): Promise<boolean> {
+/** The id of the push that does the work: a builder may have seen the commit before its webhook came. */
+async function post(port: number, event: PushEvent): Promise<string | undefined> {
   const body = JSON.stringify(event);
   const headers = { 'content-type': 'application/json', 'x-towline-signature-256': sign(body) };
   try {
     const response = await fetch(`http://127.0.0.1:${port}/webhooks/git`, { method: 'POST', headers, body });
-    return response.status === 202;
+    return response.status === 202 ? ((await response.json()) as { id: string }).id : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
@@ -155,7 +157,8 @@ else {
             const event = repo.commit(
               stackFiles({ [`${name}-a`]: `a ${round}`, [`${name}-b`]: `b ${round}` }),
             );
-            if (await post(port, event)) accepted.push(event.id);
+            const id = await post(port, event);
+            if (id) accepted.push(id);
           }
           await sleep(random() * 180);
           child.kill('SIGKILL');

@@ -70,6 +70,22 @@ describe('the queue', () => {
     assert.equal(platform.writer.sourceOf('alice', 'hello'), unheard.after);
   });
 
+  it('prefers the webhook of the head that it found by itself', async () => {
+    await using platform = await createPlatform({ config: { webhookGraceMs: 60_000 } });
+    const repo = platform.repo('alice', 'shop');
+    const gate = platform.gate('alice/shop/hello');
+    const first = repo.commit(stackFiles({ hello: 'one' }));
+    await platform.send(first);
+    await gate.entered;
+    const second = repo.commit(stackFiles({ hello: 'two' }));
+    gate.open();
+    while (platform.builder().push(first.id)?.state !== 'done') await new Promise(setImmediate);
+    await platform.send(second);
+    while (platform.builder().push(second.id)?.state !== 'done') await new Promise(setImmediate);
+    assert.deepEqual(summary(platform.builder().push(second.id)!), { hello: 'live' });
+    assert.equal(platform.builder().pushes({ owner: 'alice' }).length, 2);
+  });
+
   it('ends with the branch head in whatever order the pushes arrive', async () => {
     const orders = [
       [2, 1, 0],

@@ -114,7 +114,7 @@ export async function fetchCommit(request: FetchRequest): Promise<FetchedCommit>
   return {
     sourceDir,
     subject: subject
-      .replace(/\p{Cc}+/gu, ' ')
+      .replace(/\p{Cc}+/gu, '')
       .trim()
       .slice(0, maxSubject),
   };
