@@ -31,8 +31,8 @@ export interface Accounts {
   owners(): Owner[];
   ownerBySlug(slug: string): Owner | undefined;
   ownerById(id: string): Owner | undefined;
-  /** Throws `name_invalid` or `name_taken`. */
-  createOwner(owner: { slug: string; role: Owner['role']; name: string; email: string }): Owner;
+  /** `id` is given by whoever knows a lasting one, as a forge does. Throws `name_invalid` or `name_taken`. */
+  createOwner(owner: Omit<Owner, 'id'> & { id?: string | undefined }): Owner;
   /** The token's text is given once and stored only as a hash. */
   createToken(request: { ownerId: string; name: string; ttlMs: number | null }): {
     token: string;

@@ -14,6 +14,7 @@ import type { DataFolder } from './data-folder.ts';
 import { createFront } from './front.ts';
 import { createSupervisor } from './functions/index.ts';
 import { createGitHost, type GitHost } from './git-host/index.ts';
+import { followGitOpsPush } from './gitops-progress.ts';
 import type { Front } from './listen.ts';
 import { firstOwner, keptSecret, keptToken } from './secrets.ts';
 
@@ -113,7 +114,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         namespace: 'openfaas-fn',
         path,
       },
-      { logger },
+      { logger, onPushed: () => applyLoop.nudge() },
     ),
   );
 
@@ -136,6 +137,18 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         events,
         builds: () => builder,
         onGitOpsPush: () => applyLoop.nudge(),
+        followGitOps: (push, stop) =>
+          followGitOpsPush(
+            {
+              gitopsPath: data.at('gitops.git'),
+              path,
+              functionUrl,
+              timeoutMs: config.readyTimeoutMs + minute,
+            },
+            { writer, reconciler: applyLoop },
+            push,
+            stop,
+          ),
         functionUrl,
         logUrl: (slug: string, pushId: string) => `${origin}/${slug}/pushes/${pushId}`,
       },

@@ -9,12 +9,18 @@ export function keptSecret(file: string): string {
   return readFileSync(file, 'utf8').trim();
 }
 
-/** The owner that operates this machine's platform, made on the first start. */
+/**
+ * The owner that operates this machine's platform, made on the first start. Its id comes from its name, so that a
+ * lost auth.db does not make it a stranger to its own functions.
+ */
 export function firstOwner(accounts: Accounts, slug: string): Owner {
-  const known = accounts.ownerBySlug(slug);
-  return (
-    known ?? accounts.createOwner({ slug, role: 'operator', name: slug, email: `${slug}@towline.localhost` })
-  );
+  const person = {
+    id: `local-${slug}`,
+    role: 'operator',
+    name: slug,
+    email: `${slug}@towline.localhost`,
+  } as const;
+  return accounts.ownerBySlug(slug) ?? accounts.createOwner({ slug, ...person });
 }
 
 /** The token that the CLI and git on this machine use; a new one if it was revoked or lost. */

@@ -44,6 +44,8 @@ export interface ManifestWriterDeps {
   logger: Logger;
   /** Milliseconds since the epoch. */
   clock?: (() => number) | undefined;
+  /** Called after each batch that may have moved the branch, so that whoever applies it can be nudged. */
+  onPushed?: (() => void) | undefined;
 }
 
 const defaultLimits: ManifestWriterLimits = {
@@ -77,7 +79,7 @@ export async function createManifestWriter(
 
 function createWriter(
   config: ManifestWriterConfig,
-  { logger, clock = Date.now }: ManifestWriterDeps,
+  { logger, clock = Date.now, onPushed }: ManifestWriterDeps,
   limits: ManifestWriterLimits,
   repository: ManifestRepository,
 ): ManifestWriter & AsyncDisposable {
@@ -101,7 +103,7 @@ function createWriter(
         signal: stopping.signal,
         onLostRace: (attempt) => logger.info({ attempt }, 'the branch moved: building on its new head'),
         onRepair,
-      });
+      }).finally(() => onPushed?.());
     },
   });
 

@@ -21,7 +21,7 @@ export function createAccounts(
       const reason = whyNotOwner(request.slug);
       if (reason) throw new TowlineError('name_invalid', reason);
       // A UUID is a valid label value and is never reused, whatever happens to the slug.
-      const owner: Owner = { id: randomUUID(), ...request };
+      const owner: Owner = { ...request, id: request.id ?? randomUUID() };
       if (!store.addOwner(owner)) {
         throw new TowlineError('name_taken', `there is already an owner "${request.slug}"`);
       }

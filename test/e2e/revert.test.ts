@@ -79,6 +79,7 @@ describe('use 3: revert code and configuration without a rebuild', () => {
     const result = await gitOps.try(['push', 'origin', 'HEAD:main']);
     assert.equal(result.exitCode, 0, result.stderr);
 
+    assert.match(result.stderr, /remote: ==> hello is live/);
     await answers('one hi');
     const [newest, reverted] = await history();
     assert.equal(newest?.kind, 'revert');

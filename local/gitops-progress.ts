@@ -1,0 +1,124 @@
+import { parse } from 'yaml';
+import { TowlineError } from '../core/errors.ts';
+import { OpenFaasFunction } from '../core/function-spec.ts';
+import type { ManifestWriter } from '../core/manifest-writer.ts';
+import { digestOf } from '../core/names.ts';
+import type { Reconciler } from '../core/reconciler.ts';
+import { gitEnvironment, gitOutput } from '../runtime/git.ts';
+
+export interface GitOpsProgressConfig {
+  gitopsPath: string;
+  path: string;
+  functionUrl(owner: string, functionName: string): string;
+  /** Milliseconds that a person is shown the progress of one function. */
+  timeoutMs: number;
+}
+
+interface Deps {
+  writer: ManifestWriter;
+  reconciler: Reconciler;
+}
+
+interface Push {
+  updates: { ref: string; before: string; after: string }[];
+}
+
+const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
+const manifestPath = /^tenants\/([^/]+)\/([^/]+)\.yaml$/;
+/** A batch of reverts is told one by one up to here. */
+const maxTold = 50;
+
+async function changedFunctions(
+  config: GitOpsProgressConfig,
+  before: string,
+  after: string,
+): Promise<[string, string][]> {
+  const from = /^0+$/.test(before) ? emptyTree : before;
+  const names = await gitOutput({
+    args: [
+      '--git-dir',
+      config.gitopsPath,
+      'diff-tree',
+      '-r',
+      '--name-only',
+      '-z',
+      from,
+      after,
+      '--',
+      'tenants/',
+    ],
+    env: gitEnvironment(config.path),
+  });
+  return names
+    .split('\0')
+    .map((name) => manifestPath.exec(name))
+    .flatMap((match) =>
+      match?.[1] && match[2] && match[2] !== 'tenant' ? [[match[1], match[2]] as [string, string]] : [],
+    );
+}
+
+/** The digest that a commit asks for; `null` if it removes the function, `undefined` if its manifest can't be read. */
+async function wantedDigest(
+  writer: ManifestWriter,
+  owner: string,
+  functionName: string,
+  commit: string,
+): Promise<string | null | undefined> {
+  try {
+    const manifest = OpenFaasFunction.safeParse(parse(await writer.at({ owner, functionName, commit })));
+    return manifest.success ? digestOf(manifest.data.spec.image) : undefined;
+  } catch (error) {
+    if (error instanceof TowlineError && error.code === 'not_found') return null;
+    return undefined;
+  }
+}
+
+async function tell(
+  config: GitOpsProgressConfig,
+  deps: Deps,
+  name: [string, string],
+  commit: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const [owner, functionName] = name;
+  const digest = await wantedDigest(deps.writer, owner, functionName, commit);
+  if (digest === undefined)
+    return `==> ${owner}/${functionName}: its manifest can't be read; what was live stays live`;
+  const stop = AbortSignal.any([signal, AbortSignal.timeout(config.timeoutMs)]);
+  const outcome = await deps.reconciler
+    .follow({ owner, functionName, commit, digest }, () => {}, stop)
+    .catch((error: unknown) => {
+      if (!stop.aborted) throw error;
+      return undefined;
+    });
+  if (!outcome) return `==> ${functionName} is not live yet; the dashboard shows when it is`;
+  switch (outcome.type) {
+    case 'live':
+      return `==> ${functionName} is live: ${config.functionUrl(owner, functionName)}`;
+    case 'removed':
+      return `==> ${functionName} is removed`;
+    case 'superseded':
+      return `==> ${functionName}: a later commit has replaced this one`;
+    case 'failed':
+      return `==> ${functionName} failed: ${outcome.cause.message}`;
+  }
+}
+
+/** What becomes of a push that a person made to the GitOps repository, a line per function, for their terminal. */
+export async function* followGitOpsPush(
+  config: GitOpsProgressConfig,
+  deps: Deps,
+  push: Push,
+  signal: AbortSignal,
+): AsyncIterable<string> {
+  for (const { ref, before, after } of push.updates) {
+    if (ref !== 'refs/heads/main') {
+      yield `${ref} is stored; only main is applied`;
+      continue;
+    }
+    const names = await changedFunctions(config, before, after);
+    if (names.length === 0) yield 'no function is changed by this push';
+    for (const name of names.slice(0, maxTold)) yield await tell(config, deps, name, after, signal);
+    if (names.length > maxTold) yield `… and ${names.length - maxTold} more: the dashboard shows them`;
+  }
+}

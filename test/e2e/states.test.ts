@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { FunctionDetail } from '../../core/api.ts';
+import { apiPaths } from '../../core/paths.ts';
+import { type Clone, nodeHandler, nodeStack, push, sourceRepository } from './git-client.ts';
+import { eventually, Product } from './product.ts';
+
+const classicStack = `version: 1.0
+provider:
+  name: openfaas
+functions:
+  upper:
+    lang: python3
+    handler: ./upper
+`;
+
+describe('what a function answers besides its own', () => {
+  let product: Product;
+  let source: Clone;
+  const detail = (name: string) => product.api<FunctionDetail>('GET', apiPaths.function('demo', name));
+  before(async () => {
+    product = await Product.start({
+      env: { TOWLINE_IDLE_AFTER_MS: '700', TOWLINE_READY_TIMEOUT_MS: '4000' },
+    });
+    source = await sourceRepository(product, 'demo', 'app');
+  });
+  after(async () => {
+    source?.[Symbol.dispose]();
+    await product?.[Symbol.asyncDispose]();
+  });
+
+  it('is 503 with the reason while its first version is built, and after that failed', async () => {
+    const script = 'node -e "setTimeout(()=>process.exit(3),1500)"';
+    const pushed = push(source, 'First', {
+      'stack.yml': nodeStack('hello'),
+      'hello/handler.js': nodeHandler('one'),
+      'hello/package.json': JSON.stringify({ name: 'hello', scripts: { test: script } }),
+    });
+    const building = await eventually('503 while it builds', async () => {
+      const answer = await product.call('demo', '/hello');
+      return answer.status === 503 && answer;
+    });
+    await pushed;
+    const failed = await product.call('demo', '/hello');
+
+    assert.match(building.body, /build/i);
+    assert.ok(building.headers['retry-after']);
+    assert.equal(failed.status, 503);
+    assert.match(failed.body, /exit code 3/);
+  });
+
+  it('sleeps when idle, and wakes on a request', async () => {
+    await push(source, 'Mend', { 'hello/package.json': null });
+    await eventually('hello to sleep', async () => (await detail('hello')).summary.status === 'Asleep');
+    const answer = await product.call('demo', '/hello');
+
+    assert.equal(answer.status, 200);
+    assert.equal(answer.body, 'one');
+  });
+
+  it('is Degraded while it restarts after a crash, then serves again', async () => {
+    const handler = `module.exports = async (event, context) => {
+  if (event.path === '/crash') setTimeout(() => process.exit(9), 10);
+  return context.succeed('up ' + process.pid);
+};\n`;
+    await push(source, 'Crashable', { 'hello/handler.js': handler });
+    const before = (await product.call('demo', '/hello')).body;
+    await product.call('demo', '/hello/crash');
+
+    const after = await eventually('a new process', async () => {
+      const answer = await product.call('demo', '/hello');
+      return answer.status === 200 && answer.body !== before && answer.body;
+    });
+    assert.match(after, /^up \d+$/);
+    assert.equal((await detail('hello')).entry?.restarts, 1);
+  });
+
+  it('runs the classic protocol: a process per request, its body on standard input', async () => {
+    await push(source, 'Classic', {
+      'stack.yml': `${classicStack}`,
+      hello: null,
+      'upper/handler.py': 'def handle(req):\n    return req.upper()\n',
+    });
+    const answer = await product.call('demo', '/upper', { method: 'POST', body: 'quiet' });
+
+    assert.equal(answer.status, 200);
+    assert.equal(answer.body.trim(), 'QUIET');
+  });
+});
