@@ -1,14 +1,13 @@
 import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { type SourcePlace, TowlineError } from '../../core/errors.ts';
 import { resolveInside } from './repository-path.ts';
 
 const maxDepth = 64;
 const maxEntries = 100_000;
-/** Files up to this size are read at once; larger ones are streamed. */
-const smallFile = 1024 * 1024;
+/** Bytes that are held of a file at a time. */
+const maxPiece = 1024 * 1024;
 
 /** What one context has used up; shared by all the trees copied into it. */
 export interface CopyBudget {
@@ -117,21 +116,16 @@ async function copyFile(copy: TreeCopy, position: Position): Promise<void> {
   }
 }
 
+/** Never more than the size that was counted, should the file grow meanwhile. */
 async function copyContent(from: FileHandle, to: FileHandle, size: number): Promise<void> {
   if (size === 0) return;
-  if (size <= smallFile) {
-    const buffer = Buffer.allocUnsafe(size);
-    const { bytesRead } = await from.read(buffer, 0, size, 0);
+  const buffer = Buffer.allocUnsafe(Math.min(size, maxPiece));
+  for (let position = 0; position < size; ) {
+    const { bytesRead } = await from.read(buffer, 0, Math.min(buffer.length, size - position), position);
+    if (bytesRead === 0) return;
     await to.writeFile(buffer.subarray(0, bytesRead));
-    return;
+    position += bytesRead;
   }
-  const reading = from.createReadStream({
-    autoClose: false,
-    start: 0,
-    end: size - 1,
-    highWaterMark: smallFile,
-  });
-  await pipeline(reading, to.createWriteStream({ autoClose: false }));
 }
 
 /** The user's file takes the place of whatever the template has there. */
