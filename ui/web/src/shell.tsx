@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import { useLocation } from 'preact-iso/router';
 import { pagePaths } from '../../../core/paths.ts';
 import { Announcer, announce } from './components/announcer.tsx';
@@ -154,7 +154,7 @@ function HelpDialog({ onClose }: { onClose: () => void }) {
 
 function useShortcuts(): void {
   const { route } = useLocation();
-  useEffect(
+  useLayoutEffect(
     () =>
       listenForShortcuts((key) => {
         const shown = crumbs.value[0]?.text ?? '';

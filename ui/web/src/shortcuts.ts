@@ -50,10 +50,10 @@ function isTyping(target: EventTarget | null): boolean {
 
 /** Listens for the page's keys. */
 export function listenForShortcuts(go: (sequence: string) => boolean): () => void {
-  let leader = 0;
+  let leader = Number.NEGATIVE_INFINITY;
   const handled = (event: KeyboardEvent): boolean => {
     if (event.timeStamp - leader < sequenceMs) {
-      leader = 0;
+      leader = Number.NEGATIVE_INFINITY;
       return go(event.key);
     }
     if (event.key === 'g') {

@@ -16,7 +16,7 @@ const eventNames = ['push.changed', 'function.changed', 'history.changed'] satis
 /** A shorter break is not worth a word. */
 const bannerDelayMs = 300;
 /** The browser gives up for good on an answer that is not a stream (login over, proxy error): then we try. */
-const reopenMs = 5000;
+const reopenMs = 2000;
 
 export const connection = signal<Connection>({ state: 'connecting', since: Date.now() });
 
@@ -35,7 +35,7 @@ export function openEventStream(): () => void {
     if (source.readyState !== EventSource.CLOSED) return;
     // Tells whether the session is over: a 401 leads to the login.
     getJson(apiPaths.me()).catch(() => undefined);
-    reopenTimer = setTimeout(open, reopenMs);
+    reopenTimer = setTimeout(open, reopenMs * (1 + Math.random()));
   };
   const opened = () => {
     clearTimeout(bannerTimer);

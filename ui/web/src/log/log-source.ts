@@ -12,31 +12,50 @@ export type LogState = 'loading' | 'streaming' | 'ended' | 'lost';
 /** A burst of lines becomes one change of the page. */
 const flushMs = 50;
 
+/** The browser gives up for good on an answer that is not a stream (a restart, a proxy's error): then we try. */
+const reopenMs = 2000;
+
 /** Follows the log of one push from its first line to its end. Returns the way to stop. */
 export function followLog(pushId: string, listener: LogListener): () => void {
-  const source = new EventSource(apiPaths.logStream(pushId));
+  let source: EventSource;
   let waiting: LogLine[] = [];
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let last = 0;
+  let flushTimer: ReturnType<typeof setTimeout> | undefined;
+  let reopenTimer: ReturnType<typeof setTimeout> | undefined;
+
   const flush = () => {
-    timer = undefined;
+    flushTimer = undefined;
     const lines = waiting;
     waiting = [];
     if (lines.length > 0) listener.lines(lines);
   };
   const received = (message: MessageEvent<string>) => {
-    waiting.push(JSON.parse(message.data) as LogLine);
-    timer ??= setTimeout(flush, flushMs);
+    const line = JSON.parse(message.data) as LogLine;
+    last = line.n;
+    waiting.push(line);
+    flushTimer ??= setTimeout(flush, flushMs);
   };
-  source.addEventListener('open', () => listener.state('streaming'));
-  source.addEventListener('line', received);
-  source.addEventListener('end', () => {
+  const ended = () => {
     source.close();
+    clearTimeout(flushTimer);
     flush();
     listener.state('ended');
-  });
-  source.addEventListener('error', () => listener.state('lost'));
+  };
+  const lost = () => {
+    listener.state('lost');
+    if (source.readyState === EventSource.CLOSED) reopenTimer = setTimeout(open, reopenMs);
+  };
+  function open(): void {
+    source = new EventSource(`${apiPaths.logStream(pushId)}?after=${last}`);
+    source.addEventListener('open', () => listener.state('streaming'));
+    source.addEventListener('line', received);
+    source.addEventListener('end', ended);
+    source.addEventListener('error', lost);
+  }
+  open();
   return () => {
-    clearTimeout(timer);
+    clearTimeout(flushTimer);
+    clearTimeout(reopenTimer);
     source.close();
   };
 }

@@ -119,13 +119,14 @@ interface LinesProps {
   onMark: (n: number) => void;
 }
 
-/** The build log of one push: live, of any length, every line with an address. */
-export function LogView({ pushId }: { pushId: string }) {
+/** The build log of one push: live, of any length, every line with an address. `failed`: it is over and failed. */
+export function LogView({ pushId, failed }: { pushId: string; failed: boolean }) {
   const log = useLog(pushId);
   const scroller = useRef<HTMLElement>(null);
-  const [wrap, setWrap] = useState(false);
+  const [wrap, setWrap] = useState(() => matchMedia('(max-width: 640px)').matches);
   const [marked, setMarked] = useState(lineOfHash(location.hash) ?? 0);
   const wanted = useRef(lineOfHash(location.hash));
+  const openedFailed = useRef(failed);
   const viewport = useViewport({
     scroller,
     lines: log.buffer.shown.length,
@@ -150,6 +151,12 @@ export function LogView({ pushId }: { pushId: string }) {
     viewport.showIndex(log.buffer.indexOf(wanted.current));
     wanted.current = undefined;
   }, [log.version]);
+  useEffect(() => {
+    // A failure that was over when the page was opened shows its first error, not its end.
+    const error = log.buffer.firstError();
+    if (!openedFailed.current || log.state !== 'ended' || !error || !viewport.following) return;
+    viewport.showIndex(log.buffer.indexOf(error.n));
+  }, [log.state]);
   useEffect(() => {
     const onHash = () => {
       const line = lineOfHash(location.hash);

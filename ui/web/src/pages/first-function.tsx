@@ -6,7 +6,7 @@ import { ErrorNotice } from '../components/error-notice.tsx';
 import { Icon } from '../components/icon.tsx';
 import { sendJson } from '../data/api-client.ts';
 import { loadPushes, me, pushesByOwner } from '../data/store.ts';
-import { existingRepository, fromScratch, remoteUrl, withCli } from './onboarding.ts';
+import { existingRepository, fromScratch, withCli } from './onboarding.ts';
 import { PushRow } from './push-row.tsx';
 
 const tokenDays = 90;
@@ -69,7 +69,8 @@ function Listener({ owner }: { owner: string }) {
     );
   }
   return (
-    <section aria-label="Latest pushes">
+    <section class="latest-pushes">
+      <h2>Latest pushes</h2>
       <ul class="panel rows">
         {pushes.map((push) => (
           <PushRow key={push.id} push={push} />
@@ -84,41 +85,39 @@ function Listener({ owner }: { owner: string }) {
 
 /** Three ways to the first function, each to copy. */
 export function FirstFunction({ owner }: { owner: string }) {
-  const remote = { gitBaseUrl: me.value?.gitBaseUrl ?? '', owner, repo: 'my-functions' };
+  const remote = { gitBaseUrl: me.value?.gitBaseUrl ?? '', owner, repo: 'my-app' };
   return (
     <div class="first">
       <p class="lead">
         Push a repository with a <code>stack.yml</code>. Towline builds it, commits its manifest to the GitOps
         repository and serves it at a URL of its own.
       </p>
-      <ol class="ways">
-        <li>
+      <div class="ways">
+        <section class="way">
           <h2>Start from nothing</h2>
           <p>A Node function in two files, pushed in one paste.</p>
           <CodeBlock text={fromScratch(remote)} label="the commands for a new function" />
-        </li>
-        <li>
-          <h2>Push a repository you have</h2>
-          <p>
-            It needs a <code>stack.yml</code> at its root. The remote is made by the first push.
-          </p>
-          <CodeBlock text={existingRepository(remote)} label="the commands for a repository you have" />
-          <h2>Use the command line tool</h2>
-          <p>It writes the files and sets the remote.</p>
-          <CodeBlock text={withCli(remote)} label="the commands for the command line tool" />
-          <h2>Log git in</h2>
-          <TokenMaker owner={owner} />
-        </li>
-      </ol>
-      <p class="muted small">
-        Remote of a repository:{' '}
-        <code>{remoteUrl({ ...remote, repo: '<name>' }).replace(/%3C|%3E/g, bracket)}</code>
-      </p>
+        </section>
+        <div class="ways-more">
+          <section class="way">
+            <h2>Push a repository you have</h2>
+            <p>
+              It needs a <code>stack.yml</code> at its root. The first push makes the remote repository.
+            </p>
+            <CodeBlock text={existingRepository(remote)} label="the commands for a repository you have" />
+          </section>
+          <section class="way">
+            <h2>Use the command line tool</h2>
+            <p>It writes the files and sets the remote.</p>
+            <CodeBlock text={withCli()} label="the commands for the command line tool" />
+          </section>
+          <section class="way">
+            <h2>Log git in</h2>
+            <TokenMaker owner={owner} />
+          </section>
+        </div>
+      </div>
       <Listener owner={owner} />
     </div>
   );
-}
-
-function bracket(escaped: string): string {
-  return decodeURIComponent(escaped);
 }

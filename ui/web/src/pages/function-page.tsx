@@ -12,10 +12,10 @@ import { Age } from '../components/time.tsx';
 import { YamlText } from '../components/yaml-text.tsx';
 import { getJson } from '../data/api-client.ts';
 import { useResource } from '../data/resource.ts';
-import { plainSubject, shortImage } from '../format/commit.ts';
+import { shortImage } from '../format/commit.ts';
 import { FunctionFrame, useDetail, useRevision } from './function-frame.tsx';
 import { Chips } from './history-chips.tsx';
-import { kindWord } from './history-words.ts';
+import { titleOf } from './history-words.ts';
 
 function Hero({ detail }: { detail: FunctionDetail }) {
   const { summary, current, entry } = detail;
@@ -104,7 +104,7 @@ function LatestDeploys({ owner, name }: { owner: string; name: string }) {
             #{row.number}
           </a>
           <div class="latest-text">
-            <span class="subject">{plainSubject(row.subject) || kindWord(row)}</span>
+            <span class="subject">{titleOf(row)}</span>
             <Chips entry={row} />
           </div>
           <Age time={row.committedAt} />

@@ -9,9 +9,8 @@ import { Age } from '../components/time.tsx';
 import { getJson } from '../data/api-client.ts';
 import { useResource } from '../data/resource.ts';
 import { DiffView } from '../diff/diff-view.tsx';
-import { plainSubject } from '../format/commit.ts';
 import { Chips } from './history-chips.tsx';
-import { kindWord, whyNotRevert } from './history-words.ts';
+import { kindWord, titleOf, whyNotRevert } from './history-words.ts';
 
 interface RowProps {
   entry: HistoryEntry;
@@ -57,13 +56,14 @@ export function HistoryRow({ entry, head, pushId, onRevert }: RowProps) {
   const id = useId();
   const refused = whyNotRevert(entry, head);
   return (
-    <li class={`row history-row ${entry.current ? 'is-current' : ''}`}>
+    <li class="row history-row">
       <span class="number">#{entry.number}</span>
       <div class="cell-commit">
         <span class="subject-line">
-          <span class="subject">{plainSubject(entry.subject) || kindWord(entry)}</span>
+          <span class="subject">{titleOf(entry)}</span>
           <Chips entry={entry} />
         </span>
+        {entry.reason && <span class="reason">{entry.reason}</span>}
         <span class="meta">
           <span>{kindWord(entry)}</span>
           {entry.sourceCommit && (

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { history, imageOf } from '../../testing/records.ts';
-import { chipsOf, revertStage, whyNotRevert } from './history-words.ts';
+import { chipsOf, revertStage, titleOf, whyNotRevert } from './history-words.ts';
 
 const texts = (over: Parameters<typeof history>[0]) => chipsOf(history(over)).map((chip) => chip.text);
 
@@ -11,14 +11,24 @@ describe('the chips of a history row', () => {
     assert.deepEqual(texts({ revertedBy: 4 }), ['Rolled back by #4']);
   });
 
-  it('give the reason of a rollback and that it was made in git', () => {
-    assert.deepEqual(texts({ kind: 'revert', restores: 2, reason: '500s on /pay' }), [
-      'Rollback to #2: 500s on /pay',
-    ]);
-    assert.deepEqual(texts({ kind: 'revert', restores: null, direct: true }), [
-      'Rollback',
-      'directly in git',
-    ]);
+  it('tell what was made in git by a person, and what is gone', () => {
+    assert.deepEqual(texts({ kind: 'revert', restores: null, direct: true }), ['directly in git']);
+    assert.deepEqual(texts({ kind: 'remove', present: false }), ['Removed']);
+  });
+});
+
+describe('the title of a history row', () => {
+  it('says where a rollback went, and is the subject without what the row says already', () => {
+    assert.equal(titleOf(history({ kind: 'revert', restores: 2, subject: 'x' })), 'Rollback to #2');
+    assert.equal(
+      titleOf(history({ kind: 'edit', direct: true, subject: 'Revert "deploy(demo/hello)"' })),
+      'Revert "deploy(demo/hello)"',
+    );
+    assert.equal(
+      titleOf(history({ subject: 'deploy(demo/hello): #42 1a2b3c4 Fix greeting' })),
+      'Fix greeting',
+    );
+    assert.equal(titleOf(history({ subject: '' })), 'Deploy');
   });
 });
 

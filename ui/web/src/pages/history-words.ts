@@ -1,4 +1,5 @@
 import type { HistoryEntry } from '../../../../core/manifest-writer.ts';
+import { plainSubject } from '../format/commit.ts';
 
 export interface Chip {
   text: string;
@@ -24,15 +25,15 @@ export function chipsOf(entry: HistoryEntry): Chip[] {
   const chips: Chip[] = [];
   if (entry.current) chips.push({ text: 'Current', tone: 'ok' });
   if (entry.revertedBy !== null) chips.push({ text: `Rolled back by #${entry.revertedBy}`, tone: 'warn' });
-  if (entry.kind === 'revert') chips.push({ text: rollbackText(entry), tone: 'idle' });
   if (entry.direct) chips.push({ text: 'directly in git', tone: 'idle' });
   if (!entry.present) chips.push({ text: 'Removed', tone: 'idle' });
   return chips;
 }
 
-function rollbackText(entry: HistoryEntry): string {
-  const target = entry.restores === null ? 'Rollback' : `Rollback to #${entry.restores}`;
-  return entry.reason ? `${target}: ${entry.reason}` : target;
+/** What the commit did, in one line; a rollback says where to. */
+export function titleOf(entry: HistoryEntry): string {
+  if (entry.kind === 'revert' && entry.restores !== null) return `Rollback to #${entry.restores}`;
+  return plainSubject(entry.subject) || kindWord(entry);
 }
 
 /** Why a row cannot be rolled back to, or `undefined` if it can. */

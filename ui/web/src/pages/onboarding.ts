@@ -1,6 +1,6 @@
 /** What the first-function page has people copy. Kept apart so that a test can run it through git and yaml. */
 
-export const sampleStack = `version: 1.0
+const sampleStack = `version: 1.0
 provider:
   name: openfaas
 functions:
@@ -9,17 +9,17 @@ functions:
     handler: ./hello
 `;
 
-export const sampleHandler = `module.exports = async (event, context) =>
+const sampleHandler = `module.exports = async (event, context) =>
   context.status(200).succeed('Hello from Towline\\n');
 `;
 
-export interface Remote {
+interface Remote {
   gitBaseUrl: string;
   owner: string;
   repo: string;
 }
 
-export function remoteUrl({ gitBaseUrl, owner, repo }: Remote): string {
+function remoteUrl({ gitBaseUrl, owner, repo }: Remote): string {
   return `${gitBaseUrl}/${encodeURIComponent(owner)}/${encodeURIComponent(repo)}.git`;
 }
 
@@ -41,7 +41,7 @@ export function existingRepository(remote: Remote): string {
 git push towline main`;
 }
 
-export function withCli(remote: Remote): string {
+export function withCli(): string {
   return `npx towline new node hello
-cd hello && git push towline main    # ${remoteUrl({ ...remote, repo: 'hello' })}`;
+cd hello && git push towline main`;
 }

@@ -64,7 +64,7 @@ function FunctionRow({ row }: { row: FunctionSummary }) {
         {row.deployedAt !== null && <Age time={row.deployedAt} />}
       </div>
       {row.reason && row.status !== 'Ready' && row.lastDeploy?.state !== 'failed' && (
-        <p class="row-note">
+        <p class="row-note warn">
           <Icon name="warning" class="tone-warn" />
           <span>{row.reason}</span>
         </p>

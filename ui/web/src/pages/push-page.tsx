@@ -228,7 +228,9 @@ export function PushPage() {
       )}
       {!push && error === undefined && <Skeleton rows={3} />}
       {push && <PushBody push={push} />}
-      {push && <LogView key={id} pushId={id} />}
+      {push && (
+        <LogView key={id} pushId={id} failed={push.state === 'done' && pushLook(push).tone === 'bad'} />
+      )}
     </Page>
   );
 }

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import AxeBuilder from '@axe-core/playwright';
+import { Dashboard } from './testing/dashboard.ts';
+
+let dashboard: Dashboard;
+before(async () => {
+  dashboard = await Dashboard.start();
+});
+after(() => dashboard?.[Symbol.asyncDispose]());
+afterEach(() => dashboard.close());
+
+describe('accessibility', () => {
+  const pages: [path: string, ready: string][] = [
+    ['/demo', '.function-row'],
+    ['/demo/hello', '.yaml'],
+    ['/demo/hello/deploys', '.history-row'],
+    ['/demo/pushes', '.push-row'],
+    ['/demo/pushes/p-9', '.log-line'],
+    ['/demo/repos', '.repo-row'],
+    ['/new', '.ways'],
+  ];
+  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+  /** What colours and widths can break; the rest is the same in all of them. */
+  const visual = ['color-contrast', 'target-size', 'scrollable-region-focusable'];
+
+  async function violations(rules?: string[]): Promise<string[]> {
+    const axe = new AxeBuilder({ page: dashboard.page });
+    const result = await (rules ? axe.withRules(rules) : axe.withTags(tags)).analyze();
+    return result.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.html).join(' | ')}`);
+  }
+
+  async function checkAllViews(what: string): Promise<void> {
+    await dashboard.page.emulateMedia({ colorScheme: 'light' });
+    await dashboard.page.setViewportSize({ width: 1280, height: 720 });
+    assert.deepEqual(await violations(), [], what);
+    for (const width of [1280, 320]) {
+      await dashboard.page.setViewportSize({ width, height: 720 });
+      const sideways = await dashboard.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(sideways <= 0, `${what} is ${sideways} px too wide at ${width} px`);
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await dashboard.page.emulateMedia({ colorScheme });
+        assert.deepEqual(await violations(visual), [], `${what}, ${colorScheme}, ${width} px`);
+      }
+    }
+  }
+
+  it('has no violation and no sideways scrolling, light and dark, wide and narrow', async () => {
+    await dashboard.open('/demo');
+    for (const [path, ready] of pages) {
+      await dashboard.page.goto(dashboard.stub.origin + path);
+      await dashboard.page.locator(ready).first().waitFor();
+      await checkAllViews(path);
+    }
+  });
+
+  it('holds for an open difference, the rollback dialog, the help and the first page', async () => {
+    await dashboard.open('/demo/hello/deploys');
+    await dashboard.page.getByRole('button', { name: 'Diff of #1' }).click();
+    await dashboard.page.locator('.diff table').waitFor();
+    await checkAllViews('an open difference');
+    await dashboard.page.getByRole('button', { name: 'Roll back to #1' }).click();
+    await dashboard.page.getByRole('dialog').locator('table').waitFor();
+    await checkAllViews('the rollback dialog');
+    await dashboard.page.keyboard.press('Escape');
+    await dashboard.page.getByRole('button', { name: 'Keyboard shortcuts' }).click();
+    await dashboard.page.getByRole('dialog').waitFor();
+    await checkAllViews('the help');
+    dashboard.stub.state.functions = [];
+    await dashboard.page.goto(`${dashboard.stub.origin}/demo`);
+    await dashboard.page.getByRole('button', { name: 'Create a token' }).click();
+    await dashboard.shows('towline_pat_example');
+    await checkAllViews('the first page');
+  });
+});
+
+describe('the size of the first route', () => {
+  it('is at most 35 kB of script and 12 kB of style, compressed', async () => {
+    const html = await readFile(`${dashboard.dist}/index.html`, 'utf8');
+    const size = async (pattern: RegExp) => {
+      let bytes = 0;
+      for (const [, name = ''] of html.matchAll(pattern))
+        bytes += gzipSync(await readFile(`${dashboard.dist}/assets/${name}`)).length;
+      return bytes;
+    };
+    const scripts = await size(/(?:src|href)="\/assets\/([^"]+\.js)"/g);
+    const styles = await size(/href="\/assets\/([^"]+\.css)"/g);
+    assert.ok(scripts > 0 && scripts <= 35 * 1024, `${scripts} bytes of script`);
+    assert.ok(styles > 0 && styles <= 12 * 1024, `${styles} bytes of style`);
+  });
+
+  it('names no other origin', async () => {
+    for (const name of await readdir(`${dashboard.dist}/assets`)) {
+      const text = await readFile(`${dashboard.dist}/assets/${name}`, 'utf8');
+      const origins = new Set(text.match(/https?:\/\/[a-z0-9.-]+/g));
+      // The name of SVG's namespace, and a library's error message.
+      for (const harmless of ['http://www.w3.org', 'https://github.com']) origins.delete(harmless);
+      assert.deepEqual([...origins], [], name);
+    }
+  });
+});
