@@ -31,10 +31,10 @@ import { createWebhookHandler } from './webhooks/webhook-handler.ts';
 
 export { type BuilderConfig, builderSettings } from './config.ts';
 export type { BuildEngine } from './engines/build-engine.ts';
-export { createProcessEngine, type ProcessEngineConfig } from './engines/build-engine-process.ts';
-export type { SourceAccess, SourceLocation } from './source/source-access.ts';
+export { createProcessEngine } from './engines/build-engine-process.ts';
+export type { SourceAccess } from './source/source-access.ts';
 export { loadTemplates } from './templates/load-templates.ts';
-export type { Template, TemplateCatalog } from './templates/template.ts';
+export type { TemplateCatalog } from './templates/template.ts';
 
 export interface BuilderDeps {
   logger: Logger;

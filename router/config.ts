@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type ConfigOf, type Environment, integerSetting, readConfig } from '../runtime/config.ts';
+import { integerSetting } from '../runtime/config.ts';
 
 /** What the router needs to know; times are milliseconds, 0 switches a limit off where it says so. */
 export interface RouterConfig {
@@ -92,8 +92,3 @@ export const routerSettings = {
     defaultText: String(routerDefaults.maxBodyBytes),
   },
 };
-
-/** Throws `config_invalid` with every problem at once. */
-export function readRouterSettings(env: Environment): ConfigOf<typeof routerSettings> {
-  return readConfig(routerSettings, env);
-}

@@ -1,4 +1,3 @@
-export { type RouterConfig, readRouterSettings, routerDefaults, routerSettings } from './config.ts';
-export type { RouterMetrics } from './metrics.ts';
-export { createRouter, type Router, type RouterDeps } from './router.ts';
+export { type RouterConfig, routerDefaults, routerSettings } from './config.ts';
+export { createRouter, type Router } from './router.ts';
 export { answerParserError, serverOptions } from './server-options.ts';

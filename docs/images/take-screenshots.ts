@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import type { FunctionSummary } from '../../core/api.ts';
 import type { HistoryEntry } from '../../core/manifest-writer.ts';
 import { apiPaths } from '../../core/paths.ts';
+import { sampleNames } from '../../local/first-run/seed.ts';
 import { launchBrowser } from '../../test/e2e/browser.ts';
-import { eventually, Product } from '../../test/e2e/product.ts';
+import { eventually, Product, packageDir } from '../../test/e2e/product.ts';
 
 // The pictures of README.md, from the running product and its own samples: npm run docs:screenshots
 
@@ -13,8 +14,8 @@ await eventually(
   async () => {
     const rows = await product.api<FunctionSummary[]>('GET', apiPaths.functions('demo'));
     return (
-      rows.length >= 5 &&
-      rows.every((row) => row.lastDeploy && ['live', 'failed'].includes(row.lastDeploy.state))
+      rows.length === sampleNames(join(packageDir, 'local/samples')).length &&
+      rows.every((row) => row.status === 'Ready' || row.lastDeploy?.state === 'failed')
     );
   },
   120_000,
@@ -24,7 +25,7 @@ const second = history.find((entry) => entry.number === 2);
 if (second)
   await product.api('POST', apiPaths.revert('demo', 'counter'), {
     toCommit: second.commit,
-    reason: 'counts in the wrong direction',
+    reason: 'clients expect plain text',
   });
 
 const browser = await launchBrowser();
@@ -40,6 +41,8 @@ try {
   await page.screenshot({ path: join(import.meta.dirname, 'functions.png') });
   await page.goto(`${product.ready.origin}/demo/counter/deploys`);
   await page.getByText('#4').first().waitFor();
+  await page.getByRole('button', { name: /diff/i }).first().click();
+  await page.getByRole('table').first().waitFor();
   await page.screenshot({ path: join(import.meta.dirname, 'deploys.png') });
 } finally {
   await browser.close();

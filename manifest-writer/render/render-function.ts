@@ -22,6 +22,23 @@ const cloudSpelling = (key: string) => key.replace(/^com\.openfaas\.git-/, 'com.
 /** Changes with every deploy, so it is left aside when two manifests are compared. */
 const deployTimeKeys = ['com.openfaas.git-deploytime', 'com.openfaas.cloud.git-deploytime'];
 
+/**
+ * What tells an object apart by selector. The whole set, in both spellings, is on `spec` alone: from there OpenFaaS puts
+ * it on the workload, and a deploy's diff says everything once.
+ */
+const identifyingLabels = [
+  gitLabels.owner,
+  gitLabels.ownerId,
+  gitLabels.repo,
+  gitLabels.sha,
+  gitLabels.functionName,
+];
+const identifyingAnnotations = [
+  towlineAnnotations.repo,
+  towlineAnnotations.branch,
+  towlineAnnotations.access,
+];
+
 /** The one manifest of a function: a checked spec (`whyNotSpec`) in, the file's text out. */
 export function renderFunction(spec: FunctionSpec, provenance: Provenance, options: RenderOptions): string {
   const name = objectName(spec.owner, spec.functionName);
@@ -33,8 +50,8 @@ export function renderFunction(spec: FunctionSpec, provenance: Provenance, optio
     metadata: {
       name,
       namespace: options.namespace,
-      labels: sorted(labels),
-      annotations: sorted(annotations),
+      labels: picked(labels, identifyingLabels),
+      annotations: picked(annotations, identifyingAnnotations),
     },
     spec: {
       name,
@@ -119,6 +136,10 @@ function secretNames(spec: FunctionSpec): string[] {
 function sorted(map: Record<string, string>): Record<string, string> {
   const entries = Object.entries(map);
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function picked(map: Record<string, string>, keys: readonly string[]): Record<string, string> {
+  return sorted(Object.fromEntries(Object.entries(map).filter(([key]) => keys.includes(key))));
 }
 
 function resources(given: Resources): Record<string, string> {
