@@ -67,9 +67,16 @@ function readExpression(source: string, at: number, depth: number): Expression |
   let value = '';
   while (end < source.length && source[end] !== '\n') {
     if (source[end] === '}') return { value, end: end + 1, unset: undefined };
-    const nested = source.startsWith('${', end) ? readExpression(source, end, depth + 1) : undefined;
-    value += nested ? nested.value : source[end];
-    end = nested ? nested.end : end + 1;
+    if (!source.startsWith('${', end)) {
+      value += source[end];
+      end += 1;
+      continue;
+    }
+    // Giving up with the inner one keeps a hostile line of openings from being read again and again.
+    const nested = readExpression(source, end, depth + 1);
+    if (!nested) return undefined;
+    value += nested.value;
+    end = nested.end;
   }
   return undefined;
 }

@@ -56,7 +56,6 @@ export function parseYaml(options: ParseOptions): YamlSource | undefined {
     merge: true,
     uniqueKeys: false,
     prettyErrors: false,
-    logLevel: 'silent',
   });
   for (const error of document.errors.slice(0, maxReportedSyntaxErrors)) {
     findings.problem(placeAt(error.pos[0]), `not valid YAML: ${plainMessage(error.code, error.message)}`);
