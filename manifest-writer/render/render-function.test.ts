@@ -65,7 +65,6 @@ const nasty = fc.oneof(
     '.inf',
     '12:30:45',
     '2026-01-01',
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: what Flux would substitute, as a user may write it
     '${SECRET}',
     '=',
     '<<',
