@@ -6,7 +6,7 @@ export function shortSha(sha: string): string {
 /** The digest's first characters of an image reference, as people compare them. */
 export function shortImage(image: string): string {
   const digest = /@sha256:([0-9a-f]+)$/.exec(image)?.[1];
-  return digest ? `sha256:${digest.slice(0, 12)}` : image;
+  return digest ? `sha256:${digest.slice(0, 10)}` : image;
 }
 
 /** A branch or tag without git's prefix. */

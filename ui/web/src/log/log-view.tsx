@@ -75,8 +75,8 @@ function Toolbar({ pushId, log, wrap, setWrap, goTo }: ToolbarProps) {
 }
 
 function FollowButton({ viewport, ended }: { viewport: Viewport; ended: boolean }) {
-  const { following, unseen } = viewport;
-  if (following && ended) return null;
+  const { following, unseen, atEnd } = viewport;
+  if (ended && (following || atEnd)) return null;
   if (following) return <span class="follow is-on">Following</span>;
   const lines =
     unseen === 1 ? '1 new line, jump to end' : `${unseen.toLocaleString('en')} new lines, jump to end`;

@@ -21,6 +21,7 @@ export interface Viewport {
   window: LogWindow;
   following: boolean;
   unseen: number;
+  atEnd: boolean;
   dispatch: (event: FollowEvent) => void;
   /** Brings the line at this index of the view to a third of its height. */
   showIndex: (index: number) => void;
@@ -127,6 +128,7 @@ export function useViewport(input: ViewportInput): Viewport {
     window: heights.windowAt(view.top, view.height, margin),
     following: state.following,
     unseen: state.unseen,
+    atEnd: view.top + view.height >= heights.total(),
     dispatch,
     showIndex: (index) => {
       dispatch({ type: 'opened-at-line' });

@@ -103,7 +103,7 @@ function LatestDeploys({ owner, name }: { owner: string; name: string }) {
           <a href={pagePaths.deploys(owner, name)} data-row class="number">
             #{row.number}
           </a>
-          <div class="latest-text">
+          <div class="subject-line">
             <span class="subject">{titleOf(row)}</span>
             <Chips entry={row} />
           </div>
