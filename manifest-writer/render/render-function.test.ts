@@ -197,7 +197,7 @@ test('what a label cannot hold is kept whole in an annotation; secrets carry the
   const manifest = readFunction(renderFunction(spec({ secrets: ['token', 'alice-key'] }), long, options));
   assert.equal(manifest?.metadata.labels['com.openfaas.git-repo'], 'r'.repeat(63));
   assert.equal(manifest?.metadata.annotations['towline.dev/git-repo'], long.repo);
-  assert.equal(manifest?.metadata.labels['com.openfaas.cloud.git-branch'], 'fix-a-b');
+  assert.equal(manifest?.spec.labels['com.openfaas.cloud.git-branch'], 'fix-a-b');
   assert.equal(manifest?.metadata.annotations['towline.dev/git-branch'], 'fix/a b');
   assert.deepEqual(manifest?.spec.secrets, ['alice-token', 'alice-key']);
   assert.equal(manifest?.spec.labels['com.openfaas.git-private'], '1');
