@@ -157,8 +157,11 @@ describe('the process engine', () => {
   });
 
   it('does not wait for a program that left its group and holds the output open', async () => {
-    const { lines } = await build(makeTemplate({ leave: 'setsid sleep 60 & echo "pid $!"' }));
-    const pid = Number(lines.find((line) => line.startsWith('pid '))?.slice(4));
+    const pidFile = join(dir, 'pid');
+    const outsider = `echo $$ > ${pidFile}; exec sleep 60`;
+    const script = `setsid sh -c '${outsider}' & while [ ! -s ${pidFile} ]; do sleep 0.01; done`;
+    await build(makeTemplate({ leave: script }));
+    const pid = Number(await readFile(pidFile, 'utf8'));
     assert.equal(await isRunning(pid), true);
     process.kill(pid, 'SIGKILL');
   });

@@ -92,7 +92,7 @@ async function loadTemplate(dir: string, language: string): Promise<Template> {
 async function readYaml(file: string): Promise<unknown> {
   try {
     if ((await stat(file)).size > maxTemplateBytes) throw new Error('it is too large');
-    return parse(await readFile(file, 'utf8'), { logLevel: 'silent' });
+    return parse(await readFile(file, 'utf8'), { logLevel: 'error' });
   } catch (cause) {
     const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : '';
     throw new TowlineError('config_invalid', `the template ${file} cannot be read: ${why}`, { cause });
