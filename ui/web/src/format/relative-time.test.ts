@@ -31,7 +31,8 @@ describe('relative time', () => {
 });
 
 describe('duration', () => {
-  it('has one decimal below a minute, minutes and seconds above', () => {
+  it('is as exact as its size deserves', () => {
+    assert.equal(duration(12.4), '12 ms');
     assert.equal(duration(412), '0.4 s');
     assert.equal(duration(12_345), '12.3 s');
     assert.equal(duration(59_990), '1 min 00 s');
@@ -39,6 +40,6 @@ describe('duration', () => {
   });
 
   it('is never negative', () => {
-    assert.equal(duration(-5), '0.0 s');
+    assert.equal(duration(-5), '0 ms');
   });
 });

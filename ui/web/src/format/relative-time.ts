@@ -38,9 +38,10 @@ export function clockTime(time: number): string {
   return clock.format(time);
 }
 
-/** `0.4 s`, `12.3 s`, `2 min 05 s`. */
+/** `12 ms`, `0.4 s`, `12.3 s`, `2 min 05 s`. */
 export function duration(milliseconds: number): string {
   const ms = Math.max(0, milliseconds);
+  if (ms < 100) return `${Math.round(ms)} ms`;
   if (ms < minute - 50) return `${(ms / second).toFixed(1)} s`;
   const seconds = Math.round(ms / second);
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;

@@ -43,7 +43,7 @@ export function PushRow({ push }: { push: PushRecord }) {
         <ul class="push-deploys" aria-label="Deploys of this push">
           {push.deploys.map((deploy) => (
             <li key={deploy.id}>
-              <DeployStateMark state={deploy.state} />
+              {push.deploys.length > 1 && <DeployStateMark state={deploy.state} />}
               {deploy.functionName ? (
                 <a href={pagePaths.function(deploy.owner, deploy.functionName)}>{deploy.functionName}</a>
               ) : (
