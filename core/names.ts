@@ -25,7 +25,10 @@ export const reservedOwners: ReadonlySet<string> = new Set([
 ]);
 
 /** File names in a tenant's folder that mean something to Flux, to kustomize or to Towline itself. */
-const reservedFunctionNames: ReadonlySet<string> = new Set(['tenant', 'kustomization']);
+const reservedFileNames: ReadonlySet<string> = new Set(['tenant', 'kustomization']);
+
+/** Pages of an owner in the dashboard, beside those of its functions: core/paths.ts. */
+const ownerPages: ReadonlySet<string> = new Set(['pushes', 'repos', 'removals', 'activity']);
 
 const dnsLabel = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const maxLabel = 63;
@@ -44,7 +47,8 @@ export function whyNotFunction(owner: string, name: string): string | undefined 
   if (!dnsLabel.test(name)) {
     return 'a function name is 1 to 63 lower-case letters, digits and inner hyphens (a DNS label)';
   }
-  if (reservedFunctionNames.has(name)) return `"${name}" has a meaning of its own in a GitOps repository`;
+  if (reservedFileNames.has(name)) return `"${name}" has a meaning of its own in a GitOps repository`;
+  if (ownerPages.has(name)) return `"${name}" is the address of a page in the dashboard`;
   if (objectName(owner, name).length > maxLabel) {
     return `"${objectName(owner, name)}" is longer than the ${maxLabel} characters that Kubernetes allows`;
   }

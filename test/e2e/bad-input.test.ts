@@ -92,6 +92,7 @@ const badNames = [
   'x'.repeat(80),
   'kustomization',
   'tenant',
+  'pushes',
   '-a',
   'a_b',
   'a/b',
