@@ -46,7 +46,7 @@ export async function openArtifactStore(dir: string, maxBytes: number): Promise<
           join(making, artifactFiles.descriptor),
           `${JSON.stringify(descriptor, null, 2)}\n`,
         );
-        if (!(await has(stored.digest))) await publish(making, join(dir, stored.digest.slice(7)));
+        await publish(making, join(dir, stored.digest.slice(7)), () => has(stored.digest));
         return stored;
       } finally {
         await removeTree(making);
@@ -158,13 +158,28 @@ async function writeDurably(path: string, text: string): Promise<void> {
   }
 }
 
-/** Whoever comes second with the same content finds the folder taken, by the same content. */
-async function publish(from: string, to: string): Promise<void> {
+/**
+ * Whoever comes second with the same content finds the folder taken, by the same content. One without a
+ * descriptor is what an interrupted removal has left; it makes room.
+ */
+async function publish(from: string, to: string, isWhole: () => Promise<boolean>): Promise<void> {
+  if (await renamed(from, to)) return;
+  if (await isWhole()) return;
+  await removeTree(to);
+  if (!(await renamed(from, to)) && !(await isWhole())) {
+    throw new TowlineError('internal', `the artifact folder ${to} cannot be replaced`);
+  }
+}
+
+/** `false`: there is something already. */
+async function renamed(from: string, to: string): Promise<boolean> {
   try {
     await rename(from, to);
+    return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+    return false;
   }
 }
 

@@ -104,7 +104,7 @@ describe('the process engine', () => {
       lines.filter((line) => line.includes('=')).map((line) => line.split('=', 2) as [string, string]),
     );
     assert.deepEqual([env.get('PATH'), env.get('CI'), env.get('GREETING')], [path, '1', 'hi']);
-    assert.ok(env.get('HOME')?.startsWith(join(dir, 'homes/build-')));
+    assert.ok(env.get('HOME')?.startsWith(join(dir, 'homes/build-home-')));
     assert.equal(
       lines.some((line) => line.includes('do not tell')),
       false,
@@ -191,11 +191,19 @@ describe('the process engine', () => {
   it('clears away what a killed platform has left, and keeps what was finished', async () => {
     const { digest } = await build(makeTemplate({}));
     await mkdir(join(dir, 'artifacts/.new-1/root'), { recursive: true });
-    await mkdir(join(dir, 'homes/build-1'), { recursive: true });
+    await mkdir(join(dir, 'homes/build-home-1'), { recursive: true });
     await using engine = await createProcessEngine(config);
     assert.deepEqual(await readdir(join(dir, 'artifacts')), [digest.slice(7)]);
     assert.deepEqual(await readdir(join(dir, 'homes')), []);
     assert.equal(await engine.has(digest), true);
+  });
+
+  it('replaces an artifact of which an interrupted removal has left a part', async () => {
+    const { artifact } = await build(makeTemplate({ make: 'echo x > file' }));
+    await rm(join(artifact, 'artifact.json'));
+    const again = await build(makeTemplate({ make: 'echo x > file' }));
+    assert.equal(again.artifact, artifact);
+    assert.deepEqual((await readdir(artifact)).sort(), ['artifact.json', 'root']);
   });
 
   it('names the program that is missing, before anything is run', async () => {

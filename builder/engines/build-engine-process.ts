@@ -23,7 +23,7 @@ export interface ProcessEngineConfig {
 }
 
 const defaultMaxArtifactBytes = 512 * 1024 * 1024;
-const homePrefix = 'build-';
+const homePrefix = 'build-home-';
 
 /** Builds with plain child processes of the platform's own user: fine for one's own code, unsafe for strangers'. */
 export async function createProcessEngine(
