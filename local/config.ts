@@ -15,6 +15,13 @@ const duration = (defaultMs: number, maxMs: number) =>
   integerSetting({ min: 0, max: maxMs, default: defaultMs });
 const minute = 60_000;
 
+/** What npm and pip need to reach their registries from behind a company's proxy. No credentials by their usual names. */
+const networkVariables = [
+  ...['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy'],
+  ...['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'REQUESTS_CA_BUNDLE', 'PIP_CERT'],
+  ...['npm_config_registry', 'NPM_CONFIG_REGISTRY', 'PIP_INDEX_URL', 'PIP_EXTRA_INDEX_URL'],
+];
+
 const { readyFollowTimeoutMs: _followsReadyTimeout, ...buildSettings } = builderSettings;
 
 /** Every setting of the platform on one machine. docs/configuration.md is generated from this table. */
@@ -71,6 +78,19 @@ export const localSettings = {
     schema: duration(0, 24 * 60 * minute),
     defaultText: '0',
     description: 'Milliseconds without a request after which a function sleeps; 0 never.',
+  },
+  buildEnvironment: {
+    env: 'TOWLINE_BUILD_ENV',
+    schema: z
+      .string()
+      .regex(
+        /^[A-Za-z_][A-Za-z0-9_]*(,[A-Za-z_][A-Za-z0-9_]*)*$/,
+        'must be names of variables, comma separated',
+      )
+      .transform((text) => text.split(','))
+      .default(networkVariables),
+    defaultText: 'proxies, certificate files and package indexes',
+    description: 'Variables of this environment that builds get; they get no other.',
   },
   ...buildSettings,
   ...routerSettings,

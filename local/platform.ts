@@ -28,6 +28,8 @@ export interface PlatformDeps {
   version: string;
   /** PATH for git, node, python and what builds need. */
   path: string;
+  /** For builds, besides the PATH: proxies and package indexes. */
+  buildEnvironment: Record<string, string>;
   signal: AbortSignal;
 }
 
@@ -160,6 +162,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
       workDir: data.at('work'),
       homeDir: data.at('work'),
       path,
+      environment: deps.buildEnvironment,
     }),
   );
   const builder: Builder = stack.use(

@@ -54,6 +54,10 @@ async function checkGit(path: string): Promise<void> {
   }
 }
 
+function pick(env: Environment, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+}
+
 function versionOf(packageDir: string): string {
   return (JSON.parse(readFileSync(join(packageDir, 'package.json'), 'utf8')) as { version: string }).version;
 }
@@ -119,6 +123,7 @@ export async function run(config: LocalConfig, options: RunOptions): Promise<Run
       webDir,
       version,
       path,
+      buildEnvironment: pick(options.env, config.buildEnvironment),
       signal: options.signal,
     }),
   );
