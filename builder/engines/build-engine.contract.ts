@@ -104,6 +104,12 @@ export function describeBuildEngine(
       for (const line of ['one', 'two', 'three', 'err']) assert.ok(lines.includes(line), `no line "${line}"`);
     });
 
+    it('names files as the repository does, wherever the context lies', async () => {
+      const lines: string[] = [];
+      await build({ one: 'echo "in $PWD/function/handler.js"' }, { onLine: (line) => lines.push(line) });
+      assert.ok(lines.includes('in function/handler.js'), lines.join('\n'));
+    });
+
     it('fails with the step, the exit code and the telling line', async () => {
       const scripts = { compile: 'echo "Error: no such thing: x"; echo "    at somewhere"; exit 3' };
       await assert.rejects(build(scripts), {

@@ -33,7 +33,10 @@ async function runStep(request: BuildRequest, step: BuildStep, settings: StepSet
   const { signal, env } = settings;
   await requireProgram(step.command[0] ?? '', env['PATH'] ?? '', request.template.language);
   const errorLine = createErrorLine();
-  const lines = createOutputLines((line) => {
+  // Paths as they are in the repository: where the context lies means nothing to the person who pushed.
+  const folder = `${request.contextDir}/`;
+  const lines = createOutputLines((text) => {
+    const line = text.replaceAll(folder, '');
     errorLine.see(line);
     request.onLine(line);
   });
