@@ -37,16 +37,20 @@ function toDelivery(row: Row): Delivery {
   };
 }
 
+/** What a repository's deliveries are compared with starts afresh after its deletion, the only event without a ref. */
+const sinceDeletion = `seq > (SELECT COALESCE(MAX(seq), 0) FROM deliveries WHERE repository = ?1 AND ref = '')`;
+
 /** The connection must be in WAL mode with `synchronous = FULL`: see `openDatabase`. */
 export function createSqliteDeliveryLog(database: DatabaseSync): DeliveryLog {
   database.exec(schema);
   const byId = database.prepare('SELECT * FROM deliveries WHERE id = ?');
   const byContent = database.prepare(
-    `SELECT id, origin, done FROM deliveries WHERE repository = ? AND ref = ? AND before_commit = ? AND after_commit = ?
-     AND origin <> 'rebuild' ORDER BY seq DESC LIMIT 1`,
+    `SELECT id, origin, done FROM deliveries WHERE repository = ?1 AND ref = ?2 AND before_commit = ?3
+     AND after_commit = ?4 AND origin <> 'rebuild' AND ${sinceDeletion} ORDER BY seq DESC LIMIT 1`,
   );
   const newestOfRef = database.prepare(
-    `SELECT * FROM deliveries WHERE repository = ? AND ref = ? AND origin <> 'rebuild' ORDER BY seq DESC LIMIT 1`,
+    `SELECT * FROM deliveries WHERE repository = ?1 AND ref = ?2 AND origin <> 'rebuild' AND ${sinceDeletion}
+     ORDER BY seq DESC LIMIT 1`,
   );
   const insert = database.prepare(
     `INSERT INTO deliveries (id, repository, ref, before_commit, after_commit, origin, event, received_at)

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { zeroSha } from '../../core/names.ts';
 import type { PushEvent, RepositoryDeletedEvent } from '../../core/source-event.ts';
 import type { Delivery, DeliveryLog } from './delivery-log.ts';
+import { missedPush } from './recover-pushes.ts';
 
 const sha = (digit: string) => digit.repeat(40);
 
@@ -157,6 +158,25 @@ export function describeDeliveryLog(
         for (const id of ['1', '2']) {
           assert.equal(log.append({ event: gone(id), origin: 'hook', receivedAt: 1 }).type, 'accepted');
         }
+      }),
+    );
+
+    it(
+      'starts afresh after the deletion of a repository: the same push is accepted again, or found to be missed',
+      withLog((log, reopen) => {
+        const ref = 'refs/heads/main';
+        const gone: RepositoryDeletedEvent = { ...base, type: 'repository-deleted', id: 'gone' };
+        log.append(push('1', zeroSha, sha('a')));
+        log.append({ event: gone, origin: 'hook', receivedAt: 1 });
+        assert.equal(log.newest(repository, 'git', ref), undefined);
+        assert.equal(missedPush(reopen(), { repository, scm: 'git', ref, head: sha('a') })?.before, zeroSha);
+        assert.equal(log.append(push('1', zeroSha, sha('a'))).type, 'duplicate');
+        assert.equal(log.append(push('2', zeroSha, sha('a'))).type, 'accepted');
+        assert.equal(log.newest(repository, 'git', ref)?.event.id, '2');
+        assert.deepEqual(log.append(push('3', zeroSha, sha('a'))), { type: 'duplicate', id: '2' });
+        const other = { repository: { ...repository, id: 'r2' } };
+        log.append(push('4', zeroSha, sha('a'), other));
+        assert.deepEqual(log.append(push('5', zeroSha, sha('a'), other)), { type: 'duplicate', id: '4' });
       }),
     );
 

@@ -22,6 +22,7 @@ export interface DeliveryLog {
   /**
    * On disk when it returns. An id that was seen is a duplicate. So is a hook whose ref, `before` and `after`
    * were seen, unless the ref's newest `after` is its `before`: a forced push may go back and forth, a redelivery may not.
+   * Nothing from before the repository's deletion counts, except an id.
    * A hook that comes while its push is being recovered is the real thing: it knows who pushed.
    */
   append(entry: Omit<Delivery, 'seq'>): AppendResult;
@@ -29,7 +30,7 @@ export interface DeliveryLog {
   pending(): Delivery[];
   done(id: string): void;
   find(id: string): Delivery | undefined;
-  /** The newest delivery of a ref that tells where the ref is: rebuilds don't. */
+  /** The newest delivery of a ref since the repository's last deletion that tells where the ref is: rebuilds don't. */
   newest(repository: SourceEvent['repository'], scm: SourceEvent['scm'], ref: string): Delivery | undefined;
   /** The highest `seq` so far; 0 if there is none. */
   lastSeq(): number;

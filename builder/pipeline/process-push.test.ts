@@ -331,6 +331,19 @@ describe('functions that are gone', () => {
     assert.equal(platform.writer.commits.at(-1)?.kind, 'remove');
     assert.equal(platform.builder().push(id)?.deploys[0]?.state, 'superseded');
   });
+
+  it('with their repository come back when it is made and pushed again with the same commit', async () => {
+    await using platform = await createPlatform();
+    const repo = platform.repo('alice', 'shop');
+    const first = repo.commit(stackFiles({ hello: 'one' }));
+    await platform.deliver(first);
+    const { repository, scm, actor } = first;
+    await platform.deliver({ type: 'repository-deleted', id: 'gone', scm, repository, actor });
+    const again = await platform.deliver({ ...first, id: 'again' });
+    assert.equal(again?.id, 'again');
+    assert.deepEqual(summary(again), { hello: 'live' });
+    assert.deepEqual(platform.writer.deployed('alice'), ['hello']);
+  });
 });
 
 describe('a source that is away', () => {
