@@ -32,7 +32,13 @@ export interface LineOptions {
 /** What a deploy record is for; part of its id. */
 export type DeployPurpose = 'deploy' | 'remove';
 
-/** Keeps one push's records and its log: every change is stored and published. */
+/**
+ * Milliseconds between two publications of one push: each one holds all of its deploys, so that publishing every
+ * change of every deploy would cost the square of their number.
+ */
+const publishGapMs = 50;
+
+/** Keeps one push's records and its log: every change is stored; changes that follow closely are published together. */
 export interface PushJournal {
   readonly pushId: string;
   readonly resumed: boolean;
@@ -116,21 +122,38 @@ export function createPushJournal(delivery: Delivery, deps: JournalDeps): PushJo
 
   const whole = (): PushRecord => ({ ...push, deploys: [...records.values()] });
 
+  let gap: NodeJS.Timeout | undefined;
+  let isUnpublished = false;
+
   function publish(): void {
+    isUnpublished = false;
+    clearTimeout(gap);
+    gap = setTimeout(endGap, publishGapMs).unref();
     events.publish({ type: 'push.changed', ownerId: push.ownerId, owner: push.owner, push: whole() });
+  }
+
+  function endGap(): void {
+    gap = undefined;
+    if (isUnpublished) publish();
+  }
+
+  function publishSoon(): void {
+    if (gap === undefined) publish();
+    else isUnpublished = true;
   }
 
   function changePush(patch: Partial<Pick<PushRecord, 'state' | 'note'>>): void {
     push = { ...push, ...patch, updatedAt: now() };
     const { deploys: _, ...row } = whole();
     store.putPush(row);
-    publish();
+    if (push.state === 'done') publish();
+    else publishSoon();
   }
 
   function put(record: DeployRecord): DeployRecord {
     records.set(record.id, record);
     store.putDeploy(record);
-    publish();
+    publishSoon();
     return record;
   }
 

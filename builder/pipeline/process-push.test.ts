@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { zeroSha } from '../../core/names.ts';
 import { createPlatform, stackFiles, summary } from './platform-in-memory.test.ts';
 
@@ -42,7 +43,7 @@ describe('a push', () => {
     assert.deepEqual(readdirSync(join(platform.root, 'work', 'builder')), []);
   });
 
-  it('publishes every change and every line, in order', async () => {
+  it('publishes its changes and every line, in order', async () => {
     await using platform = await createPlatform();
     const push = await platform.deliver(
       platform.repo('alice', 'shop').commit(stackFiles({ hello: 'lines 3' })),
@@ -50,7 +51,14 @@ describe('a push', () => {
     const states = platform.seen.flatMap((event) =>
       event.type === 'push.changed' ? (event.push.deploys[0]?.state ?? []) : [],
     );
-    assert.deepEqual([...new Set(states)], ['queued', 'building', 'built', 'committed', 'applied', 'live']);
+    const order = ['queued', 'building', 'built', 'committed', 'applied', 'live'];
+    const seen = [...new Set(states)];
+    // Changes that follow closely are published together.
+    assert.deepEqual(
+      seen,
+      order.filter((state) => seen.some((each) => each === state)),
+    );
+    assert.equal(seen.at(-1), 'live');
     const numbers = platform.seen.flatMap((event) => (event.type === 'log.line' ? event.line.n : []));
     assert.deepEqual(
       numbers,
@@ -141,18 +149,23 @@ describe('a push', () => {
 
   it('waits for a GitOps repository that is away, visibly', async () => {
     await using platform = await createPlatform();
-    platform.writer.away = 3;
-    const push = await platform.deliver(platform.repo('alice', 'shop').commit(stackFiles({ hello: 'one' })));
+    platform.writer.away = Number.POSITIVE_INFINITY;
+    const isSeen = () =>
+      platform.seen.some(
+        (event) =>
+          event.type === 'push.changed' && event.push.deploys[0]?.cause?.code === 'remote_unavailable',
+      );
+    const { id } = await platform.send(platform.repo('alice', 'shop').commit(stackFiles({ hello: 'one' })));
+    while (!isSeen()) await wait(5);
+    platform.writer.away = 0;
+    await platform.builder().drain();
+    const push = platform.builder().push(id)!;
     assert.deepEqual(summary(push), { hello: 'live' });
     assert.equal(push.deploys[0]?.cause, null);
     const waited = (await platform.logOf(push.id)).filter((line) =>
       line.startsWith('waiting: the GitOps repository'),
     );
-    assert.equal(waited.length, 3);
-    const causes = platform.seen.flatMap((event) =>
-      event.type === 'push.changed' ? (event.push.deploys[0]?.cause?.code ?? []) : [],
-    );
-    assert.ok(causes.includes('remote_unavailable'));
+    assert.ok(waited.length >= 1);
   });
 
   it('whose function name belongs to another repository is refused', async () => {

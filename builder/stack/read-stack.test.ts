@@ -35,6 +35,16 @@ describe('reading a stack file', () => {
     return `${error.code} ${describeError(error)}`;
   }
 
+  it('takes 100 functions and refuses more, at the place of the first one too many', async () => {
+    const rows = (count: number) =>
+      [...Array(count).keys()].map((n) => `  f${n}: {lang: node, handler: ./f}\n`).join('');
+    assert.equal((await read(`${provider}functions:\n${rows(100)}`)).functions.length, 100);
+    assert.equal(
+      await failure(`${provider}functions:\n${rows(3000)}`),
+      'stack_invalid stack.yml:103:3: there are 3000 functions; a stack file may have 100 (divide them among several repositories)',
+    );
+  });
+
   it('reads every field', async () => {
     const stack = await read(
       `version: 1.0

@@ -83,6 +83,8 @@ async function readParsed(
   return stack;
 }
 
+/** Each function is a record, a build and a commit of its own. */
+const maxFunctions = 100;
 const topLevel = new Set(['version', 'provider', 'functions', 'configuration']);
 
 async function readFunctions(
@@ -94,6 +96,12 @@ async function readFunctions(
   const hint = 'write each function\'s name below "functions:", indented';
   const entries = readEntries(source, functions.value, 'functions', hint) ?? [];
   if (entries.length === 0) source.findings.warn(functions.place, 'there are no functions in it');
+  const beyond = entries[maxFunctions];
+  if (beyond) {
+    const message = `there are ${entries.length} functions; a stack file may have ${maxFunctions}`;
+    source.findings.problem(beyond.place, message, 'divide them among several repositories');
+    return;
+  }
   for (const entry of entries) {
     const read = await readFunction(context, entry);
     if ('fn' in read) stack.functions.push(read.fn);
