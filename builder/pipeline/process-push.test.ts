@@ -1,10 +1,26 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { zeroSha } from '../../core/names.ts';
-import { createPlatform, stackFiles, summary } from './platform-in-memory.test.ts';
+import { createPlatform, git, stackFiles, summary } from './platform-in-memory.test.ts';
+
+/** Nine levels of ten entries each, in ten objects. */
+function commitTreeBomb(dir: string, leaf: string, parent: string): string {
+  const run = (args: string[], input: string) =>
+    execFileSync('git', args, { cwd: dir, input, encoding: 'utf8' }).trim();
+  const empty = leaf.endsWith('blob') ? ['hash-object', '-w', '--stdin'] : ['mktree'];
+  let entry = `${leaf} ${run(empty, '')}`;
+  for (let level = 0; level < 9; level += 1) {
+    const rows = [...Array(10).keys()].map((n) => `${entry}\t${n}\n`);
+    entry = `040000 tree ${run(['mktree'], rows.join(''))}`;
+  }
+  const commit = git(dir, 'commit-tree', '-p', parent, '-m', 'Grow', entry.split(' ')[2]!);
+  git(dir, 'update-ref', 'refs/heads/main', commit);
+  return commit;
+}
 
 describe('a push', () => {
   it('becomes one commit per function and is followed until it is live', async () => {
@@ -285,6 +301,19 @@ describe('a push with a bad source', () => {
     const files = { ...stackFiles({ hello: 'one' }), 'zeros.txt': '0'.repeat(5_000_000) };
     const push = await platform.deliver(platform.repo('alice', 'shop').commit(files));
     assert.deepEqual([push.deploys[0]?.stage, push.deploys[0]?.cause?.code], ['clone', 'context_too_large']);
+  });
+
+  it('that unfolds to a billion files, or folders, fails before they are unfolded', async () => {
+    for (const leaf of ['100644 blob', '040000 tree']) {
+      await using platform = await createPlatform();
+      const repo = platform.repo('alice', 'shop');
+      const { after } = repo.commit(stackFiles({ hello: 'one' }));
+      const bomb = commitTreeBomb(repo.dir, leaf, after);
+      const push = await platform.deliver(repo.event(after, bomb));
+      const [deploy] = push.deploys;
+      assert.deepEqual([deploy?.stage, deploy?.cause?.code], ['clone', 'context_too_large']);
+      assert.equal(deploy?.cause?.message, 'the repository has more than 100000 files and folders');
+    }
   });
 
   it('runs no hook, filter or submodule of the repository', async () => {

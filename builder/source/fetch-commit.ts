@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TowlineError } from '../../core/errors.ts';
-import { git } from '../../runtime/git.ts';
+import { type GitCall, git } from '../../runtime/git.ts';
 import { type SourceGit, sourceGitCall } from './source-git.ts';
 
 export interface FetchRequest {
@@ -22,7 +22,11 @@ export interface FetchedCommit {
   subject: string;
 }
 
+type GitWatch = Pick<GitCall, 'signal' | 'onOutput'>;
+
 const packCheckMs = 250;
+/** Files and folders; a pack of some kilobytes can hold a tree that unfolds to billions of them. */
+const maxEntries = 100_000;
 const maxSubject = 500;
 
 function tooLarge(maxBytes: number): TowlineError {
@@ -33,6 +37,35 @@ function tooLarge(maxBytes: number): TowlineError {
       hint: 'keep large files elsewhere',
     },
   );
+}
+
+function tooManyEntries(): TowlineError {
+  return new TowlineError(
+    'context_too_large',
+    `the repository has more than ${maxEntries} files and folders`,
+    { hint: 'commit only sources; have what they need installed by the build' },
+  );
+}
+
+/** Adds up the sizes that `git ls-tree` prints, one a line, as they come; its signal aborts beyond a limit. */
+function watchTree(maxBytes: number): { signal: AbortSignal; write: (chunk: Buffer) => void } {
+  const controller = new AbortController();
+  let entries = 0;
+  let bytes = 0;
+  let rest = '';
+  return {
+    signal: controller.signal,
+    write(chunk) {
+      if (controller.signal.aborted) return;
+      const lines = (rest + chunk.toString('latin1')).split('\n');
+      rest = lines.pop() ?? '';
+      entries += lines.length;
+      // Folders have no size.
+      for (const line of lines) bytes += Number(line) || 0;
+      if (entries > maxEntries) controller.abort(tooManyEntries());
+      else if (bytes > maxBytes) controller.abort(tooLarge(maxBytes));
+    },
+  };
 }
 
 async function packBytes(gitDir: string): Promise<number> {
@@ -75,13 +108,14 @@ export async function fetchCommit(request: FetchRequest): Promise<FetchedCommit>
   await mkdir(sourceDir, { recursive: true });
   const deadline = Date.now() + request.timeoutMs;
 
-  async function run(args: readonly string[], stop: AbortSignal = signal) {
+  async function run(args: readonly string[], more: GitWatch = {}) {
     const call = sourceGitCall(source, ['--git-dir', gitDir, '--work-tree', sourceDir, ...args]);
-    return git({ ...call, cwd: sourceDir, signal: stop, timeoutMs: Math.max(1, deadline - Date.now()) });
+    const timeoutMs = Math.max(1, deadline - Date.now());
+    return git({ ...call, cwd: sourceDir, signal, timeoutMs, ...more });
   }
 
-  async function must(args: readonly string[], stop?: AbortSignal): Promise<string> {
-    const result = await run(args, stop);
+  async function must(args: readonly string[], more?: GitWatch): Promise<string> {
+    const result = await run(args, more);
     if (result.exitCode === 0) return result.stdout.toString('utf8');
     const words = result.timedOut ? 'timed out' : result.stderr.trim();
     throw new TowlineError('remote_unavailable', `commit ${commit.slice(0, 7)} could not be fetched`, {
@@ -95,17 +129,23 @@ export async function fetchCommit(request: FetchRequest): Promise<FetchedCommit>
     const stop = AbortSignal.any([signal, pack.signal]);
     const fetchArgs = ['fetch', '--quiet', '--no-tags', '--no-recurse-submodules', '--no-write-fetch-head'];
     const url = source.location.url;
-    const one = await run([...fetchArgs, '--depth=1', '--', url, commit], stop);
+    const one = await run([...fetchArgs, '--depth=1', '--', url, commit], { signal: stop });
     // Some servers give whole refs only.
-    if (one.exitCode !== 0) await must([...fetchArgs, '--', url, request.ref], stop);
+    if (one.exitCode !== 0) await must([...fetchArgs, '--', url, request.ref], { signal: stop });
   }
   if ((await packBytes(gitDir)) > maxBytes) throw tooLarge(maxBytes);
-  const [sizes, subject] = await Promise.all([
-    must(['ls-tree', '-r', '--format=%(objectsize)', commit]),
+  const tree = watchTree(maxBytes);
+  const listing = {
+    signal: AbortSignal.any([signal, tree.signal]),
+    onOutput: (chunk: Buffer, stream: string) => {
+      if (stream === 'stdout') tree.write(chunk);
+    },
+  };
+  const [, subject] = await Promise.all([
+    must(['ls-tree', '-r', '-t', '--format=%(objectsize)', commit], listing),
     must(['log', '-1', '--format=%s', commit, '--']),
   ]);
-  const total = sizes.split('\n').reduce((sum, size) => sum + (Number(size) || 0), 0);
-  if (total > maxBytes) throw tooLarge(maxBytes);
+  tree.signal.throwIfAborted();
   await must(['checkout', '--quiet', '--force', '--detach', commit]);
   const head = await readFile(join(gitDir, 'HEAD'), 'utf8');
   if (head.trim() !== commit) {
