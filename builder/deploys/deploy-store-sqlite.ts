@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { DeployRecord, PushRecord } from '../../core/deploy.ts';
+import type { DeployRecord, DeployState, PushRecord } from '../../core/deploy.ts';
 import type { DeployStore } from './deploy-store.ts';
 
 const schema = `
@@ -28,6 +28,9 @@ const schema = `
 
 const maxPushes = 500;
 const defaultPushes = 50;
+
+/** Ends that leave nothing behind: without the newest push naming the function, they are no longer of interest. */
+const dropped: ReadonlySet<DeployState> = new Set(['failed', 'held', 'superseded']);
 
 /** Records are written by this adapter alone and read back as they were. */
 function parse<T>(row: Record<string, unknown>): T {
@@ -61,8 +64,17 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
        (SELECT MAX(seq) FROM deploys WHERE owner = ? AND function_name IS NOT NULL GROUP BY function_name)
      ORDER BY function_name`,
   );
-  const latestOfFunction = database.prepare(
-    'SELECT record FROM deploys WHERE owner = ? AND function_name = ? ORDER BY seq DESC LIMIT 1',
+  const ofFunction = database.prepare(
+    'SELECT record FROM deploys WHERE owner = ? AND function_name = ? ORDER BY seq DESC',
+  );
+  // A push that named no function at all had a stack that could not be read, or was not deployed: it drops nothing.
+  const newerWithout = database.prepare(
+    `SELECT 1 FROM pushes newer JOIN pushes mine ON mine.id = ?1
+     WHERE newer.owner_id = mine.owner_id AND newer.repo = mine.repo AND newer.seq > mine.seq
+       AND (json_extract(newer.record, '$.ref') = ''
+         OR EXISTS (SELECT 1 FROM deploys WHERE push_id = newer.id AND function_name IS NOT NULL)
+           AND NOT EXISTS (SELECT 1 FROM deploys WHERE push_id = newer.id AND function_name = ?2))
+     LIMIT 1`,
   );
   const old = database.prepare(
     `SELECT id FROM pushes WHERE state = 'done' AND owner_id = ?1 AND repo = ?2 AND seq <=
@@ -74,6 +86,26 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
   function withDeploys(row: Record<string, unknown>): PushRecord {
     const push = parse<Omit<PushRecord, 'deploys'>>(row);
     return { ...push, deploys: deploysOfPush.all(push.id).map(parse<DeployRecord>) };
+  }
+
+  /** Whether it did not become a version, and a newer push or the repository's deletion has left its function out. */
+  function isDropped({ pushId, functionName, state }: DeployRecord): boolean {
+    if (!dropped.has(state)) return false;
+    return newerWithout.get(pushId, functionName) !== undefined;
+  }
+
+  function latestDeploy(owner: string, functionName: string): DeployRecord | undefined {
+    for (const row of ofFunction.iterate(owner, functionName)) {
+      const record = parse<DeployRecord>(row);
+      if (!isDropped(record)) return record;
+    }
+    return undefined;
+  }
+
+  function keptOf(latest: DeployRecord): DeployRecord[] {
+    if (!isDropped(latest) || latest.functionName === null) return [latest];
+    const kept = latestDeploy(latest.owner, latest.functionName);
+    return kept ? [kept] : [];
   }
 
   return {
@@ -94,11 +126,10 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
       return row && parse<DeployRecord>(row);
     },
     latestDeploys: (owner) =>
-      (owner === undefined ? latestOfAll.all() : latestOfOwner.all(owner)).map(parse<DeployRecord>),
-    latestDeploy(owner, functionName) {
-      const row = latestOfFunction.get(owner, functionName);
-      return row && parse<DeployRecord>(row);
-    },
+      (owner === undefined ? latestOfAll.all() : latestOfOwner.all(owner))
+        .map(parse<DeployRecord>)
+        .flatMap(keptOf),
+    latestDeploy,
     prune({ ownerId, repo }, keep) {
       const ids = old.all(ownerId, repo, keep).map((row) => String(row['id']));
       for (const id of ids) {

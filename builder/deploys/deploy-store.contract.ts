@@ -126,6 +126,50 @@ export function describeDeployStore(
     );
 
     it(
+      'drops a failed function with the first newer push whose readable stack does not name it',
+      withStore((store) => {
+        const latest = () => store.latestDeploys('alice').map(({ id }) => id);
+        store.putPush(push('1'));
+        store.putDeploy(deploy('bad', '1', { functionName: '..', state: 'failed' }));
+        store.putDeploy(deploy('ran', '1', { functionName: 'ran' }));
+        store.putPush(push('skipped', { note: 'a tag' }));
+        store.putPush(push('unreadable'));
+        store.putDeploy(deploy('none', 'unreadable', { functionName: null, state: 'failed' }));
+        store.putPush(push('elsewhere', { repo: 'blog' }));
+        store.putDeploy(deploy('b', 'elsewhere', { repo: 'blog', functionName: 'b' }));
+        assert.deepEqual(latest(), ['bad', 'b', 'ran']);
+        assert.equal(store.latestDeploy('alice', '..')?.id, 'bad');
+
+        store.putPush(push('readable', { state: 'running' }));
+        store.putDeploy(deploy('h', 'readable', { state: 'queued' }));
+        assert.deepEqual(latest(), ['b', 'h', 'ran']);
+        assert.equal(store.latestDeploy('alice', '..'), undefined);
+        assert.equal(store.deploy('bad')?.state, 'failed');
+      }),
+    );
+
+    it(
+      'drops all failed functions of a deleted repository, and shows what was there before a dropped one',
+      withStore((store) => {
+        store.putPush(push('1', { repo: 'blog' }));
+        store.putDeploy(deploy('owned', '1', { repo: 'blog' }));
+        store.putPush(push('2'));
+        store.putDeploy(deploy('taken', '2', { state: 'failed' }));
+        store.putDeploy(deploy('first', '2', { functionName: 'first', state: 'failed' }));
+        assert.equal(store.latestDeploy('alice', 'hello')?.id, 'taken');
+
+        store.putPush(push('deletion', { ref: '', after: zeroSha }));
+
+        assert.deepEqual(
+          store.latestDeploys().map(({ id }) => id),
+          ['owned'],
+        );
+        assert.equal(store.latestDeploy('alice', 'hello')?.id, 'owned');
+        assert.equal(store.latestDeploy('alice', 'first'), undefined);
+      }),
+    );
+
+    it(
       'forgets old finished pushes of one repository with their deploys',
       withStore((store) => {
         store.putPush(push('open', { state: 'running' }));

@@ -15,8 +15,12 @@ export interface DeployStore {
   /** Newest first; at most 500. */
   pushes(query: PushQuery): PushRecord[];
   deploy(id: string): DeployRecord | undefined;
-  /** The newest record of each function of an owner, or of all owners. */
+  /**
+   * The newest record of each function of an owner, or of all owners. A deploy that failed doesn't count once a newer
+   * push of its repository had a readable stack without the function, or the repository was deleted.
+   */
   latestDeploys(owner?: string): DeployRecord[];
+  /** The same for one function. */
   latestDeploy(owner: string, functionName: string): DeployRecord | undefined;
   /** Forgets all but the newest `keep` finished pushes of a repository and returns the ids of those forgotten. */
   prune(repository: { ownerId: string; repo: string }, keep: number): string[];
