@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
@@ -183,6 +184,21 @@ describe('fork-per-request watchdog', () => {
     for await (const chunk of response) text += String(chunk);
     assert.equal(text, 'still served');
     assert.equal(await instance.ended, 'was stopped');
+  });
+
+  it('ends although a program that left the process group holds the answer open', async () => {
+    const script = `require('node:child_process').spawn('sleep', ['1000'], { detached: true, stdio: 'inherit' }).unref(); process.exit(0);`;
+    const instance = await serve('streaming', node(script), { WHO: 'pipe-holder', max_inflight: '1' });
+    const response = await fetch(instance.origin);
+    const programs = async () => {
+      const pids = await processesWith('WHO=pipe-holder');
+      return Promise.all(pids.map((pid) => readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'ended')));
+    };
+    await until(async () => (await programs()).join() === 'sleep\n');
+    instance.kill();
+    assert.equal(await instance.ended, 'was stopped');
+    await response.text().catch(() => 'cut off');
+    for (const pid of await processesWith('WHO=pipe-holder')) process.kill(pid, 'SIGKILL');
   });
 
   it('does not wait for what a process left running', async () => {

@@ -38,8 +38,16 @@ export function forkForRequest(
     detached: true,
   });
   let isGone = false;
+  let isKilled = false;
+  // A program that left the process group may hold the pipes open for ever.
+  const closePipes = () => {
+    child.stdout.destroy();
+    child.stderr.destroy();
+  };
   const kill = () => {
-    if (!isGone) killGroup(child.pid, 'SIGKILL');
+    isKilled = true;
+    if (isGone) closePipes();
+    else killGroup(child.pid, 'SIGKILL');
   };
   child.stderr.on('data', options.onErrorOutput);
   // A process may end without reading all of its input; how it ended is the answer.
@@ -65,6 +73,7 @@ export function forkForRequest(
       // What it left running would hold the answer open.
       killGroup(child.pid, 'SIGKILL');
       isGone = true;
+      if (isKilled) closePipes();
     });
     child.once('close', (code) => {
       answer.finish(code ?? undefined);

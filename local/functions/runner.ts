@@ -72,6 +72,7 @@ export function startRunner(
       });
     }
     await loop;
+    await deps.starter.cleared();
   }
 
   async function runOnce(): Promise<void> {

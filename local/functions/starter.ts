@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { TowlineError } from '../../core/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
 import { type Artifact, openArtifact } from './artifact-store.ts';
 import type { SupervisorConfig } from './config.ts';
 import type { DesiredFunction } from './desired-function.ts';
@@ -11,17 +13,21 @@ import type { Instance } from './instance.ts';
 import { markerVariable } from './orphans.ts';
 import { createPortPool } from './port-pool.ts';
 import { startProcessInstance } from './process-instance.ts';
+import { createRemains, instanceVariable } from './remains.ts';
 import { createStartGate } from './start-gate.ts';
 
 /** Brings up one instance of a version. */
 export interface Starter {
   /** Resolves with a healthy instance. Throws `unhealthy` or `image_gone` with the cause; leaves nothing behind then. */
   start(version: DesiredFunction, onOutput: (chunk: Buffer) => void, signal: AbortSignal): Promise<Instance>;
+  /** Resolves once nothing is left of the instances that have ended by now, nor of what they started. */
+  cleared(): Promise<void>;
 }
 
 export interface StarterDeps {
   marker: string;
   homesDir: string;
+  logger: Logger;
   random: () => number;
 }
 
@@ -34,9 +40,23 @@ export function createStarter(config: SupervisorConfig, deps: StarterDeps): Star
   const ports = createPortPool(config.portRange, deps.random);
   const gate = createStartGate(config.maxConcurrentStarts, gateHoldMs);
 
+  const remains = createRemains();
+  const clearing = new Set<Promise<void>>();
+
+  /** Never rejects: what cannot be cleared away here is when the platform stops, or starts the next time. */
+  function clear(instanceId: string, home: string): void {
+    const cleared = remains
+      .end(instanceId)
+      .then(() => rm(home, { recursive: true, force: true, maxRetries: 2 }))
+      .catch((error: unknown) => deps.logger.warn({ err: error, home }, 'an instance left something behind'))
+      .finally(() => clearing.delete(cleared));
+    clearing.add(cleared);
+  }
+
   async function launch(artifact: Artifact, version: DesiredFunction, onOutput: (chunk: Buffer) => void) {
     const port = await ports.lease();
     const home = await mkdtemp(path.join(deps.homesDir, 'home-'));
+    const instanceId = randomBytes(16).toString('hex');
     const environment = {
       PATH: config.path,
       HOME: home,
@@ -46,20 +66,22 @@ export function createStarter(config: SupervisorConfig, deps: StarterDeps): Star
       PORT: String(port),
       http_port: String(port),
       [markerVariable]: deps.marker,
+      [instanceVariable]: instanceId,
     };
-    const cleanUp = async () => {
+    // Looking for what it left running must not delay that its end is known.
+    const cleanUp = () => {
       ports.release(port);
-      await rm(home, { recursive: true, force: true, maxRetries: 2 });
+      clear(instanceId, home);
     };
     try {
       const instance = startInstance({ artifact, port, environment, onOutput, limits: config });
-      const ended = instance.ended.then(async (how) => {
-        await cleanUp();
+      const ended = instance.ended.then((how) => {
+        cleanUp();
         return how;
       });
       return { ...instance, ended };
     } catch (error) {
-      await cleanUp();
+      cleanUp();
       throw unhealthy(`could not be started: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
@@ -92,6 +114,9 @@ export function createStarter(config: SupervisorConfig, deps: StarterDeps): Star
       } finally {
         release();
       }
+    },
+    async cleared() {
+      await Promise.all(clearing);
     },
   };
 }

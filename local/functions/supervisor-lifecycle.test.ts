@@ -137,6 +137,54 @@ describe('local function supervisor over time', () => {
     assert.deepEqual(await readdir(path.join(shop.stateDir, '.supervisor', 'homes')), []);
   });
 
+  const escaping = `require('node:child_process').spawn('sleep', ['600'], { detached: true, stdio: 'ignore' }).unref();`;
+
+  it('ends what a replaced or removed version has started outside of its process group', async () => {
+    const shop = await workshop();
+    const supervisor = await supervise(shop);
+    const first = await shop.build(nodeServer('one', escaping));
+    supervisor.apply(desire(first, { environment: { WHO: 'escaped-1' } }));
+    await ready(supervisor);
+    assert.equal((await processesWith('WHO=escaped-1')).length, 2);
+    supervisor.apply(desire(first, { environment: { WHO: 'escaped-2' } }));
+    await ready(supervisor);
+    await supervisor.settled('alice', 'hello');
+    assert.deepEqual(await processesWith('WHO=escaped-1'), []);
+    assert.equal((await processesWith('WHO=escaped-2')).length, 2);
+    supervisor.remove('alice', 'hello');
+    await until(supervisor, (entry) => entry === undefined);
+    assert.deepEqual(await processesWith('WHO=escaped-2'), []);
+  });
+
+  it('ends on disposal what functions have started outside of their process groups, in any stage', async () => {
+    const shop = await workshop();
+    const supervisor = await supervise(shop, { closingTimeoutMs: 50 });
+    const environment = { WHO: 'escaped-3' };
+    supervisor.apply(desire(await shop.build(nodeServer('x', escaping)), { environment }));
+    const never = await shop.build({ 'index.js': `${escaping} setInterval(() => {}, 1000);` });
+    supervisor.apply(desire(never, { functionName: 'never', environment }));
+    await ready(supervisor);
+    while ((await processesWith('WHO=escaped-3')).length < 4);
+    await supervisor[Symbol.asyncDispose]();
+    assert.deepEqual(await processesWith('WHO=escaped-3'), []);
+    assert.deepEqual(await readdir(path.join(shop.stateDir, '.supervisor', 'homes')), []);
+  });
+
+  it('wakes nothing once it is disposed', async () => {
+    const shop = await workshop();
+    const supervisor = await supervise(shop, { idleAfterMs: 20 });
+    supervisor.apply(desire(await shop.build(nodeServer('x')), { environment: { WHO: 'late' } }));
+    await until(supervisor, (entry) => entry?.status === 'Asleep');
+    await supervisor[Symbol.asyncDispose]();
+    await assert.rejects(supervisor.wake('alice', 'hello', AbortSignal.timeout(10_000)));
+    // By the time that another function has come up, this one would have.
+    const other = await workshop();
+    const others = await supervise(other);
+    others.apply(desire(await other.build(nodeServer('y'))));
+    await ready(others);
+    assert.deepEqual(await processesWith('WHO=late'), []);
+  });
+
   it('ends what a killed platform left running, and nothing else', async () => {
     const shop = await workshop();
     const digest = await shop.build(nodeServer('x'));

@@ -42,13 +42,13 @@ describe('local function supervisor', () => {
       }),
     );
     await ready(supervisor);
-    const { HOME, TMPDIR, TOWLINE_SUPERVISOR, PATH, PORT, http_port, ...rest } = JSON.parse(
+    const { HOME, TMPDIR, TOWLINE_SUPERVISOR, TOWLINE_INSTANCE, PATH, PORT, http_port, ...rest } = JSON.parse(
       (await ask(supervisor)).text,
     );
     assert.deepEqual(rest, { A: 'template', B: 'own' });
     assert.equal(PORT, new URL(originOf(supervisor)).port);
     assert.equal(http_port, PORT);
-    assert.ok(PATH && TOWLINE_SUPERVISOR);
+    assert.ok(PATH && TOWLINE_SUPERVISOR && TOWLINE_INSTANCE);
     assert.ok(HOME.startsWith(shop.stateDir) && TMPDIR === HOME);
   });
 

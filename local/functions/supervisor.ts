@@ -62,7 +62,12 @@ export async function createSupervisor(
   const state = await openStateFolder(config.stateDir, logger);
   const orphans = await endOrphans(state.marker);
   if (orphans > 0) logger.warn({ processes: orphans }, 'ended processes that an earlier run left behind');
-  const starter = createStarter(config, { marker: state.marker, homesDir: state.homesDir, random });
+  const starter = createStarter(config, {
+    marker: state.marker,
+    homesDir: state.homesDir,
+    logger,
+    random,
+  });
   const closing = new AbortController();
 
   const functions = new Map<string, ManagedFunction>();
@@ -172,6 +177,9 @@ export async function createSupervisor(
     closing.abort(new TowlineError('unavailable', 'the platform is stopping'));
     changes.notify();
     await Promise.all([...functions.values()].map((managed) => managed.stop()));
+    await starter.cleared();
+    // Also what a function started so that it left its process group, whenever that was.
+    await endOrphans(state.marker);
     await Promise.all([...logs.values()].map((log) => log.written()));
     await state.close();
   }
@@ -189,7 +197,7 @@ export async function createSupervisor(
       return () => listeners.delete(listener);
     },
     async wake(owner, functionName, signal) {
-      functions.get(keyOf(owner, functionName))?.wake();
+      if (!closing.signal.aborted) functions.get(keyOf(owner, functionName))?.wake();
       return changes.until(
         () => awake(entries.get(keyOf(owner, functionName)), functionName),
         signal,
