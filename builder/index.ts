@@ -9,6 +9,7 @@ import type { EventBus } from '../core/events.ts';
 import type { ManifestWriter } from '../core/manifest-writer.ts';
 import type { Reconciler } from '../core/reconciler.ts';
 import type { SourceEvent } from '../core/source-event.ts';
+import { backoffMs } from '../runtime/backoff.ts';
 import { delay } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { BuilderConfig } from './config.ts';
@@ -24,6 +25,7 @@ import { createFileLogStore } from './logs/build-log-store-files.ts';
 import type { PipelineContext } from './pipeline/pipeline-context.ts';
 import { processPush } from './pipeline/process-push.ts';
 import { createFairSlots } from './queue/fair-slots.ts';
+import { createPersistentQueue } from './queue/persistent-queue.ts';
 import { createPushQueue } from './queue/push-queue.ts';
 import type { SourceAccess } from './source/source-access.ts';
 import type { TemplateCatalog } from './templates/template.ts';
@@ -62,6 +64,7 @@ export interface Builder extends BuildService, PendingDeploys, AsyncDisposable {
   drain(): Promise<void>;
 }
 
+const defaultQueueRetry = { firstMs: 250, maxMs: 30_000 };
 const defaultKeepPushes = 500;
 const defaultWebhookGraceMs = 3000;
 /** Deliveries are kept longer than pushes, to know a redelivery by. */
@@ -84,7 +87,9 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
 
   const durable = openDatabase(config.databasePath, 'FULL');
   const quick = openDatabase(config.databasePath, 'NORMAL');
-  const deliveries = createSqliteDeliveryLog(durable);
+  const deliveries = createSqliteDeliveryLog(durable, (deliveryId, error) =>
+    logger.error({ err: error, deliveryId }, 'a delivery cannot be read and is left out'),
+  );
   const store = createSqliteDeployStore(quick);
   const logs = createFileLogStore({
     dir: config.logsDir,
@@ -143,14 +148,21 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       total: maxConcurrentBuilds * workspacesPerBuild,
       perOwner: maxConcurrentBuilds,
     }),
-    builds: createFairSlots({ total: maxConcurrentBuilds, perOwner: maxConcurrentBuilds }),
+    builds: createFairSlots({
+      total: maxConcurrentBuilds,
+      // One place is always left for others, however long an owner's builds take.
+      perOwner: Math.max(1, maxConcurrentBuilds - 1),
+    }),
     stopped,
     onStale: (delivery, head) =>
       inBackground('the head of a branch could not be queued', recoverHead(delivery, head)),
   };
 
-  const queue = createPushQueue({
-    openJournal: (delivery) => createPushJournal(delivery, { store, logs, events, now }),
+  const onListenerFault = (error: unknown) =>
+    logger.error({ err: error }, 'a change of a push could not be published');
+  const pushQueue = createPushQueue({
+    openJournal: (delivery) =>
+      createPushJournal(delivery, { store, logs, events, now, onError: onListenerFault }),
     process: (task) => processPush(task, context),
     onDone(delivery) {
       deliveries.done(delivery.event.id);
@@ -159,6 +171,16 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     onFault: (delivery, error) =>
       logger.error({ err: error, deliveryId: delivery.event.id }, 'a push could not be processed'),
     stopped,
+  });
+  const queue = createPersistentQueue({
+    add: pushQueue.add,
+    wait: (tries) => delay(backoffMs(tries, config.retry ?? defaultQueueRetry), stopped),
+    background: (work) => inBackground('an accepted push could not be queued', work),
+    onFault: ({ event }, error, isGivenUp) =>
+      logger.error(
+        { err: error, deliveryId: event.id },
+        `an accepted push could not be queued; it waits ${isGivenUp ? 'until the next start' : 'and is tried again'}`,
+      ),
   });
 
   function accept(event: SourceEvent, origin: DeliveryOrigin): AppendResult {
@@ -171,7 +193,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
 
   async function idle(): Promise<void> {
     for (;;) {
-      await queue.idle();
+      await pushQueue.idle();
       if (background.size === 0) return;
       await Promise.all(background);
     }

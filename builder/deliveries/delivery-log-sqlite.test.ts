@@ -1,6 +1,10 @@
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { it } from 'node:test';
+import { zeroSha } from '../../core/names.ts';
+import type { PushEvent } from '../../core/source-event.ts';
 import { describeDeliveryLog } from './delivery-log.contract.ts';
 import { createSqliteDeliveryLog } from './delivery-log-sqlite.ts';
 import { openDatabase } from './open-database.ts';
@@ -9,15 +13,49 @@ describeDeliveryLog('sqlite', () => {
   const dir = mkdtempSync(join(tmpdir(), 'towline-deliveries-'));
   const databases = [openDatabase(join(dir, 'a.db'), 'FULL')];
   return {
-    log: createSqliteDeliveryLog(databases[0]!),
+    log: createSqliteDeliveryLog(databases[0]!, assert.fail),
     reopen: () => {
       const database = openDatabase(join(dir, 'a.db'), 'FULL');
       databases.push(database);
-      return createSqliteDeliveryLog(database);
+      return createSqliteDeliveryLog(database, assert.fail);
     },
     dispose: () => {
       for (const database of databases) database.close();
       rmSync(dir, { recursive: true });
     },
   };
+});
+
+it('leaves out and tells of a delivery that it cannot read, and gives the others', () => {
+  const database = openDatabase(':memory:', 'FULL');
+  const unreadable: string[] = [];
+  const log = createSqliteDeliveryLog(database, (id) => void unreadable.push(id));
+  const event = (id: string): PushEvent => ({
+    type: 'push',
+    id,
+    scm: 'git',
+    repository: {
+      id,
+      name: 'shop',
+      owner: 'alice',
+      ownerId: 'o1',
+      cloneUrl: 'http://localhost/alice/shop.git',
+      defaultBranch: 'main',
+      private: false,
+    },
+    actor: { name: 'Alice', email: 'a@example.org', login: 'alice' },
+    ref: 'refs/heads/main',
+    before: zeroSha,
+    after: 'a'.repeat(40),
+  });
+  for (const id of ['1', '2', '3', '4']) log.append({ event: event(id), origin: 'hook', receivedAt: 1 });
+  database.exec(`UPDATE deliveries SET event = '{"type":"other"}' WHERE id = '2'`);
+  database.exec(`UPDATE deliveries SET event = '{' WHERE id = '3'`);
+  assert.deepEqual(
+    log.pending().map((delivery) => delivery.event.id),
+    ['1', '4'],
+  );
+  assert.deepEqual(unreadable, ['2', '3']);
+  assert.equal(log.find('2'), undefined);
+  database.close();
 });

@@ -40,9 +40,24 @@ function toDelivery(row: Row): Delivery {
 /** What a repository's deliveries are compared with starts afresh after its deletion, the only event without a ref. */
 const sinceDeletion = `seq > (SELECT COALESCE(MAX(seq), 0) FROM deliveries WHERE repository = ?1 AND ref = '')`;
 
-/** The connection must be in WAL mode with `synchronous = FULL`: see `openDatabase`. */
-export function createSqliteDeliveryLog(database: DatabaseSync): DeliveryLog {
+/**
+ * The connection must be in WAL mode with `synchronous = FULL`: see `openDatabase`. An event that this version can't
+ * read, as after a downgrade, is told to `onUnreadable` and left out.
+ */
+export function createSqliteDeliveryLog(
+  database: DatabaseSync,
+  onUnreadable: (id: string, error: unknown) => void,
+): DeliveryLog {
   database.exec(schema);
+
+  function readable(row: Row | undefined): Delivery | undefined {
+    try {
+      return row && toDelivery(row);
+    } catch (error) {
+      onUnreadable(String(row?.['id']), error);
+      return undefined;
+    }
+  }
   const byId = database.prepare('SELECT * FROM deliveries WHERE id = ?');
   const byContent = database.prepare(
     `SELECT id, origin, done FROM deliveries WHERE repository = ?1 AND ref = ?2 AND before_commit = ?3
@@ -94,16 +109,14 @@ export function createSqliteDeliveryLog(database: DatabaseSync): DeliveryLog {
       );
       return { type: 'accepted', delivery: { ...entry, seq: Number(lastInsertRowid) } };
     },
-    pending: () => pending.all().map(toDelivery),
+    pending: () =>
+      pending
+        .all()
+        .map(readable)
+        .filter((delivery) => delivery !== undefined),
     done: (id) => void setDone.run(id),
-    find(id) {
-      const row = byId.get(id);
-      return row && toDelivery(row);
-    },
-    newest(repository, scm, ref) {
-      const row = newestOfRef.get(repositoryKey(scm, repository), ref);
-      return row && toDelivery(row);
-    },
+    find: (id) => readable(byId.get(id)),
+    newest: (repository, scm, ref) => readable(newestOfRef.get(repositoryKey(scm, repository), ref)),
     lastSeq: () => Number(last.get()?.['seq'] ?? 0),
     prune: (event, keep) => void prune.run(repositoryKey(event.scm, event.repository), keep),
   };

@@ -43,7 +43,8 @@ function setUp() {
     if (event.type === 'push.changed') published.push(event.push);
   });
   const store = createSqliteDeployStore(database);
-  const journal = createPushJournal(delivery, { store, logs, events, now: () => 1 });
+  const onError = (error: unknown) => assert.fail(String(error));
+  const journal = createPushJournal(delivery, { store, logs, events, now: () => 1, onError });
   return {
     journal,
     store,

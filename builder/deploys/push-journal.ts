@@ -20,6 +20,8 @@ export interface JournalDeps {
   events: EventBus;
   /** Milliseconds since the epoch. */
   now: () => number;
+  /** A listener failed at a publication that nobody waits for. */
+  onError: (error: unknown) => void;
 }
 
 export interface LineOptions {
@@ -134,7 +136,12 @@ export function createPushJournal(delivery: Delivery, deps: JournalDeps): PushJo
 
   function endGap(): void {
     gap = undefined;
-    if (isUnpublished) publish();
+    if (!isUnpublished) return;
+    try {
+      publish();
+    } catch (error) {
+      deps.onError(error);
+    }
   }
 
   function publishSoon(): void {

@@ -133,8 +133,8 @@ describe('a push', () => {
     assert.deepEqual([push.deploys[0]?.state, push.deploys[0]?.cause?.code], ['failed', 'timeout']);
   });
 
-  it('builds its functions in parallel, but only so many at once', async () => {
-    await using platform = await createPlatform();
+  it('builds its functions in parallel, but only so many at once, leaving a place to others', async () => {
+    await using platform = await createPlatform({ config: { maxConcurrentBuilds: 3 } });
     const names = [...Array(7)].map((_, index) => `fn${index}`);
     const gates = names.map((name) => platform.gate(`alice/shop/${name}`));
     const files = stackFiles(Object.fromEntries(names.map((name) => [name, name])));

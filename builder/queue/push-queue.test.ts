@@ -116,6 +116,22 @@ describe('the queue', () => {
     assert.equal(platform.writer.sourceOf('alice', 'hello'), first.after);
   });
 
+  it('builds for one owner while the builds of another never end', async () => {
+    await using platform = await createPlatform({ config: { maxConcurrentBuilds: 4 } });
+    const names = [...Array(6)].map((_, index) => `fn${index}`);
+    const gates = names.map((name) => platform.gate(`alice/shop/${name}`));
+    const files = stackFiles(Object.fromEntries(names.map((name) => [name, name])));
+    await platform.send(platform.repo('alice', 'shop').commit(files));
+    await Promise.all(gates.slice(0, 3).map((gate) => gate.entered));
+    const other = platform.repo('bob', 'shop').commit(stackFiles({ hello: 'one' }));
+    await platform.send(other);
+    // Ends with the push.
+    const log = await platform.logOf(other.id);
+    assert.ok(log.includes('hello is live: http://bob.localhost/hello'), log.join('\n'));
+    assert.deepEqual(platform.engine.started.filter((key) => key.startsWith('alice/')).length, 3);
+    for (const gate of gates) gate.open();
+  });
+
   it('gives each owner its turn, however much another one pushes', async () => {
     await using platform = await createPlatform({ config: { maxConcurrentBuilds: 1 } });
     const gate = platform.gate('alice/repo0/hello');
