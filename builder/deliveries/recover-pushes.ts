@@ -12,11 +12,13 @@ export interface MissedPush {
   scm: SourceEvent['scm'];
   ref: string;
   head: string;
+  /** Who pushed it, if that is known. */
+  actor?: SourceEvent['actor'] | undefined;
 }
 
 /** The event that the webhook would have brought; `undefined` if the ref's newest delivery already says so. */
 export function missedPush(log: DeliveryLog, missed: MissedPush): PushEvent | undefined {
-  const { repository, scm, ref, head } = missed;
+  const { repository, scm, ref, head, actor = platform } = missed;
   const newest = log.newest(repository, scm, ref)?.event;
   const before = newest?.type === 'push' ? newest.after : zeroSha;
   if (before === head) return undefined;
@@ -25,7 +27,7 @@ export function missedPush(log: DeliveryLog, missed: MissedPush): PushEvent | un
     id: `recovered-${randomUUID()}`,
     scm,
     repository,
-    actor: platform,
+    actor,
     ref,
     before,
     after: head,
@@ -38,9 +40,9 @@ export async function recoverPushes(
   sourceAccess: SourceAccess,
   options: { startedAfter: number; emit: (event: PushEvent) => void; signal: AbortSignal },
 ): Promise<void> {
-  for await (const { repository, branch, head } of sourceAccess.heads()) {
+  for await (const { repository, branch, head, actor } of sourceAccess.heads()) {
     options.signal.throwIfAborted();
-    const missed = { repository, scm: 'git', ref: `refs/heads/${branch}`, head } as const;
+    const missed = { repository, scm: 'git', ref: `refs/heads/${branch}`, head, actor } as const;
     const newest = log.newest(repository, missed.scm, missed.ref);
     if (newest && newest.seq > options.startedAfter) continue;
     const event = missedPush(log, missed);

@@ -6,10 +6,19 @@ export interface SourceLocation {
   env: Record<string, string>;
 }
 
+/** The tip of a branch that is built. */
+export interface BranchHead {
+  repository: SourceEvent['repository'];
+  branch: string;
+  head: string;
+  /** Who pushed it, if the host knows. */
+  actor?: SourceEvent['actor'] | undefined;
+}
+
 /** Turns an event's repository into a location that the installation trusts, whatever URL the event itself names. */
 export interface SourceAccess {
   /** Throws `source_unavailable` if this installation does not serve the repository. */
   locate(repository: SourceEvent['repository']): Promise<SourceLocation>;
   /** The repositories to compare with what was built, after a restart: nothing pushed meanwhile is lost. */
-  heads(): AsyncIterable<{ repository: SourceEvent['repository']; branch: string; head: string }>;
+  heads(): AsyncIterable<BranchHead>;
 }

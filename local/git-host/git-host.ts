@@ -92,6 +92,7 @@ function servedConfig(grant: Grant, hooksPath: string, maxPackBytes: number): Re
   const settings = {
     'safe.directory': grant.path,
     'core.hooksPath': hooksPath,
+    'core.logAllRefUpdates': 'true',
     'http.uploadpack': 'true',
     'http.receivepack': 'true',
     'http.getanyfile': 'false',
@@ -104,6 +105,11 @@ function servedConfig(grant: Grant, hooksPath: string, maxPackBytes: number): Re
   };
   // Beside its hook, which says more: a missing hook must not open the audit log.
   return grant.kind === 'gitops' ? { ...settings, 'receive.denyNonFastForwards': 'true' } : settings;
+}
+
+/** Git notes these with each ref that it moves, before it moves it: the pusher is known though nothing else gets done. */
+function reflogIdentity({ identity }: Grant): Record<string, string> {
+  return { GIT_COMMITTER_NAME: identity.owner, GIT_COMMITTER_EMAIL: identity.ownerId };
 }
 
 /** Serves the source repositories and the GitOps repository over smart HTTP. */
@@ -173,7 +179,7 @@ export async function createGitHost(config: GitHostConfig, deps: GitHostDeps): P
     const pushes = request.service === 'git-receive-pack' && request.step === 'exchange';
     const hook = pushes ? endpoint.issue(hookHandler(grant)) : undefined;
     const settings = servedConfig(grant, grant.kind === 'gitops' ? hooks.gitops : hooks.source, maxPackBytes);
-    const env = { ...gitConfigEnvironment(settings), ...hook?.env };
+    const env = { ...gitConfigEnvironment(settings), ...(pushes ? reflogIdentity(grant) : {}), ...hook?.env };
     if (pushes) await removeStaleLocks(grant.path);
     try {
       const call = { request, repositoryPath: grant.path, env, user: grant.identity.owner };

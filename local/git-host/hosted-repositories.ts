@@ -3,19 +3,27 @@ import { pathToFileURL } from 'node:url';
 import type { Accounts, Owner } from '../../core/auth.ts';
 import { TowlineError } from '../../core/errors.ts';
 import type { HostedRepository, RepositoryHost } from '../../core/repository-host.ts';
-import type { SourceEvent } from '../../core/source-event.ts';
+import type { Person, SourceEvent } from '../../core/source-event.ts';
 import type { RepositoryDeletion } from './repository-deletion.ts';
 import type { RepositoryStore } from './repository-store.ts';
-import { eventRepository } from './source-push.ts';
+import { eventRepository, personOfOwner } from './source-push.ts';
 
 type EventRepository = SourceEvent['repository'];
+
+/** The tip of a default branch, and who pushed it if that is known. */
+export interface HostedHead {
+  repository: EventRepository;
+  branch: string;
+  head: string;
+  actor?: Person | undefined;
+}
 
 /** How the builder fetches from this host: by path, without going through HTTP and a token. */
 export interface HostedSourceAccess {
   /** Throws `source_unavailable` for repositories that are not hosted here. */
   locate(repository: EventRepository): Promise<{ url: string; env: Record<string, string> }>;
   /** The tip of each repository's default branch. */
-  heads(): AsyncIterable<{ repository: EventRepository; branch: string; head: string }>;
+  heads(): AsyncIterable<HostedHead>;
 }
 
 export interface HostedRepositoriesDeps {
@@ -57,13 +65,21 @@ export function createHostedRepositories(
     };
   }
 
-  async function* headsOf(owner: Owner) {
+  async function pusherOf(path: string, branch: string, head: string): Promise<Person | undefined> {
+    const id = await store.pusherOf(path, branch, head);
+    const pusher = id === undefined ? undefined : accounts.ownerById(id);
+    return pusher && personOfOwner(pusher);
+  }
+
+  async function* headsOf(owner: Owner): AsyncGenerator<HostedHead> {
     for (const name of await store.names(owner.slug)) {
       const path = await store.find(owner.slug, name);
       if (!path) continue;
       const branch = await store.defaultBranch(path);
       const head = await store.tip(path, branch);
-      if (head !== undefined) yield { repository: describe(owner, name, branch), branch, head };
+      if (head === undefined) continue;
+      const actor = await pusherOf(path, branch, head);
+      yield { repository: describe(owner, name, branch), branch, head, actor };
     }
   }
 

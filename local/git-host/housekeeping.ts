@@ -16,7 +16,13 @@ export function createHousekeeping(searchPath: string, deps: { logger: Logger })
   let worker: Promise<void> | undefined;
 
   async function pack(path: string): Promise<void> {
-    const settings = { 'safe.directory': path, 'gc.auto': looseObjects, 'gc.autoDetach': 'false' };
+    const settings = {
+      'safe.directory': path,
+      'gc.auto': looseObjects,
+      'gc.autoDetach': 'false',
+      // The reflog is kept for its names: it must not keep alive what a forced push took away.
+      'gc.reflogExpireUnreachable': 'now',
+    };
     const result = await git({
       args: ['gc', '--auto', '--quiet'],
       cwd: path,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -134,6 +134,30 @@ describe('a push that is disturbed', { timeout: 60_000 }, () => {
     const heads = [];
     for await (const entry of bed.host.sourceAccess.heads()) heads.push(entry.repository.name);
     assert.deepEqual(heads, ['app']);
+  });
+
+  it('is known with its pusher after a restart, whoever pushed before and to other branches', async () => {
+    bed.webhook.status = 400;
+    const cwd = await bed.workTree();
+    const actors = async () => {
+      await bed.restart();
+      const found = [];
+      for await (const entry of bed.host.sourceAccess.heads()) found.push(entry.actor);
+      return found;
+    };
+
+    await bed.git(['push', bed.url('alice/app.git'), 'main'], { as: 'alice', cwd });
+    const first = await actors();
+    await bed.git(['commit', '--quiet', '--allow-empty', '-m', 'Next'], { cwd });
+    await bed.git(['push', bed.url('alice/app.git'), 'main'], { as: 'demo', cwd });
+    await bed.git(['push', bed.url('alice/app.git'), 'main:other'], { as: 'alice', cwd });
+    const second = await actors();
+    await rm(join(bed.dir, 'repos/alice/app.git/logs'), { recursive: true });
+    const unknown = await actors();
+
+    assert.deepEqual(first, [{ name: 'alice Person', email: 'alice@example.com', login: 'alice' }]);
+    assert.deepEqual(second, [{ name: 'demo Person', email: 'demo@example.com', login: 'demo' }]);
+    assert.deepEqual(unknown, [undefined]);
   });
 
   it('is retried until the builder takes it, as one event', async () => {

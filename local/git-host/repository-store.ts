@@ -30,6 +30,8 @@ export interface RepositoryStore {
   defaultBranch(path: string): Promise<string>;
   /** The commit at the tip of the branch, if there is one. */
   tip(path: string, branch: string): Promise<string | undefined>;
+  /** The id of the owner whose push brought the branch to this commit, if git has noted it. */
+  pusherOf(path: string, branch: string, commit: string): Promise<string | undefined>;
   /** Points HEAD to a branch that was just pushed if HEAD's own branch does not exist. */
   alignHead(path: string, updates: readonly RefUpdate[]): Promise<void>;
   markPushed(path: string): Promise<void>;
@@ -146,6 +148,16 @@ export async function openRepositoryStore(reposDir: string, searchPath: string):
         env: environment(path),
       });
       return result.exitCode === 0 ? result.stdout.toString('utf8').trim() : undefined;
+    },
+    async pusherOf(path, branch, commit) {
+      const newest = ['log', '--walk-reflogs', '--max-count=1', '--format=%H %ge'];
+      const result = await git({
+        args: [...newest, '--end-of-options', `refs/heads/${branch}`, '--'],
+        cwd: path,
+        env: environment(path),
+      });
+      const [movedTo, ownerId] = result.stdout.toString('utf8').trim().split(' ');
+      return result.exitCode === 0 && movedTo === commit ? ownerId : undefined;
     },
     async alignHead(path, updates) {
       const candidate = headCandidate(updates);

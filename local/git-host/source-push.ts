@@ -34,11 +34,12 @@ export interface SourcePushDeps {
 const maxEvents = 50;
 
 export function personOf(identity: Identity): Person {
-  return {
-    name: (identity.name || identity.owner).slice(0, 200),
-    email: identity.email.slice(0, 320),
-    login: identity.owner.slice(0, 100),
-  };
+  return personOfOwner({ slug: identity.owner, name: identity.name, email: identity.email });
+}
+
+/** The same person, when only the account is known. */
+export function personOfOwner({ slug, name, email }: Pick<Owner, 'slug' | 'name' | 'email'>): Person {
+  return { name: (name || slug).slice(0, 200), email: email.slice(0, 320), login: slug.slice(0, 100) };
 }
 
 /** What every event says about a hosted repository. */
