@@ -1,7 +1,8 @@
-import { accessSync, constants, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { TowlineError } from '../core/errors.ts';
+import { writeFileAtomically } from '../runtime/atomic-file.ts';
 
 /** Where everything of one machine lies; the table in ARCHITECTURE.md explains each. */
 export interface DataFolder extends Disposable {
@@ -24,6 +25,8 @@ function readRunning(path: string): Running | undefined {
   }
 }
 
+const sqliteBusy = 5;
+
 /** An exclusive SQLite transaction is a lock that the operating system drops when the process dies, however it dies. */
 function lock(path: string): DatabaseSync {
   const database = new DatabaseSync(join(path, 'lock.db'));
@@ -34,6 +37,8 @@ function lock(path: string): DatabaseSync {
     return database;
   } catch (cause) {
     database.close();
+    const { errcode } = cause as { errcode?: number };
+    if (errcode !== sqliteBusy) throw cause;
     const running = readRunning(path);
     const where = running ? ` (process ${running.pid}, ${running.origin})` : '';
     throw new TowlineError(
@@ -47,10 +52,33 @@ function lock(path: string): DatabaseSync {
   }
 }
 
+function lockOrExplain(path: string): DatabaseSync {
+  try {
+    return lock(path);
+  } catch (cause) {
+    if (cause instanceof TowlineError) throw cause;
+    throw new TowlineError(
+      'data_folder_unusable',
+      `the data folder ${path} cannot be locked: ${(cause as Error).message}`,
+      {
+        cause,
+        hint: 'is its disk full, or lock.db in it damaged?',
+      },
+    );
+  }
+}
+
+/** One folder after another: `recursive` never returns where the parent takes no folders, as below /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
+}
+
 /** Makes the folder if it is absent, checks that it can be written, and holds it until disposed of. */
 export function openDataFolder(path: string): DataFolder {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolder(path);
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
     mkdirSync(join(path, 'work'), { recursive: true });
   } catch (cause) {
@@ -60,13 +88,13 @@ export function openDataFolder(path: string): DataFolder {
       hint: 'set TOWLINE_DATA to a folder of yours',
     });
   }
-  const database = lock(path);
+  const database = lockOrExplain(path);
   const runningFile = join(path, 'running.json');
   return {
     path,
     at: (...segments) => join(path, ...segments),
     announce(origin) {
-      writeFileSync(runningFile, `${JSON.stringify({ pid: process.pid, origin })}\n`, { mode: 0o600 });
+      writeFileAtomically(runningFile, `${JSON.stringify({ pid: process.pid, origin })}\n`);
     },
     [Symbol.dispose]() {
       rmSync(runningFile, { force: true });

@@ -42,6 +42,8 @@ export function createFront(rooms: Rooms): Front {
     request: (request, response) => roomFor(rooms, request)(request, response),
     upgrade(request, socket, head) {
       if (rooms.router.matches(request)) return rooms.router.upgrade(request, socket, head);
+      // Node takes its own handler away on an upgrade; a client that resets would end the process.
+      socket.on('error', () => socket.destroy());
       socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
     },
   };

@@ -83,7 +83,7 @@ async function tell(
   const [owner, functionName] = name;
   const digest = await wantedDigest(deps.writer, owner, functionName, commit);
   if (digest === undefined)
-    return `==> ${owner}/${functionName}: its manifest can't be read; what was live stays live`;
+    return `==> ${owner}/${functionName}: tenants/${owner}/${functionName}.yaml is not a valid Function; what was live stays live`;
   const stop = AbortSignal.any([signal, AbortSignal.timeout(config.timeoutMs)]);
   const outcome = await deps.reconciler
     .follow({ owner, functionName, commit, digest }, () => {}, stop)
@@ -96,7 +96,7 @@ async function tell(
     case 'live':
       return `==> ${functionName} is live: ${config.functionUrl(owner, functionName)}`;
     case 'removed':
-      return `==> ${functionName} is removed`;
+      return `==> ${owner}/${functionName} is removed`;
     case 'superseded':
       return `==> ${functionName}: a later commit has replaced this one`;
     case 'failed':

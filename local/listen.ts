@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TowlineError } from '../core/errors.ts';
@@ -22,7 +22,7 @@ export interface Listening extends AsyncDisposable {
 
 const portsToTry = 20;
 
-function starting(_request: IncomingMessage, response: import('node:http').ServerResponse): void {
+function starting(_request: IncomingMessage, response: ServerResponse): void {
   response.writeHead(503, {
     'content-type': 'text/plain; charset=utf-8',
     'retry-after': '1',
@@ -74,6 +74,34 @@ async function listenOn(wanted: number, mayMove: boolean): Promise<{ server: Ser
   });
 }
 
+/** What only ends when its reader goes: event streams, and the progress of a push, which goes on without its reader. */
+function isEndless({ headers, url }: IncomingMessage): boolean {
+  return /text\/event-stream/.test(headers.accept ?? '') || /\/git-receive-pack$/.test(url ?? '');
+}
+
+/** Milliseconds that a request in flight has when the platform stops. */
+const finishMs = 8_000;
+
+/** Takes no more connections, cuts what would never end, and lets every other answer finish in its time. */
+async function close(servers: readonly Server[], inFlight: ReadonlySet<ServerResponse>): Promise<void> {
+  for (const server of servers) server.close();
+  const finished = [...inFlight].map(
+    (response) =>
+      new Promise<void>((resolve) => {
+        response.once('close', resolve);
+        if (isEndless(response.req)) response.destroy();
+      }),
+  );
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, finishMs);
+  });
+  await Promise.race([Promise.all(finished), tooLong]);
+  clearTimeout(timer);
+  // Upgraded connections are the router's to end.
+  for (const server of servers) server.closeAllConnections();
+}
+
 /**
  * Listens on loopback only: 127.0.0.1, and ::1 where there is one. A taken port is replaced by the
  * next free one if `mayMove`, else refused with `port_taken`.
@@ -83,29 +111,24 @@ export async function listen(wanted: number, mayMove: boolean): Promise<Listenin
   const second = newServer();
   const servers = (await tryListen(second, '::1', port)) ? [server] : [server, second];
   for (const each of servers) each.on('request', starting);
+  const inFlight = new Set<ServerResponse>();
   let closed: Promise<void> | undefined;
   return {
     port,
     insteadOf: wanted !== 0 && port !== wanted ? wanted : null,
     serve(front) {
       for (const each of servers) {
-        each.removeAllListeners('request').on('request', front.request);
+        const answer: RequestListener = (request, response) => {
+          inFlight.add(response);
+          response.once('close', () => inFlight.delete(response));
+          front.request(request, response);
+        };
+        each.removeAllListeners('request').on('request', answer).on('checkContinue', answer);
         each.on('upgrade', front.upgrade);
-        each.on('checkContinue', (request, response) => front.request(request, response));
       }
     },
     [Symbol.asyncDispose]() {
-      closed ??= Promise.all(
-        servers.map(
-          (each) =>
-            new Promise<void>((resolve) => {
-              each.close(() => resolve());
-              each.closeIdleConnections();
-              // Event streams never end by themselves.
-              setTimeout(() => each.closeAllConnections(), 500).unref();
-            }),
-        ),
-      ).then(() => {});
+      closed ??= close(servers, inFlight);
       return closed;
     },
   };

@@ -144,9 +144,12 @@ export async function run(config: LocalConfig, options: RunOptions): Promise<Run
     gitOpsUrl: `${origin}/git/gitops.git`,
   };
   screen.ready(ready);
-  const seeding = config.samples
-    ? seed(config, platform, options, ready, screen, data.path, logger)
-    : Promise.resolve();
+  const seeding = (
+    config.samples ? seed(config, platform, options, ready, screen, data.path, logger) : Promise.resolve()
+  ).catch((err: unknown) => {
+    logger.error({ err }, 'the samples could not be pushed');
+    screen.notice('The samples could not be pushed; the log says why (npm start -- --verbose).');
+  });
   const resources = stack.move();
   return {
     stopping: () => screen.notice('Stopping; functions drain first.'),

@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Accounts, Authenticator, Owner } from '../core/auth.ts';
+import { writeFileAtomically } from '../runtime/atomic-file.ts';
 
 /** A random 256-bit secret, made once and kept in a file that only this user can read. */
 export function keptSecret(file: string): string {
-  if (!existsSync(file))
-    writeFileSync(file, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'wx' });
-  return readFileSync(file, 'utf8').trim();
+  const kept = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+  if (/^[0-9a-f]{64}$/.test(kept)) return kept;
+  const secret = randomBytes(32).toString('hex');
+  writeFileAtomically(file, `${secret}\n`);
+  return secret;
 }
 
 /**
@@ -31,6 +34,6 @@ export async function keptToken(file: string, owner: Owner, auth: Accounts & Aut
     if (identity?.ownerId === owner.id) return token;
   }
   const { token } = auth.createToken({ ownerId: owner.id, name: 'this machine', ttlMs: null });
-  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  writeFileAtomically(file, `${token}\n`);
   return token;
 }

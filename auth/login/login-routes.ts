@@ -43,10 +43,11 @@ async function login(deps: LoginDeps, ctx: Context): Promise<void> {
   const next = safeReturnPath(parameters.get('next'));
   // A link preview or a prefetch must not use up what its reader was sent.
   if (ctx.method === 'HEAD' || isPrefetch(ctx)) return showPage(deps, ctx, { status: 401, next });
-  const wait = parameters.has('ticket') ? deps.limiter.waitSeconds(ctx.ip) : 0;
-  if (wait > 0) return tooManyAttempts(deps, ctx, { wait, next });
   const outcome = await judge(deps, parameters);
   if (outcome.type === 'identified') return loggedIn(deps, ctx, { ownerId: outcome.ownerId, next });
+  // Only refusals are slowed: a ticket cannot be guessed, and nobody's wrong ones may lock out the right one.
+  const wait = parameters.has('ticket') ? deps.limiter.waitSeconds(ctx.ip) : 0;
+  if (wait > 0) return tooManyAttempts(deps, ctx, { wait, next });
   if (outcome.type === 'refused') {
     deps.limiter.failed(ctx.ip);
     deps.logger.warn({ status: outcome.status }, 'login refused');

@@ -70,7 +70,7 @@ export function createTextScreen(output: ScreenOutput): Screen {
       const lines = [
         `curl ${sampleUrl ?? `${info.functionsUrl}`}`,
         'npx towline new node my-fn && cd my-fn && git push towline main',
-        'npx towline history hello      npx towline rollback hello',
+        'npx towline history counter    npx towline rollback counter',
       ];
       output.write(lines.map((text, index) => `  ${index === 0 ? 'Try:' : '    '}  ${text}\n`).join(''));
       output.write(

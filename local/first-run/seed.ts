@@ -1,14 +1,7 @@
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
+import { writeFileAtomically } from '../../runtime/atomic-file.ts';
 import { gitConfigEnvironment, gitEnvironment } from '../../runtime/git.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { openWorkTree } from '../../runtime/work-tree.ts';
@@ -33,14 +26,18 @@ export function sampleNames(samplesDir: string): string[] {
   return order.filter((name) => present.has(name));
 }
 
-interface SeedState {
-  /** How many of a sample's versions are pushed. */
-  pushed: Record<string, number>;
-}
+/** How many of each sample's versions are pushed. */
+const SeedState = z.object({ pushed: z.record(z.string(), z.number()) });
+type SeedState = z.infer<typeof SeedState>;
 
 function readState(file: string): SeedState {
   if (!existsSync(file)) return { pushed: {} };
-  return JSON.parse(readFileSync(file, 'utf8')) as SeedState;
+  try {
+    return SeedState.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch {
+    // Pushing what is there already is harmless.
+    return { pushed: {} };
+  }
 }
 
 /** A sample is one folder, or `v1`, `v2`, … folders that become one commit and one push each. */
@@ -101,7 +98,7 @@ async function pushSample(
       if (index < (state.pushed[name] ?? 0)) continue;
       await tree.push(`${config.gitBaseUrl}/${config.owner}/${name}.git`, 'main');
       state.pushed[name] = index + 1;
-      writeFileSync(config.stateFile, `${JSON.stringify(state)}\n`);
+      writeFileAtomically(config.stateFile, `${JSON.stringify(state)}\n`);
     }
   } finally {
     rmSync(dir, { recursive: true, force: true });
