@@ -27,6 +27,8 @@ export interface CatalogEntry {
   status: FunctionStatus;
   /** Why it is Degraded or Failed, or why the last deploy isn't the one served. One line. */
   reason: string | null;
+  /** The same for visitors: fixed words only, nothing that a program printed or a repository holds. `null` if `reason` is. */
+  publicReason: string | null;
   /** What is served now; `null` if nothing is. */
   image: string | null;
   /** What the GitOps repository asks for. */

@@ -28,6 +28,7 @@ export class MemoryCatalog implements FunctionCatalog {
       functionName,
       status: 'Ready',
       reason: null,
+      publicReason: null,
       image: null,
       desiredImage: 'image',
       repo: 'repo',

@@ -8,6 +8,13 @@ import type { Runner } from './runner.ts';
 interface Verdict {
   status: FunctionStatus;
   reason: string | null;
+  publicReason: string | null;
+}
+
+/** One trouble in two tellings: for its owner, and for anyone who visits. */
+interface Trouble {
+  reason: string;
+  publicReason: string;
 }
 
 /** The catalog's view of a function. Where it came from is told of what serves, else of what is asked for. */
@@ -32,35 +39,65 @@ export function catalogEntry(state: FunctionState): CatalogEntry {
 }
 
 function verdict(state: FunctionState): Verdict {
-  if (state.isDeleting) return { status: 'Deleting', reason: null };
+  if (state.isDeleting) return untroubled('Deleting');
   if (state.current?.instance !== undefined) return servingVerdict(state);
   if (state.current?.failure !== undefined) return crashVerdict(state.current, state.current.failure, state);
-  if (state.asleep !== undefined) return { status: 'Asleep', reason: null };
-  const trouble = state.problem ?? state.candidate?.failure;
-  if (state.current !== undefined) return { status: 'Deploying', reason: trouble ? describe(trouble) : null };
-  if (trouble === undefined) return { status: 'Deploying', reason: null };
-  return { status: 'Failed', reason: describe(trouble) };
+  if (state.asleep !== undefined) return untroubled('Asleep');
+  const cause = state.problem ?? state.candidate?.failure;
+  if (cause === undefined) return untroubled('Deploying');
+  const trouble = { reason: describe(cause), publicReason: publicWords(cause) };
+  return { status: state.current === undefined ? 'Failed' : 'Deploying', ...trouble };
 }
 
-function crashVerdict(current: Runner, crash: DeployCause, { candidate, problem }: FunctionState): Verdict {
-  const crashed = `version ${shortVersion(current.version)} ${describe(crash)}; it will be started again`;
-  const next = problem === undefined ? candidateFailure(candidate) : describe(problem);
-  return { status: 'Degraded', reason: next === undefined ? crashed : `${next}; ${crashed}` };
+function untroubled(status: FunctionStatus): Verdict {
+  return { status, reason: null, publicReason: null };
 }
 
-function candidateFailure(candidate: Runner | undefined): string | undefined {
-  if (candidate?.failure === undefined) return undefined;
-  return `version ${shortVersion(candidate.version)} did not get healthy: ${describe(candidate.failure)}`;
+function crashVerdict(current: Runner, crash: DeployCause, state: FunctionState): Verdict {
+  const crashed = {
+    reason: `version ${shortVersion(current.version)} ${describe(crash)}; it will be started again`,
+    publicReason:
+      crash.code === 'unhealthy'
+        ? 'it crashed and is being started again'
+        : 'it cannot be started; it is being tried again',
+  };
+  const next = nextTrouble(state);
+  return { status: 'Degraded', ...(next === undefined ? crashed : joined(next, crashed)) };
 }
 
 function servingVerdict(state: FunctionState): Verdict {
   const { current, candidate, problem } = state;
-  const stillServes = `version ${current ? shortVersion(current.version) : ''} still serves`;
-  if (problem !== undefined) return { status: 'Degraded', reason: `${describe(problem)}; ${stillServes}` };
-  if (candidate === undefined) return { status: 'Ready', reason: null };
-  const failure = candidateFailure(candidate);
-  if (failure === undefined) return { status: 'Deploying', reason: null };
-  return { status: 'Degraded', reason: `${failure}; ${stillServes}` };
+  const next = nextTrouble(state);
+  if (next === undefined) {
+    return untroubled(problem === undefined && candidate === undefined ? 'Ready' : 'Deploying');
+  }
+  const stillServes = {
+    reason: `version ${current ? shortVersion(current.version) : ''} still serves`,
+    publicReason: 'an earlier one still serves',
+  };
+  return { status: 'Degraded', ...joined(next, stillServes) };
+}
+
+/** Why what is asked for does not serve; `undefined` while it still may. */
+function nextTrouble({ candidate, problem }: FunctionState): Trouble | undefined {
+  if (problem !== undefined) return { reason: describe(problem), publicReason: publicWords(problem) };
+  if (candidate?.failure === undefined) return undefined;
+  const reason = `version ${shortVersion(candidate.version)} did not get healthy: ${describe(candidate.failure)}`;
+  return { reason, publicReason: publicWords(candidate.failure) };
+}
+
+function joined(first: Trouble, second: Trouble): Trouble {
+  return {
+    reason: `${first.reason}; ${second.reason}`,
+    publicReason: `${first.publicReason}; ${second.publicReason}`,
+  };
+}
+
+/** A cause's message may quote what a program printed, secrets and all; its code cannot. */
+function publicWords(cause: DeployCause): string {
+  if (cause.code === 'unhealthy') return 'its newest version did not start';
+  if (cause.code === 'image_gone') return 'its newest version has to be built again';
+  return 'its newest version cannot be run';
 }
 
 function describe(cause: DeployCause): string {

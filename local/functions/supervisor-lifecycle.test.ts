@@ -78,7 +78,7 @@ describe('local function supervisor over time', () => {
     const signal = AbortSignal.timeout(10_000);
     await assert.rejects(supervisor.wake('alice', 'hello', signal), {
       code: 'unavailable',
-      message: /not in the store/,
+      message: '"hello" is not running: it cannot be started; it is being tried again',
     });
     await assert.rejects(supervisor.wake('alice', 'nothing', signal), { code: 'unavailable' });
   });

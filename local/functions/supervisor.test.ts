@@ -52,6 +52,43 @@ describe('local function supervisor', () => {
     assert.ok(HOME.startsWith(shop.stateDir) && TMPDIR === HOME);
   });
 
+  it('tells its owner what a failing function printed, and visitors only that it failed', async () => {
+    const shop = await workshop();
+    const supervisor = await supervise(shop);
+    const secret = 'postgres://app:hunter2@db';
+    const leak = `console.error('cannot connect to ${secret}'); process.exit(1);`;
+    const bad = await shop.build({ 'index.js': leak });
+    supervisor.apply(desire(bad));
+    const failed = await until(supervisor, (entry) => entry?.status === 'Failed');
+    assert.ok(failed?.reason?.includes(secret));
+    assert.equal(failed?.publicReason, 'its newest version did not start');
+    const signal = AbortSignal.timeout(10_000);
+    await assert.rejects(supervisor.wake('alice', 'hello', signal), {
+      message: '"hello" is not running: its newest version did not start',
+    });
+
+    supervisor.apply(desire(await shop.build(nodeServer('up', `process.on('exit', () => { ${leak} });`))));
+    assert.equal((await ready(supervisor))?.publicReason, null);
+    supervisor.apply(desire(bad));
+    const degraded = await until(supervisor, (entry) => entry?.status === 'Degraded');
+    assert.ok(degraded?.reason?.includes(secret));
+    assert.equal(degraded?.publicReason, 'its newest version did not start; an earlier one still serves');
+    const crashed = until(supervisor, (entry) => entry?.targets.length === 0);
+    await assert.rejects(fetch(`${originOf(supervisor)}/crash`));
+    const publicReason = (await crashed)?.publicReason;
+    assert.equal(publicReason, 'its newest version did not start; it crashed and is being started again');
+  });
+
+  it('says in fixed words why a manifest cannot be tried', async () => {
+    const shop = await workshop();
+    const supervisor = await supervise(shop);
+    const name = { owner: 'alice', functionName: 'hello' };
+    supervisor.reject(name, { code: 'manifest_refused', message: 'bad value "hunter2"' });
+    const entry = supervisor.lookup('alice', 'hello');
+    assert.match(entry?.reason ?? '', /hunter2/);
+    assert.equal(entry?.publicReason, 'its newest version cannot be run');
+  });
+
   it('replaces a version under load without one failed request', async () => {
     const shop = await workshop();
     const supervisor = await supervise(shop);

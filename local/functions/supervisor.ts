@@ -242,11 +242,14 @@ function keyOf(owner: string, functionName: string): string {
   return `${owner}/${functionName}`;
 }
 
-/** The entry once it takes requests, `undefined` while that may still come. Throws `unavailable` if it won't soon. */
+/** The entry once it takes requests, `undefined` while that may still come. Throws `unavailable` if it won't soon: to a visitor. */
 function awake(entry: CatalogEntry | undefined, functionName: string): CatalogEntry | undefined {
   if (entry === undefined) throw new TowlineError('unavailable', `there is no function "${functionName}"`);
   if (entry.targets.length > 0) return entry;
   if (entry.status !== 'Failed' && entry.status !== 'Degraded' && entry.status !== 'Deleting')
     return undefined;
-  throw new TowlineError('unavailable', `"${functionName}" is not running: ${entry.reason ?? entry.status}`);
+  throw new TowlineError(
+    'unavailable',
+    `"${functionName}" is not running: ${entry.publicReason ?? entry.status}`,
+  );
 }

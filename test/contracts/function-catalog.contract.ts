@@ -96,6 +96,7 @@ export function describeFunctionCatalog(
       const entry = await seen(catalog, 'alice', 'hello', (found) => found.status === 'Failed');
       assert.deepEqual([entry.image, entry.targets], [null, []]);
       assert.ok(entry.reason && !entry.reason.includes('\n'));
+      assert.ok(entry.publicReason && !entry.publicReason.includes('broken'));
     });
 
     it('forgets a removed function, and its owner with the last one', async () => {

@@ -216,6 +216,7 @@ export function catalogEntry(of: Partial<CatalogEntry> & { ownerId: string }): C
     functionName: 'hello',
     status: 'Ready',
     reason: null,
+    publicReason: null,
     image: imageOf('1'),
     desiredImage: imageOf('1'),
     repo: 'app',

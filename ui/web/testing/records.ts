@@ -101,6 +101,7 @@ export function entry(over: Partial<CatalogEntry> = {}): CatalogEntry {
     functionName: 'hello',
     status: 'Ready',
     reason: null,
+    publicReason: null,
     image: imageOf('hello', 'ab'),
     desiredImage: imageOf('hello', 'ab'),
     repo: 'app',
