@@ -46,7 +46,7 @@ const sinceDeletion = `seq > (SELECT COALESCE(MAX(seq), 0) FROM deliveries WHERE
  */
 export function createSqliteDeliveryLog(
   database: DatabaseSync,
-  onUnreadable: (id: string, error: unknown) => void,
+  onUnreadable: (id: string, error: unknown) => void = () => {},
 ): DeliveryLog {
   database.exec(schema);
 

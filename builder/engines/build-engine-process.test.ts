@@ -166,6 +166,20 @@ describe('the process engine', () => {
     process.kill(pid, 'SIGKILL');
   });
 
+  it('stops a step that prints without end, by bytes over all steps and by lines', async () => {
+    const print = (line: string) => `yes ${line}`;
+    const wide = 'x'.repeat(8000);
+    const fill = `${print(wide)} | head -c 60000000`;
+    await assert.rejects(build(makeTemplate({ fill, more: print(wide) })), {
+      code: 'build_failed',
+      message: 'step more printed more than 64 MB',
+    });
+    await assert.rejects(build(makeTemplate({ loop: print('y') })), {
+      code: 'build_failed',
+      message: 'step loop printed more than 500000 lines',
+    });
+  });
+
   it('ends its builds when it is disposed of', async () => {
     const engine = await createProcessEngine(config);
     let disposed: PromiseLike<void> | undefined;

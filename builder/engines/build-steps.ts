@@ -16,26 +16,50 @@ export interface StepSettings {
   signal: AbortSignal;
 }
 
+const maxMegabytes = 64;
+const maxLines = 500_000;
+
+/** What one build may still print: reading output costs the platform's time, even when its log is full. */
+interface OutputBudget {
+  bytes: number;
+  lines: number;
+}
+
 /** Runs those of the template's steps that have something to do, one after another. */
 export async function runSteps(
   request: BuildRequest,
   settings: StepSettings | (() => Promise<StepSettings>),
 ): Promise<void> {
   let ready: StepSettings | undefined;
+  const budget: OutputBudget = { bytes: maxMegabytes * 1_000_000, lines: maxLines };
   for (const step of request.template.buildSteps) {
     if (!(await applies(request.contextDir, step))) continue;
     ready ??= typeof settings === 'function' ? await settings() : settings;
-    await runStep(request, step, ready);
+    await runStep(request, step, ready, budget);
   }
 }
 
-async function runStep(request: BuildRequest, step: BuildStep, settings: StepSettings): Promise<void> {
-  const { signal, env } = settings;
+async function runStep(
+  request: BuildRequest,
+  step: BuildStep,
+  settings: StepSettings,
+  budget: OutputBudget,
+): Promise<void> {
+  const { env } = settings;
   await requireProgram(step.command[0] ?? '', env['PATH'] ?? '', request.template.language);
   const errorLine = createErrorLine();
+  const tooMuch = new AbortController();
+  const stopAt = (limit: string) =>
+    tooMuch.abort(
+      new TowlineError('build_failed', `step ${step.name} printed more than ${limit}`, {
+        hint: 'print less in the build',
+      }),
+    );
   // Paths as they are in the repository: where the context lies means nothing to the person who pushed.
   const folder = `${request.contextDir}/`;
   const lines = createOutputLines((text) => {
+    budget.lines -= 1;
+    if (budget.lines < 0) return stopAt(`${maxLines} lines`);
     const line = text.replaceAll(folder, '');
     errorLine.see(line);
     request.onLine(line);
@@ -47,10 +71,16 @@ async function runStep(request: BuildRequest, step: BuildStep, settings: StepSet
     cwd: join(request.contextDir, step.cwd),
     env,
     timeoutMs: Math.max(1, settings.deadline - Date.now()),
-    signal,
-    onOutput: (chunk, stream) => lines.write(chunk, stream),
+    signal: AbortSignal.any([settings.signal, tooMuch.signal]),
+    onOutput(chunk, stream) {
+      if (tooMuch.signal.aborted) return;
+      budget.bytes -= chunk.length;
+      if (budget.bytes < 0) stopAt(`${maxMegabytes} MB`);
+      else lines.write(chunk, stream);
+    },
   });
   lines.end();
+  tooMuch.signal.throwIfAborted();
   if (result.timedOut) throw timedOut(`step ${step.name} was stopped`, request.timeoutMs);
   if (result.exitCode === 0) return;
   const how =

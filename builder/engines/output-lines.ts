@@ -74,7 +74,7 @@ function splitPoint(line: string): number {
   return code >= 0xd800 && code <= 0xdbff ? maxLineLength - 1 : maxLineLength;
 }
 
-const keptLines = 100;
+const keptLines = 200;
 const noise =
   /^(?:npm (?:error|ERR!) *(?:A complete log|Lifecycle script|code |errno |path |workspace |location |command |$)|at |Node\.js v|[\s^~{}|=*-]*$)/i;
 const telling = /\b\w*error\b|\bfail(?:ed|ure)\b|\bcannot\b|not found|no such|unable|denied/i;
@@ -87,14 +87,21 @@ export interface ErrorLine {
 
 /** Watches a step's output for the line to show as the cause, should the step fail. */
 export function createErrorLine(): ErrorLine {
+  // Most of what is seen is never asked for: it is looked at only in the end.
   const lines: string[] = [];
+  const plainLines = () =>
+    lines
+      .map((line) => stripVTControlCharacters(line).trim())
+      .filter((line) => !noise.test(line))
+      .map((line) => line.slice(0, 500));
   return {
     see(line) {
-      const plain = stripVTControlCharacters(line).trim();
-      if (noise.test(plain)) return;
-      lines.push(plain.slice(0, 500));
-      if (lines.length > keptLines) lines.shift();
+      lines.push(line);
+      if (lines.length >= 2 * keptLines) lines.splice(0, keptLines);
     },
-    get: () => lines.findLast((line) => telling.test(line)) ?? lines.at(-1) ?? '',
+    get() {
+      const plain = plainLines();
+      return plain.findLast((line) => telling.test(line)) ?? plain.at(-1) ?? '';
+    },
   };
 }
