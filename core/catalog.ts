@@ -68,5 +68,8 @@ export interface FunctionCatalog {
 
 /** What the router says about a function that the catalog doesn't have yet. */
 export interface PendingDeploys {
-  pending(owner: string, functionName: string): { status: FunctionStatus; reason: string } | undefined;
+  pending(
+    owner: string,
+    functionName: string,
+  ): { status: FunctionStatus; reason: string; publicReason: string } | undefined;
 }

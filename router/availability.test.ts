@@ -36,7 +36,7 @@ test('an owner’s root says what to do and lists nothing', async () => {
 });
 
 test('a browser gets a page with the same words, escaped and without anything that runs', async () => {
-  edge.catalog.set('alice', 'bad', { status: 'Failed', reason: '<script>alert("1")</script> & so on' });
+  edge.catalog.set('alice', 'bad', { status: 'Failed', publicReason: '<script>alert("1")</script> & so on' });
   const answer = await edge.get('/bad', { headers: { Accept: 'text/html,application/xhtml+xml,*/*' } });
   assert.equal(answer.status, 503);
   assert.match(answer.headers['content-type']!, /^text\/html/);
@@ -46,20 +46,33 @@ test('a browser gets a page with the same words, escaped and without anything th
 });
 
 test('what is on its way, failed or restarting is a 503 with the word, the reason and Retry-After', async () => {
-  edge.pendings.set('carol/new', { status: 'Building', reason: 'push 1a2b3c4 is being built' });
+  edge.pendings.set('carol/new', {
+    status: 'Building',
+    reason: 'its first deploy is being built: hunter2',
+    publicReason: 'its first deploy is being built',
+  });
   edge.catalog.set('alice', 'deploying', { status: 'Deploying', reason: null });
-  edge.catalog.set('alice', 'failed', { status: 'Failed', reason: 'exit code 1' });
-  edge.catalog.set('alice', 'degraded', { status: 'Degraded', reason: 'restarting' });
+  edge.catalog.set('alice', 'failed', {
+    status: 'Failed',
+    reason: 'it printed hunter2',
+    publicReason: 'it does not start',
+  });
+  edge.catalog.set('alice', 'degraded', {
+    status: 'Degraded',
+    reason: 'exit code 9',
+    publicReason: 'restarting',
+  });
   const rows: [path: string, host: string, detail: string][] = [
-    ['/new', 'carol.localhost', 'carol/new is Building: push 1a2b3c4 is being built'],
+    ['/new', 'carol.localhost', 'carol/new is Building: its first deploy is being built'],
     ['/deploying', 'alice.localhost', 'alice/deploying is Deploying'],
-    ['/failed', 'alice.localhost', 'alice/failed is Failed: exit code 1'],
+    ['/failed', 'alice.localhost', 'alice/failed is Failed: it does not start'],
     ['/degraded', 'alice.localhost', 'alice/degraded is Degraded: restarting'],
   ];
   for (const [path, host, detail] of rows) {
     const answer = await edge.get(path, { headers: { Host: host } });
     assert.equal(answer.status, 503);
     assert.equal(JSON.parse(answer.body).detail, detail);
+    assert.doesNotMatch(answer.body, /hunter2/);
     assert.ok(Number(answer.headers['retry-after']) > 0);
   }
 });

@@ -3,12 +3,23 @@ import type { DeployRecord, DeployState } from '../../core/deploy.ts';
 import { formatPlace } from '../../core/errors.ts';
 import type { DeployStore } from './deploy-store.ts';
 
-const waiting: Partial<Record<DeployState, { status: FunctionStatus; reason: string }>> = {
-  queued: { status: 'Queued', reason: 'its first deploy waits for its turn' },
-  building: { status: 'Building', reason: 'its first deploy is being built' },
-  built: { status: 'Deploying', reason: 'its first deploy is built and being committed' },
-  committed: { status: 'Deploying', reason: 'its first deploy is committed and being applied' },
-  applied: { status: 'Deploying', reason: 'its first deploy is applied and starting' },
+interface Pending {
+  status: FunctionStatus;
+  reason: string;
+  /** Without the cause: it may quote what a program printed. */
+  publicReason: string;
+}
+
+function fixed(status: FunctionStatus, reason: string): Pending {
+  return { status, reason, publicReason: reason };
+}
+
+const waiting: Partial<Record<DeployState, Pending>> = {
+  queued: fixed('Queued', 'its first deploy waits for its turn'),
+  building: fixed('Building', 'its first deploy is being built'),
+  built: fixed('Deploying', 'its first deploy is built and being committed'),
+  committed: fixed('Deploying', 'its first deploy is committed and being applied'),
+  applied: fixed('Deploying', 'its first deploy is applied and starting'),
 };
 
 function failure({ stage, cause }: DeployRecord): string {
@@ -30,7 +41,13 @@ export function createPendingDeploys(store: DeployStore): PendingDeploys {
     pending(owner, functionName) {
       const record = store.latestDeploy(owner, functionName);
       if (!record) return undefined;
-      if (record.state === 'failed') return { status: 'Failed', reason: failure(record) };
+      if (record.state === 'failed') {
+        return {
+          status: 'Failed',
+          reason: failure(record),
+          publicReason: `its deploy failed at ${record.stage}; whoever owns it sees why in the dashboard`,
+        };
+      }
       return waiting[record.state] ?? whatFollows(record);
     },
   };

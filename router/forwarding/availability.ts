@@ -36,11 +36,17 @@ export function availability(
   if (entry !== undefined) {
     if (entry.targets.length > 0) return { kind: 'running', entry };
     if (entry.status === 'Asleep') return { kind: 'asleep' };
-    return { kind: 'away', answer: unavailable(`${owner}/${functionName}`, entry.status, entry.reason) };
+    return {
+      kind: 'away',
+      answer: unavailable(`${owner}/${functionName}`, entry.status, entry.publicReason),
+    };
   }
   const pending = pendingDeploys.pending(owner, functionName);
   if (pending !== undefined) {
-    return { kind: 'away', answer: unavailable(`${owner}/${functionName}`, pending.status, pending.reason) };
+    return {
+      kind: 'away',
+      answer: unavailable(`${owner}/${functionName}`, pending.status, pending.publicReason),
+    };
   }
   return { kind: 'away', answer: notFound(address, catalog.hasOwner(owner)) };
 }

@@ -46,7 +46,8 @@ describe('what a function answers besides its own', () => {
     assert.match(building.body, /build/i);
     assert.ok(building.headers['retry-after']);
     assert.equal(failed.status, 503);
-    assert.match(failed.body, /exit code 3/);
+    assert.match(failed.body, /failed at build/);
+    assert.ok(!failed.body.includes('exit code 3'), 'visitors are not shown what the build printed');
   });
 
   it('sleeps when idle, and wakes on a request', async () => {

@@ -29,7 +29,12 @@ function setUp(changeWriter: (writer: ManifestWriter) => ManifestWriter = (write
   const history = createDeployHistory(changeWriter(fakeWriter(rooms)), events, () => time.now);
   const rows = createFunctionRows({
     catalog: fakeCatalog(rooms),
-    pending: { pending: (owner, name) => rooms.pending.get(`${owner}/${name}`) },
+    pending: {
+      pending(owner, name) {
+        const found = rooms.pending.get(`${owner}/${name}`);
+        return found && { ...found, publicReason: 'it is not there yet' };
+      },
+    },
     builds: fakeBuilds(rooms),
     history,
     functionUrl: (owner, name) => `http://${owner}.localhost/${name}`,

@@ -179,7 +179,12 @@ export async function startPlatformApi(options: {
       authenticator: auth,
       accounts: auth,
       catalog: fakeCatalog(rooms),
-      pending: { pending: (owner, name) => rooms.pending.get(`${owner}/${name}`) },
+      pending: {
+        pending(owner, name) {
+          const found = rooms.pending.get(`${owner}/${name}`);
+          return found && { ...found, publicReason: 'it is not there yet' };
+        },
+      },
       writer: fakeWriter(rooms),
       builds: fakeBuilds(rooms),
       events,
