@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -85,7 +87,7 @@ describe('the process engine', () => {
       'run.sh',
     ]);
     assert.deepEqual(await readdir(join(dir, 'artifacts')), [digest.slice(7)]);
-    assert.deepEqual(await readdir(join(dir, 'homes')), []);
+    assert.deepEqual(await homes(dir), []);
   });
 
   it('gives another descriptor another digest', async () => {
@@ -116,6 +118,7 @@ describe('the process engine', () => {
       'LANG',
       'PATH',
       'TMPDIR',
+      'TOWLINE_ENGINE',
       'XDG_CACHE_HOME',
       'npm_config_cache',
     ];
@@ -143,7 +146,7 @@ describe('the process engine', () => {
       code: 'build_failed',
     });
     assert.deepEqual(await readdir(join(dir, 'artifacts')), []);
-    assert.deepEqual(await readdir(join(dir, 'homes')), []);
+    assert.deepEqual(await homes(dir), []);
   });
 
   it('kills what a timed-out step has started in the background', async () => {
@@ -199,7 +202,7 @@ describe('the process engine', () => {
     });
     await assert.rejects(building, { code: 'unavailable' });
     await disposed;
-    assert.deepEqual(await readdir(join(dir, 'homes')), []);
+    assert.deepEqual(await homes(dir), []);
   });
 
   it('clears away what a killed platform has left, and keeps what was finished', async () => {
@@ -208,8 +211,27 @@ describe('the process engine', () => {
     await mkdir(join(dir, 'homes/build-home-1'), { recursive: true });
     await using engine = await createProcessEngine(config);
     assert.deepEqual(await readdir(join(dir, 'artifacts')), [digest.slice(7)]);
-    assert.deepEqual(await readdir(join(dir, 'homes')), []);
+    assert.deepEqual(await homes(dir), []);
     assert.equal(await engine.has(digest), true);
+  });
+
+  it('ends what the builds of a killed platform still run, and nobody else', async () => {
+    const { lines } = await build(makeTemplate({ show: 'env' }));
+    const marker = lines.find((line) => line.startsWith('TOWLINE_ENGINE='))?.split('=')[1] ?? '';
+    assert.match(marker, /^[0-9a-f]{32}$/);
+    const start = (value: string) =>
+      spawn('sleep', ['60'], { env: { PATH: path, TOWLINE_ENGINE: value }, stdio: 'ignore' });
+    const left = start(marker);
+    const stranger = start(`${marker}0`);
+    try {
+      const ended = once(left, 'exit');
+      await using _ = await createProcessEngine(config);
+      assert.deepEqual(await ended, [null, 'SIGKILL']);
+      assert.equal(await isRunning(stranger.pid!), true);
+    } finally {
+      left.kill('SIGKILL');
+      stranger.kill('SIGKILL');
+    }
   });
 
   it('replaces an artifact of which an interrupted removal has left a part', async () => {
@@ -269,6 +291,10 @@ describe('the process engine', () => {
     });
   });
 });
+
+async function homes(dir: string): Promise<string[]> {
+  return (await readdir(join(dir, 'homes'))).filter((name) => name !== '.build-engine');
+}
 
 /** A zombie that nobody has collected yet is not running either. */
 async function isRunning(pid: number): Promise<boolean> {

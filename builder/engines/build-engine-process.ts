@@ -1,7 +1,9 @@
-import { access, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { artifactRegistry } from '../../core/artifact.ts';
 import { TowlineError } from '../../core/errors.ts';
+import { endMarkedProcesses } from '../../runtime/orphans.ts';
 import type { Template } from '../templates/template.ts';
 import { type ArtifactStore, openArtifactStore } from './artifact-store.ts';
 import type { BuildEngine, BuildRequest, BuildResult } from './build-engine.ts';
@@ -24,6 +26,11 @@ export interface ProcessEngineConfig {
 
 const defaultMaxArtifactBytes = 512 * 1024 * 1024;
 const homePrefix = 'build-home-';
+/** Every process of a build carries the engine's lasting id under this name, and hands it on to what it starts. */
+const markerVariable = 'TOWLINE_ENGINE';
+const markerFile = '.build-engine';
+
+type MarkedConfig = ProcessEngineConfig & { marker: string };
 
 /** Builds with plain child processes of the platform's own user: fine for one's own code, unsafe for strangers'. */
 export async function createProcessEngine(
@@ -34,6 +41,9 @@ export async function createProcessEngine(
     config.maxArtifactBytes ?? defaultMaxArtifactBytes,
   );
   await mkdir(config.homeDir, { recursive: true });
+  const marker = await lastingMarker(join(config.homeDir, markerFile));
+  // Builds of a platform that was killed go on, and would write into the folders that are removed here.
+  await endMarkedProcesses(markerVariable, marker);
   for (const name of await readdir(config.homeDir)) {
     if (name.startsWith(homePrefix)) await removeHome(join(config.homeDir, name));
   }
@@ -45,7 +55,7 @@ export async function createProcessEngine(
     has: (digest) => store.has(digest),
     async build(request) {
       const signal = AbortSignal.any([request.signal, closing.signal]);
-      const building = build(config, store, { ...request, signal });
+      const building = build({ ...config, marker }, store, { ...request, signal });
       running.add(building);
       try {
         return await building;
@@ -61,7 +71,7 @@ export async function createProcessEngine(
 }
 
 async function build(
-  config: ProcessEngineConfig,
+  config: MarkedConfig,
   store: ArtifactStore,
   request: BuildRequest,
 ): Promise<BuildResult> {
@@ -95,7 +105,7 @@ async function build(
 
 /** Build arguments are variables, as Docker's are; they cannot change what keeps builds apart. */
 function stepEnvironment(
-  config: ProcessEngineConfig,
+  config: MarkedConfig,
   home: string,
   buildArgs: Record<string, string>,
 ): Record<string, string> {
@@ -110,6 +120,7 @@ function stepEnvironment(
     CI: '1',
     npm_config_cache: join(config.workDir, 'npm-cache'),
     XDG_CACHE_HOME: join(config.workDir, 'cache'),
+    [markerVariable]: config.marker,
   };
 }
 
@@ -126,6 +137,16 @@ async function requireEntry(contextDir: string, template: Template): Promise<voi
   throw new TowlineError('build_failed', `the handler folder has no ${names[0]}`, {
     hint: `the language "${template.language}" starts at ${names.join(' or ')}`,
   });
+}
+
+/** Written whole or not at all: processes marked by a lost id would never be found. */
+async function lastingMarker(file: string): Promise<string> {
+  const kept = (await readFile(file, 'utf8').catch(() => '')).trim();
+  if (/^[0-9a-f]{32}$/.test(kept)) return kept;
+  const marker = randomBytes(16).toString('hex');
+  await writeFile(`${file}.new`, marker, { mode: 0o600, flush: true });
+  await rename(`${file}.new`, file);
+  return marker;
 }
 
 function removeHome(path: string): Promise<void> {
