@@ -8,6 +8,7 @@ import { apiPaths } from '../../core/paths.ts';
 import { CliError, type Client, createClient, exitCodes, findConnection } from './client.ts';
 import { newFunction, newFunctionLanguages } from './new-function.ts';
 import { functionTable, historyTable } from './print.ts';
+import { earlierVersions, failedCommitsOf, waitUntilLive, withChoice } from './rollback.ts';
 
 export interface CliContext {
   env: Record<string, string | undefined>;
@@ -56,21 +57,18 @@ function historyOf(scope: Scope, name: string, limit: number): Promise<HistoryEn
   return scope.client.request('GET', apiPaths.history(scope.owner, name, { limit }));
 }
 
-/** `#3`, `3`, a commit's start, or nothing: the version before the one that is current. */
-function pickVersion(entries: HistoryEntry[], wanted: string | undefined): HistoryEntry {
-  const current = entries.find((entry) => entry.current);
-  const number = wanted === undefined ? undefined : Number(wanted.replace(/^#/, ''));
-  const found =
-    wanted === undefined
-      ? entries.find(
-          (entry) => entry.present && !entry.current && entry.number < (current?.number ?? Infinity),
-        )
-      : entries.find(
-          (entry) => entry.number === number || (wanted.length >= 7 && entry.commit.startsWith(wanted)),
-        );
-  if (found) return found;
-  const missing = wanted === undefined ? 'no earlier version' : `no deploy ${wanted}`;
-  throw new CliError(exitCodes.notFound, 'not_found', `there is ${missing}`, 'see "towline history"');
+function missing(what: string): CliError {
+  return new CliError(exitCodes.notFound, 'not_found', `there is ${what}`, 'see "towline history"');
+}
+
+/** `#3`, `3` or a commit's start. */
+function pickVersion(entries: HistoryEntry[], wanted: string): HistoryEntry {
+  const number = Number(wanted.replace(/^#/, ''));
+  const found = entries.find(
+    (entry) => entry.number === number || (wanted.length >= 7 && entry.commit.startsWith(wanted)),
+  );
+  if (!found) throw missing(`no deploy ${wanted}`);
+  return found;
 }
 
 async function rollback(
@@ -80,15 +78,50 @@ async function rollback(
   reason: string,
 ): Promise<void> {
   const entries = await historyOf(scope, name, 200);
-  const target = pickVersion(entries, wanted);
+  const earlier = earlierVersions(entries, await failedCommitsOf(scope.client, scope.owner, name));
+  const target = wanted === undefined ? earlier[0] : pickVersion(entries, wanted);
+  if (!target) throw missing('no earlier version');
   const current = entries.find((entry) => entry.current);
   const body = { toCommit: target.commit, reason, ...(current ? { expectedCommit: current.commit } : {}) };
-  const result = await scope.client.request<RevertResult>('POST', apiPaths.revert(scope.owner, name), body);
-  scope.show(result, () =>
-    result.unchanged
-      ? `${name} is at #${target.number}'s state already\n`
-      : `${name} is back to #${target.number} as #${result.number} (gitops ${result.commit.slice(0, 7)})\n`,
-  );
+  const { entry } = await scope.client.request<FunctionDetail>('GET', apiPaths.function(scope.owner, name));
+  const result = await scope.client
+    .request<RevertResult>('POST', apiPaths.revert(scope.owner, name), body)
+    .catch((error: unknown) => {
+      throw withChoice(
+        error,
+        name,
+        earlier.filter((other) => other !== target),
+      );
+    });
+  await reportRollback(scope, name, { target, result, before: entry });
+}
+
+async function reportRollback(
+  scope: Scope,
+  name: string,
+  done: { target: HistoryEntry; result: RevertResult; before: FunctionDetail['entry'] },
+): Promise<void> {
+  const { target, result, before } = done;
+  if (result.unchanged) {
+    const live = before?.status === 'Ready' && before.reason === null;
+    return void scope.show({ ...result, live }, () => `${name} is at #${target.number}'s state already\n`);
+  }
+  const said = `rolled back to #${target.number} as #${result.number}; waiting until it is live\n`;
+  if (!scope.json) scope.show(result, () => said);
+  const { live, url, reason } = await waitUntilLive({
+    client: scope.client,
+    owner: scope.owner,
+    name,
+    before,
+  });
+  if (!live && !scope.json) {
+    throw new CliError(
+      exitCodes.timeout,
+      'timeout',
+      `${name} is not live: ${reason ?? 'it is still starting'}`,
+    );
+  }
+  scope.show({ ...result, live }, () => `==> ${name} is live: ${url}\n`);
 }
 
 async function showStatus(scope: Scope, name: string): Promise<void> {
@@ -201,15 +234,11 @@ export function createProgram(context: CliContext): Command {
     .command('diff <function> [deploy]')
     .description('what a deploy changed (default: the newest)')
     .action(withScope(showDiff));
-  program
-    .command('logs <function>')
-    .description('the log of its last build')
-    .option('--build', 'the build log')
-    .action(withScope(showBuildLog));
+  program.command('logs <function>').description('the log of its last build').action(withScope(showBuildLog));
   program
     .command('rollback <function> [deploy]')
     .alias('revert')
-    .description('back to a deploy (default: the one before)')
+    .description('back to a deploy (default: the newest good one before)')
     .option('--reason <text>', 'why, for the history', '')
     .action(
       withScope((scope, name: string, deploy: string | undefined, options: { reason: string }) =>
