@@ -102,7 +102,11 @@ describe('a push', () => {
     const push = await platform.deliver(platform.repo('alice', 'shop').commit(stackFiles({ hello: 'fail' })));
     assert.ok((await platform.logOf(push.id)).includes('hello failed at build: the tests failed'));
     const pending = platform.builder().pending('alice', 'hello');
-    assert.deepEqual(pending, { status: 'Failed', reason: 'its deploy failed at build: the tests failed' });
+    assert.deepEqual(pending, {
+      status: 'Failed',
+      reason: 'its deploy failed at build: the tests failed',
+      publicReason: 'its deploy failed at build; whoever owns it sees why in the dashboard',
+    });
     assert.equal(platform.builder().pending('alice', 'other'), undefined);
   });
 
