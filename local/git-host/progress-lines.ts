@@ -29,6 +29,19 @@ function causeText(deploy: DeployRecord): string {
   return `${place ? `${formatPlace(place)}: ` : ''}${message}${hint ? ` (${hint})` : ''}`;
 }
 
+/** Whether a line of the log says of a deploy no more than its verdict will. */
+export function saysVerdict(line: LogLine, push: PushRecord): boolean {
+  return push.deploys.some(
+    (deploy) =>
+      deploy.state === 'failed' &&
+      deploy.cause !== null &&
+      deploy.functionName === line.functionName &&
+      line.text.startsWith(
+        `${deploy.functionName ?? 'push'} failed at ${deploy.stage}: ${causeText(deploy)}`,
+      ),
+  );
+}
+
 /** When the deploy reached its end. */
 function endedAt(deploy: DeployRecord): number {
   const ends = deploy.steps.map((step) => step.endedAt).filter((end) => end !== null);

@@ -84,6 +84,29 @@ describe('what a pusher sees', { timeout: 60_000 }, () => {
     ]);
   });
 
+  it('is the cause once, though the log ends with it too', async () => {
+    const place = { file: 'hello/package.json', line: 2, column: 1 };
+    const cause = { code: 'build_failed' as const, message: 'npm exited with 1', place, hint: 'see above' };
+    const said = 'failed at build: hello/package.json:2:1: npm exited with 1 (see above)';
+    const lines = await pushWith(({ event, log, done }) => {
+      log({ kind: 'error', text: `hello ${said}; version 2 stays live` });
+      log({ kind: 'phase', stage: 'live', functionName: 'other', text: 'other is live' });
+      log({ kind: 'error', text: 'hello failed at build: for another reason' });
+      done({
+        deploys: [
+          deployOf(event, { state: 'failed', stage: 'build', cause }),
+          deployOf(event, { functionName: 'other' }),
+        ],
+      });
+    });
+
+    assert.deepEqual(lines.slice(1, 3), [
+      'error: hello failed at build: for another reason',
+      '==> hello failed: hello/package.json:2:1: npm exited with 1 (see above)',
+    ]);
+    assert.equal(lines.filter((line) => line.includes('npm exited with 1')).length, 1);
+  });
+
   it('comes while the build runs, with a sign of life when nothing happens', async () => {
     const signOfLife = Promise.withResolvers<void>();
     onTerminal = (text) => text.includes('still building') && signOfLife.resolve();

@@ -3,7 +3,7 @@ import type { LogLine, PushRecord } from '../../core/deploy.ts';
 import type { EventBus } from '../../core/events.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { HookOutput } from './hook-endpoint.ts';
-import { logLine, type ProgressAddresses, stillLine, verdictLines } from './progress-lines.ts';
+import { logLine, type ProgressAddresses, saysVerdict, stillLine, verdictLines } from './progress-lines.ts';
 
 export interface ProgressConfig {
   /** How long, in milliseconds, a pusher is kept watching. */
@@ -34,8 +34,8 @@ class LinePrinter {
   private readonly output: HookOutput;
   private shown = { output: 0, other: 0 };
   private hidden = 0;
-  /** "hello is live" as long as it is the last line: the verdict says it again, with more. */
-  private heldBack: string[] = [];
+  /** "hello is live" and errors as long as they are the last lines: the verdict says them again, with more. */
+  private heldBack: { line: LogLine; text: string }[] = [];
 
   constructor(output: HookOutput) {
     this.output = output;
@@ -49,12 +49,20 @@ class LinePrinter {
       return;
     }
     const text = logLine(line, since);
-    if (line.kind === 'phase' && line.stage === 'live') {
-      this.heldBack.push(text);
+    const isEnd = line.kind === 'error' || (line.kind === 'phase' && line.stage === 'live');
+    if (isEnd) {
+      this.heldBack.push({ line, text });
       return;
     }
-    for (const held of this.heldBack.splice(0)) this.output.line(held);
+    for (const held of this.heldBack.splice(0)) this.output.line(held.text);
     this.output.line(text);
+  }
+
+  /** Prints what was held back and the verdicts do not say. */
+  end(push: PushRecord): void {
+    for (const { line, text } of this.heldBack.splice(0)) {
+      if (line.kind === 'error' && !saysVerdict(line, push)) this.output.line(text);
+    }
   }
 
   summary(logUrl: string): void {
@@ -120,6 +128,7 @@ export function watchPushes(config: ProgressConfig, deps: ProgressDeps): PushWat
       deps.logger.warn({ err: error, pushId }, 'the log of a push cannot be followed');
     }
     const last = await record(pushId, (push) => push.state === 'done', signal);
+    printer.end(last);
     printer.summary(deps.logUrl(owner, pushId));
     for (const line of verdictLines(last, deps)) output.line(line);
   }
