@@ -36,7 +36,8 @@ it('a missed push is by whom the host names, else by the platform', async () => 
     },
   };
 
-  await recoverPushes(createSqliteDeliveryLog(database), sourceAccess, {
+  const log = createSqliteDeliveryLog(database, (_id, error) => assert.ifError(error));
+  await recoverPushes(log, sourceAccess, {
     startedAfter: 0,
     emit: (event) => events.push(event),
     signal: new AbortController().signal,

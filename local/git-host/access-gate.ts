@@ -15,6 +15,7 @@ export interface AccessGateDeps {
   store: RepositoryStore;
   gitopsPath: string;
   publicOrigin: string;
+  maxRepositoriesPerOwner: number;
   /** Whether the repository's deletion is not finished yet. */
   isDeleting(owner: string, name: string): boolean;
 }
@@ -39,6 +40,13 @@ export function createAccessGate(deps: AccessGateDeps): AccessGate {
       return {
         status: 404,
         message: `There is no repository ${owner.slug}/${name} yet. The first push to it makes it.`,
+      };
+    }
+    const limit = deps.maxRepositoriesPerOwner;
+    if ((await deps.store.names(owner.slug)).length >= limit) {
+      return {
+        status: 403,
+        message: `${owner.slug} has as many repositories as an owner may have (${limit}), so ${name} was not made.\nDelete one that is not needed any more, then push again.`,
       };
     }
     return request.step === 'advertise' ? deps.store.emptyPath : deps.store.create(owner.slug, name);

@@ -313,7 +313,8 @@ describe('the git host', { timeout: 60_000 }, () => {
 
     assert.equal(fetched.exitCode, 0, stderrOf(fetched));
     const found = heads.find((entry) => entry.repository.id === 'local:alice/built');
-    assert.deepEqual(found, { repository, branch: 'main', head: await head(cwd) });
+    const actor = { name: 'alice Person', email: 'alice@example.com', login: 'alice' };
+    assert.deepEqual(found, { repository, branch: 'main', head: await head(cwd), actor });
     for (const foreign of [
       { ...repository, name: 'missing', id: 'local:alice/missing' },
       { ...repository, ownerId: 'id-bob' },
@@ -322,6 +323,28 @@ describe('the git host', { timeout: 60_000 }, () => {
     ]) {
       await assert.rejects(bed.host.sourceAccess.locate(foreign), { code: 'source_unavailable' });
     }
+  });
+
+  it('makes no more repositories than an owner may have, and says so before the upload', async () => {
+    await using small = await createTestbed(path, { maxRepositoriesPerOwner: 1 });
+    const cwd = await small.workTree();
+    const to = (name: string, as: string) =>
+      small.git(['push', small.url(`${as}/${name}.git`), 'main'], { as, cwd });
+
+    const results = [];
+    for (const name of ['first', 'second', 'first']) results.push(await to(name, 'alice'));
+    const others = await to('second', 'bob');
+
+    assert.deepEqual(
+      [...results, others].map((result) => result.exitCode === 0),
+      [true, false, true, true],
+    );
+    assert.match(
+      results[1]?.stderr ?? '',
+      /alice has as many repositories as an owner may have \(1\), so second was not made/,
+    );
+    assert.match(results[1]?.stderr ?? '', /Delete one/);
+    assert.equal((await small.host.list('alice')).length, 1);
   });
 
   it('refuses a pack over the limit and keeps nothing of it', async () => {

@@ -9,8 +9,10 @@ import { gitConfigEnvironment } from '../../runtime/git.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { type AccessGate, createAccessGate, type Grant } from './access-gate.ts';
 import { createAdmission } from './admission.ts';
+import { durable } from './durability.ts';
 import { type GitRequest, isRefusal, parseGitRequest, type Refusal } from './git-request.ts';
 import { type GitOpsPushDeps, handleGitOpsPush } from './gitops-push.ts';
+import { startGitOpsUpkeep } from './gitops-upkeep.ts';
 import { type HookHandler, openHookEndpoint } from './hook-endpoint.ts';
 import { writeHookFiles } from './hook-files.ts';
 import { createHostedRepositories, type HostedSourceAccess } from './hosted-repositories.ts';
@@ -46,6 +48,10 @@ export interface GitHostConfig {
   keepaliveMs?: number | undefined;
   /** How long a transfer may stand still, in milliseconds. Default 60 s. */
   stallTimeoutMs?: number | undefined;
+  /** How often stale locks of the GitOps repository are looked for, in milliseconds. Default 30 s. */
+  upkeepEveryMs?: number | undefined;
+  /** How many repositories an owner may have here. Default 200. */
+  maxRepositoriesPerOwner?: number | undefined;
 }
 
 export interface GitHostDeps extends GitOpsPushDeps {
@@ -102,6 +108,7 @@ function servedConfig(grant: Grant, hooksPath: string, maxPackBytes: number): Re
     'receive.autogc': 'false',
     'transfer.fsckObjects': 'true',
     'gc.auto': '0',
+    ...durable,
   };
   // Beside its hook, which says more: a missing hook must not open the audit log.
   return grant.kind === 'gitops' ? { ...settings, 'receive.denyNonFastForwards': 'true' } : settings;
@@ -130,6 +137,13 @@ export async function createGitHost(config: GitHostConfig, deps: GitHostDeps): P
   const webhook = createWebhookClient({ url: config.webhookUrl, secret: config.webhookSecret }, { logger });
   const deletion = stack.use(await openRepositoryDeletion(store.root, { webhook, logger }));
   const housekeeping = stack.use(createHousekeeping(config.path, { logger }));
+  const gitopsPath = await realpath(config.gitopsPath);
+  stack.use(
+    await startGitOpsUpkeep(
+      { gitopsPath, path: config.path, everyMs: config.upkeepEveryMs ?? minute / 2 },
+      { housekeeping, logger },
+    ),
+  );
   const endpoint = stack.use(await openHookEndpoint({ logger }));
   const backend = stack.use(
     await openHttpBackend(
@@ -147,7 +161,8 @@ export async function createGitHost(config: GitHostConfig, deps: GitHostDeps): P
     authenticator: deps.authenticator,
     accounts,
     store,
-    gitopsPath: await realpath(config.gitopsPath).catch(() => config.gitopsPath),
+    gitopsPath,
+    maxRepositoriesPerOwner: config.maxRepositoriesPerOwner ?? 200,
     publicOrigin: config.publicOrigin,
     isDeleting: deletion.isPending,
   });

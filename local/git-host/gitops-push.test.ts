@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { access, mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { gitEnvironment, gitOutput } from '../../runtime/git.ts';
 import { createTestbed, type Testbed } from './testbed.ts';
 
 const path = process.env['PATH'] ?? '';
@@ -83,5 +85,74 @@ describe('the GitOps repository over the git host', { timeout: 60_000 }, () => {
 
     assert.equal(result.exitCode, 0, result.stderr);
     assert.match(result.stderr, /Only main is applied/);
+  });
+});
+
+describe('the GitOps repository that deploys are pushed to by path', { timeout: 60_000 }, () => {
+  const exists = (file: string) =>
+    access(file).then(
+      () => true,
+      () => false,
+    );
+
+  async function locksIn(bed: Testbed): Promise<string[]> {
+    const repository = join(bed.dir, 'gitops.git');
+    await mkdir(join(repository, 'logs/refs/heads'), { recursive: true });
+    const names = ['refs/heads/main.lock', 'logs/refs/heads/main.lock', 'packed-refs.lock', 'HEAD.lock'];
+    const locks = names.map((name) => join(repository, name));
+    for (const lock of locks) await writeFile(lock, '');
+    return locks;
+  }
+
+  async function pushByPath(bed: Testbed) {
+    const cwd = await bed.workTree();
+    return bed.git(['push', join(bed.dir, 'gitops.git'), '+HEAD:refs/heads/main'], { cwd });
+  }
+
+  it('has no lock left by a killed git once the host has started, however young', async () => {
+    await using bed = await createTestbed(path);
+    await locksIn(bed);
+    const held = await pushByPath(bed);
+
+    await bed.restart();
+
+    assert.notEqual(held.exitCode, 0);
+    const freed = await pushByPath(bed);
+    assert.equal(freed.exitCode, 0, freed.stderr);
+  });
+
+  it('loses old locks while the host runs, and keeps young ones', async () => {
+    await using bed = await createTestbed(path, { upkeepEveryMs: 20 });
+    const locks = await locksIn(bed);
+    const [young, ...old] = locks as [string, ...string[]];
+    for (const lock of old) await utimes(lock, new Date(0), new Date(0));
+
+    while (await Promise.all(old.map(exists)).then((found) => found.includes(true))) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+
+    assert.equal(await exists(young), true);
+    await utimes(young, new Date(0), new Date(0));
+    while (await exists(young)) await new Promise((resolve) => setTimeout(resolve, 10));
+    const freed = await pushByPath(bed);
+    assert.equal(freed.exitCode, 0, freed.stderr);
+  });
+
+  it('keeps on the disk what it acknowledged, and never packs during a push', async () => {
+    await using bed = await createTestbed(path);
+    const setting = async (name: string) => {
+      const cwd = join(bed.dir, 'gitops.git');
+      return (
+        await gitOutput({ args: ['config', '--get-all', name], cwd, env: gitEnvironment(path) })
+      ).trim();
+    };
+    await bed.restart();
+
+    assert.equal(await setting('core.fsync'), 'committed,reference');
+    assert.equal(await setting('core.fsyncMethod'), 'batch');
+    assert.equal(await setting('receive.autogc'), 'false');
+    const pushed = await pushByPath(bed);
+    assert.equal(pushed.exitCode, 0);
+    assert.doesNotMatch(pushed.stderr, /unknown|ignoring/);
   });
 });

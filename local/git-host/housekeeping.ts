@@ -1,5 +1,6 @@
 import { git, gitConfigEnvironment, gitEnvironment } from '../../runtime/git.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { durable } from './durability.ts';
 
 /** Packs repositories when git thinks it worth while: after pushes, one at a time, never while one waits for it. */
 export interface Housekeeping extends AsyncDisposable {
@@ -20,6 +21,7 @@ export function createHousekeeping(searchPath: string, deps: { logger: Logger })
       'safe.directory': path,
       'gc.auto': looseObjects,
       'gc.autoDetach': 'false',
+      ...durable,
       // The reflog is kept for its names: it must not keep alive what a forced push took away.
       'gc.reflogExpireUnreachable': 'now',
     };
