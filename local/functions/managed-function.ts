@@ -30,6 +30,8 @@ export interface ManagedFunction {
   readonly functionName: string;
   entry(): CatalogEntry;
   progress(): Progress | undefined;
+  /** Of every version that runs, is tried, or is gone back to. */
+  images(): string[];
   apply(desired: DesiredFunction): void;
   reject(problem: DeployCause): void;
   /** Resolves once all of its processes have ended. It may have been asked for again meanwhile: see `isDeleting`. */
@@ -142,6 +144,11 @@ export function createManagedFunction(
     functionName,
     entry: () => catalogEntry(state),
     progress: () => progressOf(state),
+    images() {
+      const { desired, current, candidate, asleep } = state;
+      const versions = [desired, current?.version, candidate?.version, asleep, lastGood];
+      return versions.flatMap((version) => (version === undefined ? [] : [version.image]));
+    },
     apply(desired) {
       Object.assign(state, { desired, ownerId: desired.ownerId, problem: undefined, isDeleting: false });
       if (!adopt(desired)) {

@@ -79,6 +79,20 @@ describe('local function supervisor', () => {
     assert.equal(publicReason, 'its newest version did not start; it crashed and is being started again');
   });
 
+  it('names the images it still needs: what serves, and what is tried instead', async () => {
+    const shop = await workshop();
+    const supervisor = await supervise(shop);
+    assert.deepEqual(supervisor.imagesInUse(), []);
+    const good = desire(await shop.build(nodeServer('good')));
+    supervisor.apply(good);
+    await ready(supervisor);
+    const bad = [1, 2].map((code) => shop.build({ 'index.js': `process.exit(${code})` }));
+    const [second, third] = (await Promise.all(bad)).map((digest) => desire(digest));
+    for (const version of [second!, third!]) supervisor.apply(version);
+    await until(supervisor, (entry) => entry?.status === 'Degraded');
+    assert.deepEqual(new Set(supervisor.imagesInUse()), new Set([good.image, third!.image]));
+  });
+
   it('says in fixed words why a manifest cannot be tried', async () => {
     const shop = await workshop();
     const supervisor = await supervise(shop);

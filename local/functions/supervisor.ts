@@ -41,6 +41,8 @@ export interface Supervisor extends FunctionCatalog, AsyncDisposable {
   remove(owner: string, functionName: string): void;
   /** Forgets what is kept of functions that are neither managed nor in `names`. */
   forgetAllBut(names: readonly FunctionName[]): Promise<void>;
+  /** Images whose artifacts are needed, whatever the repository says by now. */
+  imagesInUse(): string[];
   /** How far the version asked for has come; `undefined` if none is asked for. */
   progress(owner: string, functionName: string): Progress | undefined;
   /** Resolves when no start is under way and nothing drains. */
@@ -225,6 +227,7 @@ export async function createSupervisor(
         if (!kept.has(key) && !functions.has(key)) state.forget(owner, functionName);
       }
     },
+    imagesInUse: () => [...functions.values()].flatMap((managed) => managed.images()),
     progress: (owner, functionName) => functions.get(keyOf(owner, functionName))?.progress(),
     async settled(owner, functionName, signal) {
       const key = keyOf(owner, functionName);
