@@ -177,13 +177,19 @@ export async function createGitHost(config: GitHostConfig, deps: GitHostDeps): P
   };
 
   function hookHandler(grant: Grant): HookHandler {
-    return async (updates, output) => {
+    return async (pushed, output) => {
       if (grant.kind === 'source') {
         const isDeleted = async () => (await store.find(grant.owner.slug, grant.name)) === undefined;
-        return handleSourcePush(grant, updates, output, { ...sourcePush, isDeleted });
+        return handleSourcePush(grant, pushed, output, { ...sourcePush, isDeleted });
       }
-      return handleGitOpsPush({ updates, actor: personOf(grant.identity) }, output, deps);
+      return handleGitOpsPush({ updates: pushed.updates, actor: personOf(grant.identity) }, output, deps);
     };
+  }
+
+  /** What a push must not lose among a million other refs. A new repository takes `main` or `master` as its default. */
+  async function deployedRefs(grant: Grant): Promise<string[]> {
+    const branch = grant.kind === 'source' ? await store.defaultBranch(grant.path) : 'main';
+    return [branch, 'main', 'master'].map((name) => `refs/heads/${name}`);
   }
 
   async function exchange(
@@ -192,7 +198,7 @@ export async function createGitHost(config: GitHostConfig, deps: GitHostDeps): P
     http: { incoming: IncomingMessage; outgoing: ServerResponse },
   ): Promise<void> {
     const pushes = request.service === 'git-receive-pack' && request.step === 'exchange';
-    const hook = pushes ? endpoint.issue(hookHandler(grant)) : undefined;
+    const hook = pushes ? endpoint.issue(hookHandler(grant), await deployedRefs(grant)) : undefined;
     const settings = servedConfig(grant, grant.kind === 'gitops' ? hooks.gitops : hooks.source, maxPackBytes);
     const env = { ...gitConfigEnvironment(settings), ...(pushes ? reflogIdentity(grant) : {}), ...hook?.env };
     if (pushes) await removeStaleLocks(grant.path);

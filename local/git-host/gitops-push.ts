@@ -1,6 +1,7 @@
 import { zeroSha } from '../../core/names.ts';
 import type { Person } from '../../core/source-event.ts';
-import type { HookOutput, RefUpdate } from './hook-endpoint.ts';
+import type { HookOutput } from './hook-endpoint.ts';
+import type { RefUpdate } from './hook-request.ts';
 import { terminalLine } from './terminal-text.ts';
 
 /** What was pushed to the GitOps repository, and by whom. */

@@ -36,7 +36,7 @@ export async function startGitOpsUpkeep(
   // Nobody else runs yet, so that no lock has a living owner.
   await freeLocks(0);
   for (const [name, value] of Object.entries(settings)) {
-    const args = ['config', '--file', 'config', name, value];
+    const args = ['config', '--file', 'config', '--replace-all', name, value];
     await gitOutput({ args, cwd: gitopsPath, env: gitEnvironment(config.path) });
   }
   deps.housekeeping.visit(gitopsPath);

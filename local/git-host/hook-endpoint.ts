@@ -2,13 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { TowlineError } from '../../core/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-
-/** One line of what git hands to a post-receive hook. */
-export interface RefUpdate {
-  ref: string;
-  before: string;
-  after: string;
-}
+import { HookRequestReader, type PushedRefs } from './hook-request.ts';
 
 /** Where a hook's handler writes to: the pusher's terminal. Writing after it is gone does nothing. */
 export interface HookOutput {
@@ -17,7 +11,7 @@ export interface HookOutput {
   signal: AbortSignal;
 }
 
-export type HookHandler = (updates: RefUpdate[], output: HookOutput) => Promise<void>;
+export type HookHandler = (pushed: PushedRefs, output: HookOutput) => Promise<void>;
 
 export interface IssuedHook {
   /** What the hook's process must find in its environment. */
@@ -27,59 +21,54 @@ export interface IssuedHook {
 
 /** The loopback port that hooks talk to. Each push gets a secret of its own, good for one connection. */
 export interface HookEndpoint extends AsyncDisposable {
-  issue(handler: HookHandler): IssuedHook;
+  /** `alwaysKept` names refs that the handler is told of however many others are pushed. */
+  issue(handler: HookHandler, alwaysKept: readonly string[]): IssuedHook;
 }
 
-const maxRequestBytes = 4 * 1024 * 1024;
 const requestTimeoutMs = 15_000;
 const endOfTransmission = '\x04';
-const updateLine = /^([0-9a-f]{40}) ([0-9a-f]{40}) (refs\/\S+)$/;
 
 const digest = (token: string) => createHash('sha256').update(token).digest('hex');
 
-function parseUpdates(text: string): RefUpdate[] {
-  const updates: RefUpdate[] = [];
-  for (const line of text.split('\n')) {
-    const [, before, after, ref] = updateLine.exec(line) ?? [];
-    if (before && after && ref) updates.push({ before, after, ref });
-  }
-  return updates;
-}
-
-/** Everything the hook sends: its secret on the first line, then the updates, then the end of the stream. */
-function readRequest(socket: Socket): Promise<{ token: string; rest: string }> {
+/** Everything the hook sends, until the end of the stream. */
+function readRequest(socket: Socket, reader: HookRequestReader): Promise<PushedRefs> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
     const fail = (message: string) => reject(new TowlineError('bad_request', message));
+    const unlessRefused = (read: () => void) => {
+      try {
+        read();
+      } catch (error) {
+        reject(error);
+        socket.destroy();
+      }
+    };
     socket.setTimeout(requestTimeoutMs, () => fail('the hook sent nothing'));
-    socket.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > maxRequestBytes) return fail('the hook sent too much');
-      chunks.push(chunk);
-    });
+    socket.on('data', (chunk: Buffer) => unlessRefused(() => reader.push(chunk)));
     socket.once('close', () => fail('the hook went away'));
     socket.once('end', () => {
       socket.setTimeout(0);
-      const text = Buffer.concat(chunks).toString('utf8');
-      const end = text.indexOf('\n');
-      resolve({ token: text.slice(0, Math.max(end, 0)), rest: text.slice(end + 1) });
+      unlessRefused(() => resolve(reader.end()));
     });
   });
 }
 
 /** Listens on a free port of 127.0.0.1. */
 export async function openHookEndpoint(deps: { logger: Logger }): Promise<HookEndpoint> {
-  const handlers = new Map<string, HookHandler>();
+  const issued = new Map<string, { handler: HookHandler; alwaysKept: ReadonlySet<string> }>();
   const sockets = new Set<Socket>();
   const stopping = new AbortController();
 
   async function answer(socket: Socket): Promise<void> {
-    const { token, rest } = await readRequest(socket);
-    const key = digest(token);
-    const handler = handlers.get(key);
-    handlers.delete(key);
-    if (!handler) throw new TowlineError('unauthenticated', 'a hook came with an unknown secret');
+    let handler: HookHandler | undefined;
+    const reader = new HookRequestReader((token) => {
+      const key = digest(token);
+      const found = issued.get(key);
+      issued.delete(key);
+      if (!found) throw new TowlineError('unauthenticated', 'a hook came with an unknown secret');
+      handler = found.handler;
+      return found.alwaysKept;
+    });
+    const pushed = await readRequest(socket, reader);
     const gone = new AbortController();
     socket.once('close', () => gone.abort(new Error('the pusher is gone')));
     const output: HookOutput = {
@@ -87,7 +76,7 @@ export async function openHookEndpoint(deps: { logger: Logger }): Promise<HookEn
       signal: AbortSignal.any([gone.signal, stopping.signal]),
     };
     try {
-      await handler(parseUpdates(rest), output);
+      await handler?.(pushed, output);
     } catch (error) {
       if (stopping.signal.aborted) return;
       deps.logger.error({ err: error }, 'handling a push failed');
@@ -112,13 +101,13 @@ export async function openHookEndpoint(deps: { logger: Logger }): Promise<HookEn
   const port = String((server.address() as AddressInfo).port);
 
   return {
-    issue(handler) {
+    issue(handler, alwaysKept) {
       const token = randomBytes(32).toString('hex');
       const key = digest(token);
-      handlers.set(key, handler);
+      issued.set(key, { handler, alwaysKept: new Set(alwaysKept) });
       return {
         env: { TOWLINE_HOOK_PORT: port, TOWLINE_HOOK_TOKEN: token },
-        revoke: () => void handlers.delete(key),
+        revoke: () => void issued.delete(key),
       };
     },
     async [Symbol.asyncDispose]() {

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { TowlineError } from '../../core/errors.ts';
 import { branchOf, OwnerSlug, RepoName, zeroSha } from '../../core/names.ts';
 import { git, gitConfigEnvironment, gitEnvironment, gitOutput } from '../../runtime/git.ts';
-import type { RefUpdate } from './hook-endpoint.ts';
+import type { RefUpdate } from './hook-request.ts';
 
 /** Bare repositories as `<root>/<owner>/<name>.git`. Names starting with a dot are the host's own. */
 export interface RepositoryStore {

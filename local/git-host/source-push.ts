@@ -4,7 +4,8 @@ import type { Owner } from '../../core/auth.ts';
 import { branchOf, zeroSha } from '../../core/names.ts';
 import { type Person, PushEvent, type SourceEvent } from '../../core/source-event.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { HookOutput, RefUpdate } from './hook-endpoint.ts';
+import type { HookOutput } from './hook-endpoint.ts';
+import type { PushedRefs, RefUpdate } from './hook-request.ts';
 import type { PushWatch } from './push-progress.ts';
 import type { RepositoryStore } from './repository-store.ts';
 import { terminalLine } from './terminal-text.ts';
@@ -79,7 +80,7 @@ interface Delivered {
 /** Turns the refs of one push into events, delivers them, and shows the pusher what becomes of them. */
 export async function handleSourcePush(
   push: SourcePush,
-  updates: readonly RefUpdate[],
+  { updates, omitted }: PushedRefs,
   output: HookOutput,
   deps: SourcePushDeps,
 ): Promise<void> {
@@ -102,8 +103,9 @@ export async function handleSourcePush(
     const pushId = await deliver(push, { repository, update }, output, deps);
     if (pushId !== undefined) delivered.push({ pushId, update });
   }
-  if (ordered.length > maxEvents) {
-    output.line(`${ordered.length - maxEvents} more refs are stored, but too many to look at in one push.`);
+  const passedOver = Math.max(0, ordered.length - maxEvents) + omitted;
+  if (passedOver > 0) {
+    output.line(`${passedOver} more refs are stored, but too many to look at in one push.`);
   }
   for (const { pushId, update } of delivered) {
     if (updates.length > 1) {
