@@ -9,6 +9,7 @@ import { createEventBus } from '../runtime/event-bus.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createPlatformApi } from '../ui/server/index.ts';
 import { createApplyLoop } from './apply/index.ts';
+import { createArtifactSweep } from './artifact-sweep.ts';
 import type { LocalConfig } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
 import { createFront } from './front.ts';
@@ -120,6 +121,12 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
     ),
   );
 
+  stack.use(
+    createArtifactSweep(
+      { artifactsDir: data.at('artifacts'), gitopsPath: data.at('gitops.git'), path },
+      { logger, imagesInUse: () => supervisor.imagesInUse() },
+    ),
+  );
   const gitHost: GitHost = stack.use(
     await createGitHost(
       {

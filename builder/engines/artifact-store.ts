@@ -1,6 +1,18 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, cp, lstat, mkdir, open, readdir, readFile, readlink, rename, rm } from 'node:fs/promises';
+import {
+  access,
+  cp,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  utimes,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ArtifactDescriptor, artifactFiles } from '../../core/artifact.ts';
 import { TowlineError } from '../../core/errors.ts';
@@ -31,7 +43,11 @@ export async function openArtifactStore(dir: string, maxBytes: number): Promise<
   }
   const has = async (digest: string): Promise<boolean> => {
     const hex = digestForm.exec(digest)?.[1];
-    return hex !== undefined && exists(join(dir, hex, artifactFiles.descriptor));
+    if (hex === undefined || !(await exists(join(dir, hex, artifactFiles.descriptor)))) return false;
+    // Wanted again: the sweep of old artifacts must see it as new until a manifest names it.
+    const now = new Date();
+    await utimes(join(dir, hex), now, now).catch(() => undefined);
+    return true;
   };
   return {
     has,

@@ -159,14 +159,13 @@ describe('the process engine', () => {
     while (await isRunning(pid)) await wait(5);
   });
 
-  it('does not wait for a program that left its group and holds the output open', async () => {
+  it('does not wait for a program that left its group and holds the output open; it ends with the engine', async () => {
     const pidFile = join(dir, 'pid');
     const outsider = `echo $$ > ${pidFile}; exec sleep 60`;
     const script = `setsid sh -c '${outsider}' & while [ ! -s ${pidFile} ]; do sleep 0.01; done`;
     await build(makeTemplate({ leave: script }));
     const pid = Number(await readFile(pidFile, 'utf8'));
-    assert.equal(await isRunning(pid), true);
-    process.kill(pid, 'SIGKILL');
+    while (await isRunning(pid)) await wait(5);
   });
 
   it('stops a step that prints without end, by bytes over all steps and by lines', async () => {

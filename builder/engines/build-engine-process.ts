@@ -66,6 +66,8 @@ export async function createProcessEngine(
     async [Symbol.asyncDispose]() {
       closing.abort(new TowlineError('unavailable', 'the platform is stopping'));
       await Promise.allSettled(running);
+      // What left its process group would outlive the platform.
+      await endMarkedProcesses(markerVariable, marker);
     },
   };
 }
