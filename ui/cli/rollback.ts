@@ -69,7 +69,7 @@ export interface Liveness {
   reason: string | null;
 }
 
-/** Asks until the image that the GitOps repository has now is the one that is served, for at most 30 s. */
+/** Asks until the image that the GitOps repository has now is the one that is served or has failed, for at most 30 s. */
 export async function waitUntilLive({ client, owner, name, before }: Restored): Promise<Liveness> {
   const deadline = performance.now() + liveTimeoutMs;
   for (;;) {
@@ -77,8 +77,10 @@ export async function waitUntilLive({ client, owner, name, before }: Restored): 
       'GET',
       apiPaths.function(owner, name),
     );
-    const live = entry !== null && isServed(entry, current?.image ?? null, before);
-    if (live || performance.now() > deadline) return { live, url: summary.url, reason: summary.reason };
+    const image = current?.image ?? null;
+    const live = entry !== null && isServed(entry, image, before);
+    const isOver = live || hasFailed(entry, image, before) || performance.now() > deadline;
+    if (isOver) return { live, url: summary.url, reason: summary.reason };
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }
@@ -90,4 +92,11 @@ function isServed(entry: CatalogEntry, image: string | null, before: CatalogEntr
   // The same image with another configuration shows only by its later start, unless it never was replaced.
   const isSameImage = before?.desiredImage === image && before.reason === null;
   return !isSameImage || entry.since !== before.since;
+}
+
+/** A trouble that was there before the rollback says nothing of the restored version, which may still be starting. */
+function hasFailed(entry: CatalogEntry | null, image: string | null, before: CatalogEntry | null): boolean {
+  if (entry === null || entry.desiredImage !== image || entry.reason === null) return false;
+  const isTrouble = entry.status === 'Failed' || entry.status === 'Degraded';
+  return isTrouble && entry.reason !== before?.reason;
 }

@@ -4,6 +4,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import AxeBuilder from '@axe-core/playwright';
 import { Dashboard } from './testing/dashboard.ts';
+import { deploy, push, summary } from './testing/records.ts';
 
 let dashboard: Dashboard;
 before(async () => {
@@ -62,6 +63,34 @@ describe('accessibility', () => {
       await dashboard.page.goto(dashboard.stub.origin + path);
       await dashboard.page.locator(ready).first().waitFor();
       await checkAllViews(path);
+    }
+  });
+
+  it('has no sideways scrolling for a long name and a long cause without a space', async () => {
+    const functionName = 'x'.repeat(80);
+    const message = `the path ${'a/'.repeat(150)} is ${'b'.repeat(200)}`;
+    const place = { file: `${'deep/'.repeat(30)}stack.yml`, line: 5 };
+    const failed = deploy({
+      id: 'd-long',
+      functionName,
+      state: 'failed',
+      cause: { code: 'name_invalid', message, place },
+    });
+    await dashboard.open('/demo', {
+      state: (state) => {
+        const never = { number: null, deployedAt: null, lastDeploy: failed, reason: message };
+        state.functions.push(summary({ functionName, status: 'Failed', ...never }));
+        const deploys = [failed, deploy({ id: 'd-other' })];
+        state.pushes.push(push({ id: 'p-long', note: 'n'.repeat(200), deploys }));
+      },
+    });
+    for (const path of ['/demo', '/demo/pushes']) {
+      await dashboard.page.goto(dashboard.stub.origin + path);
+      await dashboard.shows(functionName);
+      for (const width of [320, 1280]) {
+        await view('light', width);
+        await fitsIn(path, width);
+      }
     }
   });
 

@@ -102,6 +102,33 @@ describe('the functions page', () => {
     assert.deepEqual(await dashboard.functionNames(), ['nightly-cleanup']);
   });
 
+  it('offers no URL of a function that never ran, and the push instead of a page for an impossible name', async () => {
+    const failed = deploy({
+      pushId: 'p-9',
+      functionName: 'Capital',
+      state: 'failed',
+      cause: { code: 'name_invalid', message: 'no capitals' },
+    });
+    await dashboard.open('/demo', {
+      state: (state) =>
+        state.functions.push(
+          summary({
+            functionName: 'Capital',
+            status: 'Failed',
+            number: null,
+            deployedAt: null,
+            lastDeploy: failed,
+          }),
+        ),
+    });
+    const row = dashboard.functionRow('Capital');
+    const hrefs = await row
+      .getByRole('link')
+      .evaluateAll((links) => links.map((a) => a.getAttribute('href')));
+    assert.deepEqual(hrefs, ['/demo/pushes/p-9', '/demo/pushes/p-9']);
+    assert.equal(await row.getByRole('button', { name: /Copy the URL/ }).count(), 0);
+  });
+
   it('shows text from a push as text', async () => {
     const subject = '<img src=x onerror="document.title=1"></script>';
     await dashboard.open('/demo', {

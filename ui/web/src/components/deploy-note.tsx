@@ -1,3 +1,4 @@
+import type { FunctionSummary } from '../../../../core/api.ts';
 import type { DeployRecord, DeployStage } from '../../../../core/deploy.ts';
 import { pagePaths } from '../../../../core/paths.ts';
 import { isFinished } from '../data/reducers.ts';
@@ -25,6 +26,17 @@ export function Cause({ deploy }: { deploy: DeployRecord }) {
       {cause.place && <code>{formatPlace(cause.place)}</code>} {cause.message}
     </>
   );
+}
+
+/** Whether no version of it ever ran: it has no URL that answers, and none that is worth opening. */
+export function neverRan({ status, number, deployedAt }: FunctionSummary): boolean {
+  return status === 'Failed' && number === null && deployedAt === null;
+}
+
+/** The page of a function; of a name that no function can have, the push that had it. */
+export function functionHref({ owner, functionName, lastDeploy }: FunctionSummary): string {
+  if (lastDeploy?.cause?.code === 'name_invalid') return pagePaths.push(owner, lastDeploy.pushId);
+  return pagePaths.function(owner, functionName);
 }
 
 /** The line under a function whose last deploy is not what is served: in progress, or failed. */

@@ -1,9 +1,9 @@
 import { useRoute } from 'preact-iso/router';
-import type { FunctionDetail } from '../../../../core/api.ts';
+import type { FunctionDetail, FunctionSummary } from '../../../../core/api.ts';
 import type { HistoryEntry } from '../../../../core/manifest-writer.ts';
 import { apiPaths, pagePaths } from '../../../../core/paths.ts';
 import { CopyButton, Sha } from '../components/copy.tsx';
-import { LastDeployNote } from '../components/deploy-note.tsx';
+import { LastDeployNote, neverRan } from '../components/deploy-note.tsx';
 import { ErrorNotice } from '../components/error-notice.tsx';
 import { Icon } from '../components/icon.tsx';
 import { Skeleton } from '../components/page.tsx';
@@ -17,6 +17,13 @@ import { FunctionFrame, useDetail, useRevision } from './function-frame.tsx';
 import { Chips } from './history-chips.tsx';
 import { titleOf } from './history-words.ts';
 
+/** Whether the note about the last deploy says the reason too. */
+function repeatsDeploy({ status, reason, lastDeploy }: FunctionSummary): boolean {
+  if (lastDeploy?.state !== 'failed') return false;
+  const said = lastDeploy.cause?.message;
+  return status === 'Failed' || (said ? reason?.includes(said) === true : false);
+}
+
 function Hero({ detail }: { detail: FunctionDetail }) {
   const { summary, current, entry } = detail;
   const image = entry?.image ?? current?.image;
@@ -24,12 +31,16 @@ function Hero({ detail }: { detail: FunctionDetail }) {
     <section class="panel hero" aria-label="State">
       <div class="hero-line">
         <FunctionStatusMark status={summary.status} />
-        <a class="hero-url" href={summary.url} target="_blank" rel="noreferrer">
-          {summary.url}
-        </a>
+        {neverRan(summary) ? (
+          <span class="hero-url">{summary.url}</span>
+        ) : (
+          <a class="hero-url" href={summary.url} target="_blank" rel="noreferrer">
+            {summary.url}
+          </a>
+        )}
         <CopyButton text={summary.url} label={`Copy the URL of ${summary.functionName}`} />
       </div>
-      {summary.reason && <p class="hero-reason">{summary.reason}</p>}
+      {summary.reason && !repeatsDeploy(summary) && <p class="hero-reason">{summary.reason}</p>}
       {summary.lastDeploy && (
         <LastDeployNote deploy={summary.lastDeploy} serving={summary.status === 'Ready'} />
       )}
@@ -118,7 +129,12 @@ export function FunctionPage() {
   const { owner = '', fn: name = '' } = useRoute().params;
   const { data, error, reload } = useDetail(owner, name);
   const openAction = data && (
-    <a class="button primary" href={data.summary.url} target="_blank" rel="noreferrer">
+    <a
+      class={neverRan(data.summary) ? 'button' : 'button primary'}
+      href={data.summary.url}
+      target="_blank"
+      rel="noreferrer"
+    >
       <Icon name="open" />
       Open
     </a>

@@ -3,7 +3,7 @@ import { useRoute } from 'preact-iso/router';
 import type { FunctionSummary } from '../../../../core/api.ts';
 import { pagePaths } from '../../../../core/paths.ts';
 import { CopyButton, Sha } from '../components/copy.tsx';
-import { LastDeployNote } from '../components/deploy-note.tsx';
+import { functionHref, LastDeployNote, neverRan } from '../components/deploy-note.tsx';
 import { ErrorNotice } from '../components/error-notice.tsx';
 import { FilterField } from '../components/filter-field.tsx';
 import { Icon } from '../components/icon.tsx';
@@ -37,15 +37,17 @@ function FunctionRow({ row }: { row: FunctionSummary }) {
         <FunctionStatusMark status={row.status} />
       </div>
       <div class="cell-name">
-        <a class="name" data-row href={pagePaths.function(row.owner, row.functionName)}>
+        <a class="name" data-row href={functionHref(row)}>
           {row.functionName}
         </a>
-        <span class="url">
-          <a href={row.url} target="_blank" rel="noreferrer" title={`Open ${row.url}`}>
-            {host}
-          </a>
-          <CopyButton text={row.url} label={`Copy the URL of ${row.functionName}`} />
-        </span>
+        {!neverRan(row) && (
+          <span class="url">
+            <a href={row.url} target="_blank" rel="noreferrer" title={`Open ${row.url}`}>
+              {host}
+            </a>
+            <CopyButton text={row.url} label={`Copy the URL of ${row.functionName}`} />
+          </span>
+        )}
       </div>
       <div class="cell-commit">
         <span class="subject">{row.sourceSubject || 'No commit deployed yet'}</span>
