@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { get } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import type { HistoryEntry } from '../../core/manifest-writer.ts';
 import { apiPaths } from '../../core/paths.ts';
@@ -72,15 +73,34 @@ describe('use 1: push source, get a URL', () => {
 
   it('streams an answer as the function writes it', async () => {
     const handler = `const { Readable } = require('node:stream');
+let goOn;
+const asked = new Promise((resolve) => { goOn = resolve; });
 module.exports = async (event, context) => {
-  const { setTimeout } = require('node:timers/promises');
-  async function* chunks() { yield 'first\\n'; await setTimeout(300); yield 'second\\n'; }
+  if (event.path === '/go-on') { goOn(); return context.succeed('went on'); }
+  if (event.path !== '/stream') return context.succeed('here');
+  async function* chunks() { yield 'first\\n'; await asked; yield 'second\\n'; }
   return context.status(200).succeed(Readable.from(chunks()));
 };\n`;
     await push(clone, 'Stream', { 'hello/handler.js': handler });
 
-    const answer = await product.call('demo', '/hello');
-    assert.equal(answer.body, 'first\nsecond\n');
+    const { promise: firstChunk, resolve } = Promise.withResolvers<string>();
+    const host = `demo.localhost:${product.port}`;
+    const streamed = new Promise<string>((done, fail) => {
+      const options = { host: '127.0.0.1', port: product.port, path: '/hello/stream', headers: { host } };
+      get(options, (response) => {
+        let body = '';
+        response.on('data', (chunk: Buffer) => {
+          body += chunk.toString();
+          resolve(body);
+        });
+        response.on('end', () => done(body));
+        response.on('error', fail);
+      }).on('error', fail);
+    });
+    // The function writes the second chunk only after this request: it comes after the first was seen here.
+    assert.equal(await Promise.race([firstChunk, streamed]), 'first\n');
+    assert.equal((await product.call('demo', '/hello/go-on')).body, 'went on');
+    assert.equal(await streamed, 'first\nsecond\n');
   });
 
   it('goes on with the deploy when the push is interrupted, and has said so', async () => {
