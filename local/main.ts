@@ -21,6 +21,7 @@ async function main(): Promise<void> {
     return;
   }
   const signal = abortOnSignals(process);
+  signal.addEventListener('abort', () => armKillTimer(process, stopGraceMs), { once: true });
   const packageDir = fileURLToPath(new URL('..', import.meta.url));
   await using running = await run(config, {
     ...flags,
@@ -32,7 +33,6 @@ async function main(): Promise<void> {
   });
   await aborted(signal);
   running.stopping();
-  armKillTimer(process, stopGraceMs);
 }
 
 const exitCodes: Partial<Record<string, number>> = {

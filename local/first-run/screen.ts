@@ -69,7 +69,7 @@ export function createTextScreen(output: ScreenOutput): Screen {
     hints(info, sampleUrl) {
       const lines = [
         `curl ${sampleUrl ?? `${info.functionsUrl}`}`,
-        'npx towline new node my-fn && cd my-fn && git push towline main',
+        'npx towline new node ../my-fn && cd ../my-fn && git push towline main',
         'npx towline history counter    npx towline rollback counter',
       ];
       output.write(lines.map((text, index) => `  ${index === 0 ? 'Try:' : '    '}  ${text}\n`).join(''));

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { whyNotFunction } from '../../core/names.ts';
 import { gitEnvironment } from '../../runtime/git.ts';
 import { openWorkTree } from '../../runtime/work-tree.ts';
@@ -7,6 +7,7 @@ import { CliError, exitCodes } from './client.ts';
 
 export interface NewFunctionRequest {
   language: string;
+  /** Or a path that ends in it, as `../my-fn`. */
   name: string;
   parentDir: string;
   owner: string;
@@ -64,8 +65,9 @@ function check(request: NewFunctionRequest, dir: string): void {
 }
 
 /** Makes a repository with one function, committed, and a remote "towline" that needs no password on this machine. */
-export async function newFunction(request: NewFunctionRequest): Promise<{ dir: string; remote: string }> {
-  const dir = resolve(request.parentDir, request.name);
+export async function newFunction(asked: NewFunctionRequest): Promise<{ dir: string; remote: string }> {
+  const dir = resolve(asked.parentDir, asked.name);
+  const request = { ...asked, name: basename(dir) };
   check(request, dir);
   mkdirSync(join(dir, request.name), { recursive: true });
   writeFileSync(join(dir, 'stack.yml'), stackFile(request));
