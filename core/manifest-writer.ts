@@ -67,6 +67,23 @@ export interface WrittenFunction {
   number: number;
 }
 
+/** An accepted intent cannot be written now: it is kept, and written once the cause has passed. */
+export interface WriteDelay {
+  /** `remote_unavailable`: the GitOps repository is away; `write_conflict`: others change it without pause. */
+  code: ErrorCode;
+  message: string;
+  /** Milliseconds since the epoch. */
+  since: number;
+}
+
+export interface WriteOptions {
+  /**
+   * Told when the intent must wait, and `undefined` when it goes on; the promise stays open meanwhile. Without it a
+   * delay is thrown as an error with its code; the intent is kept all the same, and a deploy may be asked again.
+   */
+  onWaiting?: ((delay: WriteDelay | undefined) => void) | undefined;
+}
+
 /** One commit that touched one function's file. */
 export interface HistoryEntry {
   commit: string;
@@ -128,9 +145,9 @@ export interface HistoryQuery {
 
 /** The contract of `manifest-writer/`: intents in, commits out, history back. Methods may be called concurrently. */
 export interface ManifestWriter {
-  deploy(intent: DeployIntent, signal?: AbortSignal): Promise<WriteOutcome>;
-  remove(intent: RemoveIntent, signal?: AbortSignal): Promise<WriteOutcome>;
-  revert(intent: RevertIntent, signal?: AbortSignal): Promise<WriteOutcome>;
+  deploy(intent: DeployIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
+  remove(intent: RemoveIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
+  revert(intent: RevertIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
   /** Newest first. */
   history(query: HistoryQuery): Promise<HistoryEntry[]>;
   /** Of one function's file; `from: null` compares with the state before `to`. Throws `not_found`. */
