@@ -1,5 +1,7 @@
 import type { ErrorCode } from '../../core/errors.ts';
 import type { WriteOutcome, WrittenFunction } from '../../core/manifest-writer.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { Target } from '../render/target.ts';
 import type { NewCommit, Signature } from '../repository/manifest-repository.ts';
 import type { BranchView } from './branch-view.ts';
 
@@ -20,6 +22,10 @@ export interface PlannedIntent {
 export interface PlanningContext {
   committer: Signature;
   namespace: string;
+  /** The kind of objects that functions become; `openfaas` if it isn't given. */
+  target?: Target | undefined;
+  /** Everything is allowed that is safe, if it isn't given. */
+  policy?: Policy | undefined;
   /** Milliseconds since the epoch. */
   now(): number;
 }

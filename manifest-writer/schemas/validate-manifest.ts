@@ -55,7 +55,8 @@ export function whyNotSchema(target: Target, manifest: unknown): string | undefi
 
 function inWords({ instancePath, message, params }: ErrorObject): string {
   const path = instancePath.split('/').slice(1).map(unescaped).join('.') || 'the manifest';
-  const field = typeof params['additionalProperty'] === 'string' ? ` ("${params['additionalProperty']}")` : '';
+  const field =
+    typeof params['additionalProperty'] === 'string' ? ` ("${params['additionalProperty']}")` : '';
   return `${path} ${message ?? 'is not valid'}${field}`;
 }
 

@@ -45,7 +45,8 @@ function closure(all: JsonObject, names: readonly string[]): JsonObject {
     if (found[name] !== undefined) continue;
     const definition = trimmed(at(all, name));
     found[name] = definition;
-    for (const [, next] of JSON.stringify(definition).matchAll(/"#\/\$defs\/([^"]+)"/g)) queue.push(next ?? '');
+    for (const [, next] of JSON.stringify(definition).matchAll(/"#\/\$defs\/([^"]+)"/g))
+      queue.push(next ?? '');
   }
   return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -70,7 +71,11 @@ function vendorKubernetes(moduleDir: string): void {
   );
   for (const [apiVersion, kind, name] of kinds) {
     const definition = at(definitions, name);
-    const properties = { ...at(definition, 'properties'), apiVersion: { const: apiVersion }, kind: { const: kind } };
+    const properties = {
+      ...at(definition, 'properties'),
+      apiVersion: { const: apiVersion },
+      kind: { const: kind },
+    };
     definitions[name] = { ...definition, properties, required: ['apiVersion', 'kind', 'metadata', 'spec'] };
   }
   write('kubernetes.json', moduleDir, { $defs: definitions });
@@ -95,7 +100,9 @@ function vendorKnative(moduleDir: string): void {
 
 const [kubernetesDir, servingDir] = process.argv.slice(2);
 if (kubernetesDir === undefined || servingDir === undefined) {
-  throw new Error('usage: vendor.ts <folder of k8s.io/kubernetes@version> <folder of knative.dev/serving@version>');
+  throw new Error(
+    'usage: vendor.ts <folder of k8s.io/kubernetes@version> <folder of knative.dev/serving@version>',
+  );
 }
 vendorKubernetes(kubernetesDir);
 vendorKnative(servingDir);
