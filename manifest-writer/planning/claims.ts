@@ -1,7 +1,7 @@
 import { towlineAnnotations } from '../../core/function-spec.ts';
 import { objectName } from '../../core/names.ts';
 import { isFunction, manifestPath, tenantPath } from '../paths.ts';
-import { readFunction } from '../render/render-function.ts';
+import { readFunction } from '../render/read-function.ts';
 import { tenantOwnerId } from '../render/tenant.ts';
 import type { BranchView } from './branch-view.ts';
 

@@ -3,6 +3,7 @@ import type { WriteOutcome, WrittenFunction } from '../../core/manifest-writer.t
 import type { Policy } from '../policy/policy.ts';
 import type { Target } from '../render/target.ts';
 import type { NewCommit, Signature } from '../repository/manifest-repository.ts';
+import type { SecretRules } from '../secrets/secret-rules.ts';
 import type { BranchView } from './branch-view.ts';
 
 /** What one intent means on one head. */
@@ -26,6 +27,8 @@ export interface PlanningContext {
   target?: Target | undefined;
   /** Everything is allowed that is safe, if it isn't given. */
   policy?: Policy | undefined;
+  /** Of `secrets.yml`; all kinds that are encrypted are taken, if it isn't given. */
+  secrets?: SecretRules | undefined;
   /** Milliseconds since the epoch. */
   now(): number;
 }

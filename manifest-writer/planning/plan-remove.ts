@@ -46,9 +46,9 @@ async function nothingToRemove(view: BranchView, intent: RemoveIntent, names: st
   const written: WrittenFunction[] = [];
   let commit = view.head;
   for (const functionName of names) {
-    const [newest] = await view.versions(manifestPath(intent.owner, functionName));
+    const newest = (await view.history()).newest(manifestPath(intent.owner, functionName));
     if (newest?.after !== null) continue;
-    if (written.length === 0) commit = newest.commit.commit;
+    if (written.length === 0) commit = newest.commit;
     written.push({ functionName, number: newest.number });
   }
   return outcome({ type: 'unchanged', commit, written });

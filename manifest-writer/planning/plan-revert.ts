@@ -1,23 +1,29 @@
-import { gitLabels, type OpenFaasFunction } from '../../core/function-spec.ts';
+import { gitLabels } from '../../core/function-spec.ts';
 import type { RevertIntent } from '../../core/manifest-writer.ts';
 import { CommitSha, objectName } from '../../core/names.ts';
+import type { IndexedVersion } from '../index/history-index.ts';
+import { maxNamedReverts } from '../index/record-commit.ts';
 import { commitMessage } from '../message/commit-message.ts';
 import { safeSignature } from '../message/ident.ts';
 import { isFunction, manifestPath } from '../paths.ts';
-import { readFunction } from '../render/render-function.ts';
+import { type FunctionManifest, readFunction } from '../render/read-function.ts';
 import type { ManifestRepository } from '../repository/manifest-repository.ts';
-import type { BranchView, FileVersion } from './branch-view.ts';
+import type { BranchView } from './branch-view.ts';
 import { whyNameTaken } from './claims.ts';
 import { type Decision, outcome, type PlannedIntent, type PlanningContext, refused } from './decision.ts';
-
-/** A commit message is for people: of a very long way back the newest are named. */
-const maxReverts = 50;
 
 interface Revert {
   intent: RevertIntent;
   context: PlanningContext;
   path: string;
   name: string;
+}
+
+/** Of a very long way back only the newest versions are named. */
+interface Undone {
+  versions: IndexedVersion[];
+  oldest: number;
+  newest: number;
 }
 
 /** One commit that makes the function's file what it was at another commit: code and configuration. */
@@ -38,12 +44,12 @@ export function planRevert(
 async function decide(view: BranchView, revert: Revert, repository: ManifestRepository): Promise<Decision> {
   const { intent, path, name } = revert;
   if (view.isPending(path)) return { type: 'later' };
-  const versions = await view.versions(path);
-  if (!(await isOnBranch(intent.toCommit, view, versions, repository))) {
+  const history = await view.history();
+  if (!(await isOnBranch(intent.toCommit, view, repository))) {
     return refused('not_found', `there is no commit ${intent.toCommit.slice(0, 40)} on the branch`);
   }
   const blob = await repository.blobOf(intent.toCommit, path);
-  const [newest] = versions;
+  const newest = history.newest(path);
   if (blob === null || newest === undefined) {
     return refused(
       'not_found',
@@ -53,49 +59,42 @@ async function decide(view: BranchView, revert: Revert, repository: ManifestRepo
   const current = await repository.blobOf(view.head, path);
   if (current === blob) {
     const written = [{ functionName: intent.functionName, number: newest.number }];
-    return outcome({ type: 'unchanged', commit: newest.commit.commit, written });
+    return outcome({ type: 'unchanged', commit: newest.commit, written });
   }
-  const changed = await whyConflict(intent, view, versions, repository, path, current);
+  const changed = await whyConflict(intent, view, repository, path, current);
   if (changed !== undefined) return outcome({ type: 'conflict', message: changed });
-  const target =
-    versions.find((one) => one.commit.commit === intent.toCommit) ??
-    versions.find((one) => one.after === blob);
-  return restore(view, revert, undoneBy(versions, target), await repository.read(blob));
+  const target = history.byCommit(path, intent.toCommit) ?? history.byContent(path, blob);
+  const undone = history.since(path, target?.number ?? newest.number - 1, maxNamedReverts);
+  const numbers = { oldest: (target?.number ?? newest.number - 1) + 1, newest: newest.number };
+  return restore(view, revert, { versions: undone, ...numbers }, await repository.read(blob));
 }
 
 async function isOnBranch(
   commit: string,
   view: BranchView,
-  versions: FileVersion[],
   repository: ManifestRepository,
 ): Promise<boolean> {
   if (!CommitSha.safeParse(commit).success) return false;
-  if (versions.some((one) => one.commit.commit === commit)) return true;
-  return await repository.contains(view.head, commit);
+  // A commit that a merge brought in is not on the first-parent history, and git knows it.
+  return (await view.history()).has(commit) || (await repository.contains(view.head, commit));
 }
 
 async function whyConflict(
   intent: RevertIntent,
   view: BranchView,
-  versions: FileVersion[],
   repository: ManifestRepository,
   path: string,
   current: string | null,
 ): Promise<string | undefined> {
   const { expectedCommit } = intent;
   if (expectedCommit === undefined) return undefined;
-  const known = await isOnBranch(expectedCommit, view, versions, repository);
+  const known = await isOnBranch(expectedCommit, view, repository);
   if (known && (await repository.blobOf(expectedCommit, path)) === current) return undefined;
-  const number = versions[0]?.number;
+  const number = (await view.history()).count(path);
   return `${intent.owner}/${intent.functionName} was changed meanwhile; its newest deploy is #${number}. Look at it and ask again`;
 }
 
-async function restore(
-  view: BranchView,
-  revert: Revert,
-  undone: FileVersion[],
-  content: string,
-): Promise<Decision> {
+async function restore(view: BranchView, revert: Revert, undone: Undone, content: string): Promise<Decision> {
   const { intent, context, path, name } = revert;
   const manifest = readFunction(content);
   if (manifest?.metadata.name !== objectName(intent.owner, intent.functionName)) {
@@ -121,18 +120,13 @@ async function restore(
   };
 }
 
-function undoneBy(versions: FileVersion[], target: FileVersion | undefined): FileVersion[] {
-  return target === undefined ? versions.slice(0, 1) : versions.filter((one) => one.number > target.number);
-}
-
 function revertMessage(
   { intent, name }: Revert,
-  manifest: OpenFaasFunction,
-  { number, undone }: { number: number; undone: FileVersion[] },
+  manifest: FunctionManifest,
+  { number, undone }: { number: number; undone: Undone },
 ): string {
-  const newest = undone[0]?.number;
-  const target = undone.at(-1)?.number;
-  const span = newest === target ? `#${newest}` : `#${target} to #${newest}`;
+  const { newest, oldest } = undone;
+  const span = newest === oldest ? `#${newest}` : `#${oldest} to #${newest}`;
   const reason = intent.reason === '' ? '' : `: ${intent.reason}`;
   return commitMessage(`revert(${name}): #${number} undo ${span}${reason}`, {
     'Towline-Kind': 'revert',
@@ -142,6 +136,6 @@ function revertMessage(
     'Towline-Image': manifest.spec.image,
     'Towline-Actor': intent.actor.login || intent.actor.name,
     'Towline-Reason': intent.reason,
-    'Towline-Reverts': undone.slice(0, maxReverts).map((one) => one.commit.commit),
+    'Towline-Reverts': undone.versions.map(({ commit }) => commit),
   });
 }

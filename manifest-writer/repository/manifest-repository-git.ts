@@ -8,6 +8,7 @@ import { withoutCredentials } from '../../runtime/logger.ts';
 import type { RunResult } from '../../runtime/run-process.ts';
 import { logArguments, parseLog } from './commit-log.ts';
 import { commitStream } from './commit-stream.ts';
+import { streamAside, streamMainline, streamMainlineIds } from './mainline-git.ts';
 import { DamagedCopyError, type ManifestRepository, type PushResult } from './manifest-repository.ts';
 import { createObjectReader, type ObjectReader } from './object-reader-git.ts';
 import { readPushAnswer } from './remote-answers.ts';
@@ -165,6 +166,7 @@ function createGitRepository(config: GitRepositoryConfig) {
     const result = await run([...args, remoteName, `${commit}:${ref}`], {
       timeoutMs: config.remoteTimeoutMs,
     });
+    if (process.env['DBG']) process.stderr.write(JSON.stringify([expected, result.stdout.toString(), result.stderr, result.exitCode])+'\n');
     const answer = readPushAnswer(result.exitCode, result.stdout.toString('utf8'), result.stderr);
     // Without a verdict the remote may or may not have moved; only a fetch can tell.
     if (answer === undefined) throw await whyFetchFailed(result);
@@ -211,6 +213,11 @@ function createGitRepository(config: GitRepositoryConfig) {
     async parentOf(commit: string) {
       return (await commitHeader(commit))?.parent;
     },
+    mainline: (head: string, since: string | null, visit) =>
+      streamMainline({ env, signal: stopping.signal }, head, since, visit),
+    aside: (merge: string, visit) => streamAside({ env, signal: stopping.signal }, merge, visit),
+    mainlineIds: (head: string, visit) =>
+      streamMainlineIds({ env, signal: stopping.signal }, head, visit),
     async log(head: string, paths: readonly string[]) {
       const args = [...logArguments, '--end-of-options', head, '--', ...paths];
       const text = await local(args, { maxOutputBytes: maxLogBytes });
