@@ -3,7 +3,16 @@ import type { FunctionSpec, Provenance } from './function-spec.ts';
 import type { Person } from './source-event.ts';
 
 /** What a commit of the GitOps repository did, from its `Towline-Kind` trailer; `edit` is a person's direct commit. */
-export const commitKinds = ['deploy', 'remove', 'revert', 'hold', 'resume', 'promote', 'edit'] as const;
+export const commitKinds = [
+  'deploy',
+  'remove',
+  'revert',
+  'hold',
+  'resume',
+  'promote',
+  'secrets',
+  'edit',
+] as const;
 export type CommitKind = (typeof commitKinds)[number];
 
 /** The trailers of DESIGN.md §4. Read with git's own parser, never from prose. */
@@ -53,6 +62,17 @@ export interface RevertIntent {
   expectedCommit?: string | undefined;
 }
 
+/** What a repository's `secrets.yml` says; an empty text removes all secrets that came from it. */
+export interface SecretsIntent {
+  owner: string;
+  ownerId: string;
+  repo: string;
+  sourceCommit: string | null;
+  /** YAML documents: SealedSecrets, and Secrets encrypted by SOPS. */
+  documents: string;
+  actor: Person;
+}
+
 /** Expected outcomes are values; only faults are thrown. */
 export type WriteOutcome =
   | { type: 'pushed'; commit: string; written: WrittenFunction[] }
@@ -65,6 +85,8 @@ export type WriteOutcome =
 export interface WrittenFunction {
   functionName: string;
   number: number;
+  /** What was written in another way than asked, and why: for the function's author. */
+  warnings?: string[] | undefined;
 }
 
 /** An accepted intent cannot be written now: it is kept, and written once the cause has passed. */
@@ -148,6 +170,8 @@ export interface ManifestWriter {
   deploy(intent: DeployIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
   remove(intent: RemoveIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
   revert(intent: RevertIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
+  /** Makes a repository's secrets beside its owner's functions what its `secrets.yml` says. */
+  secrets(intent: SecretsIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
   /** Newest first. */
   history(query: HistoryQuery): Promise<HistoryEntry[]>;
   /** Of one function's file; `from: null` compares with the state before `to`. Throws `not_found`. */

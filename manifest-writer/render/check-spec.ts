@@ -8,7 +8,8 @@ import { whyNotKubernetes } from './render-kubernetes.ts';
 import { readScaling } from './scaling.ts';
 import type { Target } from './target.ts';
 
-const environmentName = /^[A-Za-z_.-][A-Za-z0-9_.-]*$/;
+/** `__proto__` is left out: readers of the manifest would lose it without a word. */
+const environmentName = /^(?!__proto__$)[A-Za-z_.-][A-Za-z0-9_.-]*$/;
 const secretName = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 const image = /^[a-z0-9][A-Za-z0-9._:/@-]{0,1000}$/;
 const accessValues: ReadonlySet<string> = new Set(['public', 'members', 'owner']);

@@ -100,6 +100,7 @@ export function fakeWriter(rooms: Rooms): ManifestWriter {
   return {
     deploy: unused,
     remove: unused,
+    secrets: unused,
     current: unused,
     async revert(intent) {
       rooms.reverts.push(intent);
