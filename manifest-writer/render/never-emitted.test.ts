@@ -257,7 +257,7 @@ test('what a target cannot do is refused, in words', () => {
     ['kubernetes', { constraints: ['kustomize.toolkit.fluxcd.io/x=y'] }, /GitOps engine/],
     ['kubernetes', { constraints: ['pool = not a value'] }, /key=value/],
     ['kubernetes', scale({ max: '3' }), /needs a cpu request/],
-    ['kubernetes', scale({ max: '3', type: 'memory' }), /needs a target/],
+    ['kubernetes', { ...scale({ max: '3', type: 'memory' }), requests: { cpu: '100m' } }, /needs a target/],
   ];
   for (const [target, changes, expected] of cases) {
     const problem = whyNotSpec(spec(changes), provenance, target);
