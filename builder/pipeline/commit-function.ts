@@ -1,4 +1,5 @@
-import type { DeployIntent, WriteOutcome } from '../../core/manifest-writer.ts';
+import { TowlineError } from '../../core/errors.ts';
+import type { DeployIntent, WriteDelay, WriteOutcome } from '../../core/manifest-writer.ts';
 import type { PushEvent } from '../../core/source-event.ts';
 import type { StackFunction } from '../stack/stack.ts';
 import { patiently } from './patiently.ts';
@@ -102,17 +103,26 @@ export async function commitFunction(
 ): Promise<boolean> {
   const { id, fn, event } = work;
   const { journal } = task;
+  const onWaiting = (error?: unknown) => void journal.change(id, { cause: error ? causeOf(error) : null });
   const patience = {
     stage: 'commit',
     functionName: fn.name,
     signal: interruption(task, context),
-    onWaiting: (error?: unknown) => void journal.change(id, { cause: error ? causeOf(error) : null }),
+    onWaiting,
   } as const;
+  /** The writer keeps the intent and goes on by itself. */
+  const onWriteDelay = (delay: WriteDelay | undefined) => {
+    onWaiting(delay && new TowlineError(delay.code, delay.message));
+    if (!delay) return;
+    const text = `waiting: ${delay.message}`;
+    journal.say({ kind: 'warning', stage: 'commit', functionName: fn.name, text });
+  };
   try {
     const outcome = await patiently(task, context, patience, async () => {
       await checkHead(task, context, event);
       task.superseded.throwIfAborted();
-      return context.manifestWriter.deploy(intentOf(task, event, id, fn), context.stopped);
+      const intent = intentOf(task, event, id, fn);
+      return context.manifestWriter.deploy(intent, context.stopped, { onWaiting: onWriteDelay });
     });
     return await recordOutcome(task, context, id, outcome);
   } catch (error) {

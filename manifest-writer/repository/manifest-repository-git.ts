@@ -166,7 +166,6 @@ function createGitRepository(config: GitRepositoryConfig) {
     const result = await run([...args, remoteName, `${commit}:${ref}`], {
       timeoutMs: config.remoteTimeoutMs,
     });
-    if (process.env['DBG']) process.stderr.write(JSON.stringify([expected, result.stdout.toString(), result.stderr, result.exitCode])+'\n');
     const answer = readPushAnswer(result.exitCode, result.stdout.toString('utf8'), result.stderr);
     // Without a verdict the remote may or may not have moved; only a fetch can tell.
     if (answer === undefined) throw await whyFetchFailed(result);
