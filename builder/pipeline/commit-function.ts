@@ -41,6 +41,8 @@ function intentOf(task: PushTask, event: PushEvent, id: string, fn: StackFunctio
   };
 }
 
+const maxWarnings = 50;
+
 type Written = Extract<WriteOutcome, { type: 'pushed' | 'unchanged' }>;
 
 /** Puts a write's result on the record; `false`: the deploy has ended. */
@@ -79,7 +81,11 @@ export async function recordOutcome(
 function recordCommit(task: PushTask, id: string, outcome: Written): void {
   const { journal } = task;
   const name = journal.deploy(id).functionName ?? '';
-  const number = outcome.written.find((written) => written.functionName === name)?.number ?? null;
+  const written = outcome.written.find((one) => one.functionName === name);
+  const number = written?.number ?? null;
+  for (const text of written?.warnings ?? []) {
+    journal.say({ kind: 'warning', stage: 'commit', functionName: name, text: `${name}: ${text}` });
+  }
   const verb = outcome.type === 'pushed' ? 'committed' : 'nothing to change, already committed';
   const text = `${name}: ${verb}${number === null ? '' : ` as #${number}`} (gitops ${outcome.commit.slice(0, 7)})`;
   journal.say({ kind: 'phase', stage: 'commit', functionName: name, text });
@@ -89,6 +95,7 @@ function recordCommit(task: PushTask, id: string, outcome: Written): void {
     cause: null,
     gitopsCommit: outcome.commit,
     number,
+    warnings: [...journal.deploy(id).warnings, ...(written?.warnings ?? [])].slice(0, maxWarnings),
   });
 }
 
