@@ -47,11 +47,15 @@ export async function commitBatch(
   options: CommitOptions,
 ): Promise<QueuedIntent[]> {
   let repaired = false;
+  let size = batch.length;
   for (let attempt = 1; attempt <= options.maxAttempts; attempt += 1) {
     try {
-      const left = await attemptOnce(unfinished(batch), options);
-      if (left) return left;
+      const open = unfinished(batch);
+      const left = await attemptOnce(open.slice(0, size), options);
+      if (left) return [...left, ...open.slice(size)];
       options.onLostRace(attempt);
+      // A smaller batch is ready sooner: whoever races, the first intents of the queue get through.
+      if (attempt > 1) size = Math.max(1, Math.ceil(size / 2));
     } catch (error) {
       if (!(error instanceof DamagedCopyError) || repaired) throw error;
       repaired = true;
@@ -162,6 +166,9 @@ async function refuse(
 
 async function planBatch(batch: readonly QueuedIntent[], view: BranchView): Promise<Plan> {
   const plan: Plan = { commits: [], outcomes: [], later: [] };
+  // All at once, so that the decisions below, one by one, find what they need at hand.
+  const paths = new Set(batch.flatMap((one) => one.planned().paths));
+  await Promise.all([...paths].map((path) => view.text(path)));
   for (const [index, one] of batch.entries()) {
     const decision = await one.planned().decide(view);
     if (decision.type === 'later') {

@@ -112,9 +112,14 @@ function authored(map: Record<string, string>): Record<string, string> {
   return Object.fromEntries(kept);
 }
 
+/** Most deploys bring another image, which can be told without reading the whole manifest. */
+const imageLine = /^ +(?:- )?image: [^\s"'#&*!|>]\S*$/m;
+
 /** Whether two manifests ask for the same, the time of the deploy aside. */
 export function asksForTheSame(one: string, other: string): boolean {
   if (one === other) return true;
+  const [image, otherImage] = [imageLine.exec(one)?.[0], imageLine.exec(other)?.[0]];
+  if (image !== undefined && otherImage !== undefined && image !== otherImage) return false;
   const [first, second] = [withoutDeployTime(one), withoutDeployTime(other)];
   return first !== undefined && isDeepStrictEqual(first, second);
 }

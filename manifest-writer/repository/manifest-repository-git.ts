@@ -6,6 +6,7 @@ import { CommitSha } from '../../core/names.ts';
 import { git, gitConfigEnvironment, gitEnvironment } from '../../runtime/git.ts';
 import { withoutCredentials } from '../../runtime/logger.ts';
 import type { RunResult } from '../../runtime/run-process.ts';
+import { createBoundedCache } from './bounded-cache.ts';
 import { logArguments, parseLog } from './commit-log.ts';
 import { commitStream } from './commit-stream.ts';
 import { streamAside, streamMainline, streamMainlineIds } from './mainline-git.ts';
@@ -33,6 +34,8 @@ const remoteRef = 'refs/towline/remote';
 const pendingRef = 'refs/towline/pending';
 const remoteName = 'gitops';
 const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
+const maxCachedCommits = 256;
+const maxCachedText = 32 * 1024 * 1024;
 const maxLogBytes = 256 * 1024 * 1024;
 
 /** The adapter on the system's git: one long-lived bare clone, no work tree. */
@@ -57,6 +60,9 @@ function createGitRepository(config: GitRepositoryConfig) {
   const env = environment(config, config.clonePath);
   let objects = createObjectReader(env, config.maxObjectBytes);
   let trees = createTreeReader(objects);
+  /** Never out of date: an id is what it names. */
+  const headers = createBoundedCache<{ tree: string; parent: string | null }>(maxCachedCommits, () => 1);
+  const texts = createBoundedCache<string>(maxCachedText, (text) => text.length + 200);
   let known: string | undefined;
   /** The fetch or push that runs: both move `remoteRef`, and a fetch must not tell of a time before a push. */
   let remoteCall: Promise<unknown> = Promise.resolve();
@@ -147,12 +153,16 @@ function createGitRepository(config: GitRepositoryConfig) {
   const repair = coalesced(() => alone(cloneAnew));
 
   async function commitHeader(commit: string): Promise<{ tree: string; parent: string | null } | undefined> {
+    const cached = headers.get(commit);
+    if (cached) return cached;
     if (!CommitSha.safeParse(commit).success) return undefined;
     const object = await objects.read(commit);
     if (object?.type !== 'commit') return undefined;
     const lines = object.content.toString('latin1').split('\n', 2);
     const parent = /^parent ([0-9a-f]{40})$/.exec(lines[1] ?? '')?.[1];
-    return { tree: (lines[0] ?? '').slice('tree '.length), parent: parent ?? null };
+    const header = { tree: (lines[0] ?? '').slice('tree '.length), parent: parent ?? null };
+    headers.set(commit, header);
+    return header;
   }
 
   async function folderAt(commit: string, path: string) {
@@ -199,9 +209,13 @@ function createGitRepository(config: GitRepositoryConfig) {
       return entry?.type === 'file' ? entry.id : null;
     },
     async read(blob: string) {
+      const cached = texts.get(blob);
+      if (cached !== undefined) return cached;
       const object = await objects.read(blob);
       if (object?.type !== 'blob') throw new DamagedCopyError(`blob ${blob} is missing`);
-      return object.content.toString('utf8');
+      const text = object.content.toString('utf8');
+      texts.set(blob, text);
+      return text;
     },
     async contains(head: string, commit: string) {
       if (!(await commitHeader(commit))) return false;
@@ -215,8 +229,7 @@ function createGitRepository(config: GitRepositoryConfig) {
     mainline: (head: string, since: string | null, visit) =>
       streamMainline({ env, signal: stopping.signal }, head, since, visit),
     aside: (merge: string, visit) => streamAside({ env, signal: stopping.signal }, merge, visit),
-    mainlineIds: (head: string, visit) =>
-      streamMainlineIds({ env, signal: stopping.signal }, head, visit),
+    mainlineIds: (head: string, visit) => streamMainlineIds({ env, signal: stopping.signal }, head, visit),
     async log(head: string, paths: readonly string[]) {
       const args = [...logArguments, '--end-of-options', head, '--', ...paths];
       const text = await local(args, { maxOutputBytes: maxLogBytes });
@@ -237,6 +250,7 @@ function createGitRepository(config: GitRepositoryConfig) {
     },
     push: (commit: string, expected: string) => alone(() => pushIfUnmoved(commit, expected)),
     async maintain() {
+      await local(['repack', '-d', '--geometric=2', '--quiet'], { timeoutMs: 600_000 });
       await local(['gc', '--auto', '--quiet'], { timeoutMs: 600_000 });
       await local(['commit-graph', 'write', '--reachable', '--changed-paths'], { timeoutMs: 600_000 });
     },
@@ -257,8 +271,12 @@ function environment(config: GitRepositoryConfig, gitDir: string): Record<string
     // By its name, so that a push moves `remoteRef` too.
     [`remote.${remoteName}.url`]: config.remoteUrl,
     [`remote.${remoteName}.fetch`]: `+refs/heads/${config.branch}:${remoteRef}`,
-    // Its new commits are a handful; a pack for each would slow every later read.
-    'fastimport.unpackLimit': '500',
+    // A pack for each batch: pushing from it is faster than from loose objects, and `maintain` joins them.
+    'fastimport.unpackLimit': '1',
+    // The clone can be made anew at any time: what must not be lost is on the remote and in the intent log.
+    'core.fsync': 'none',
+    // One request for a whole batch.
+    'http.postBuffer': String(32 * 1024 * 1024),
   });
   return gitEnvironment(config.searchPath, {
     ...settings,
