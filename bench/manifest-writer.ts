@@ -1,10 +1,11 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import type { DeployIntent } from '../core/manifest-writer.ts';
-import { type GitHttpServer, startGitHttpServer } from '../manifest-writer/gitops-http-server.ts';
 import { createManifestWriter } from '../manifest-writer/index.ts';
 import { gitEnvironment, gitOutput } from '../runtime/git.ts';
 import { percentile, report } from './figures.ts';
@@ -75,8 +76,38 @@ function intent(index: number): DeployIntent {
   };
 }
 
+interface Server {
+  url: string;
+  process: ChildProcess;
+  pushes(): number;
+}
+
+/** The remote is a process of its own, as a forge is. */
+async function startServer(root: string): Promise<Server> {
+  const script = `
+    import { startGitHttpServer } from ${JSON.stringify(join(import.meta.dirname, '../manifest-writer/gitops-http-server.ts'))};
+    const server = await startGitHttpServer({ root: process.argv[1], path: process.env.PATH });
+    process.send({ url: server.url });
+    let told = 0;
+    setInterval(() => {
+      const pushes = server.requests.filter((one) => one.method === 'POST' && one.path.endsWith('/git-receive-pack')).length;
+      if (pushes !== told) process.send({ pushes: (told = pushes) });
+    }, 20);
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script, root], {
+    env: { PATH: path },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  let pushes = 0;
+  const [{ url }] = await once(child, 'message');
+  child.on('message', (message: { pushes: number }) => {
+    pushes = message.pushes;
+  });
+  return { url, process: child, pushes: () => pushes };
+}
+
 /** A remote with so many functions, put there by the writer itself, and a writer on a clone of it. */
-async function setUp(folder: string, name: string, count: number, server: GitHttpServer) {
+async function setUp(folder: string, name: string, count: number, server: Server) {
   const bare = join(folder, 'root', `${name}.git`);
   const git = (cwd: string, ...args: string[]) => gitOutput({ args, env, cwd, timeoutMs: 600_000 });
   await git(folder, 'init', '--quiet', '--bare', '--initial-branch=main', bare);
@@ -204,19 +235,16 @@ async function measurePeer({ git, remoteUrl }: Subject, folder: string, count: n
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'towline-bench-writer-'));
-const server = await startGitHttpServer({ root: join(folder, 'root'), path });
+await mkdir(join(folder, 'root'));
+const server = await startServer(join(folder, 'root'));
 try {
-  await mkdir(join(folder, 'root'));
   const large = await setUp(folder, 'large', functions, server);
   const small = await setUp(folder, 'small', 100, server);
   await load(large, 200, 'submitted');
-  const pushesOf = () =>
-    server.requests.filter((one) => /receive-pack$/.test(one.path) && one.method === 'POST').length;
-
   const stopForeign = foreignWriter(large, folder);
-  const before = pushesOf();
+  const before = server.pushes();
   const submitted = await load(large, intents, 'submitted');
-  const pushes = pushesOf() - before;
+  const pushes = server.pushes() - before;
   const awaited = await load(large, intents, 'awaited');
   const peerPerS = await measurePeer(large, folder, Number(values.peer));
   const foreignPushes = await stopForeign();
@@ -243,6 +271,6 @@ try {
   });
 } finally {
   for (const writer of writers) await writer[Symbol.asyncDispose]();
-  await server[Symbol.asyncDispose]();
+  server.process.kill();
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 }
