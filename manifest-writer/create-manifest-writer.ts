@@ -7,13 +7,19 @@ import type { Submission } from './committing/callers.ts';
 import { commitBatch } from './committing/commit-batch.ts';
 import { createIntentQueue, type QueueState } from './committing/intent-queue.ts';
 import { defaultPushesPerMinute, systemTiming, type Timing } from './committing/pace.ts';
-import { createHistoryReader } from './history/history-reader.ts';
+import { createEnvironments, type EnvironmentConfig } from './environments/environments.ts';
+import { createHistoryReader, textAt } from './history/history-reader.ts';
+import { holdOf } from './holding/hold.ts';
+import { createReleaser } from './holding/release-waiting.ts';
+import { removalAnswers } from './holding/removal-answers.ts';
+import { openWaitingStore } from './holding/waiting-store-sqlite.ts';
 import { openHistoryIndex } from './index/history-index-sqlite.ts';
 import { type IndexedRepository, withHistory } from './index/indexed-repository.ts';
 import { createSqliteIntentLog } from './intents/intent-log-sqlite.ts';
 import { keptIntent, planIntent, type WriteIntent } from './intents/write-intent.ts';
 import { safeSignature } from './message/ident.ts';
 import type { PlanningContext } from './planning/decision.ts';
+import { createImageCheck } from './planning/image-check.ts';
 import { createPolicy } from './policy/policy.ts';
 import type { PolicyConfig } from './policy/policy-config.ts';
 import type { Target } from './render/target.ts';
@@ -37,6 +43,8 @@ export interface ManifestWriterLimits {
   retryMaxMs: number;
   /** Finished intents whose outcome is still told to whoever asks again. */
   maxFinished: number;
+  /** Milliseconds between looks for functions that a person resumed in git itself. */
+  lookForResumedMs: number;
 }
 
 export interface ManifestWriterConfig {
@@ -58,6 +66,10 @@ export interface ManifestWriterConfig {
   path: string;
   /** Where the history is kept at hand; by default a file beside the clone. Can be deleted: it is made from git. */
   indexPath?: string | undefined;
+  /** Where deploys of held functions and large removals wait; by default a file beside the clone. One writer's own. */
+  waitingPath?: string | undefined;
+  /** Which branches and tags go where. */
+  environments?: readonly EnvironmentConfig[] | undefined;
   /** Where accepted intents are kept until their outcome; by default a file beside the clone. One writer's own. */
   intentsPath?: string | undefined;
   /** Pushes a hosted forge takes; by default 6 on github.com and any number elsewhere. */
@@ -67,6 +79,8 @@ export interface ManifestWriterConfig {
 
 export interface ManifestWriterDeps {
   logger: Logger;
+  /** Whether a registry or store still has an image; within a time of its own. Not knowing doesn't stop a rollback. */
+  imageExists?: ((image: string) => Promise<boolean>) | undefined;
   /** Milliseconds since the epoch. */
   clock?: (() => number) | undefined;
   /** Called after each batch that may have moved the branch, so that whoever applies it can be nudged. */
@@ -99,11 +113,12 @@ const defaultLimits: ManifestWriterLimits = {
   retryFirstMs: 250,
   retryMaxMs: 30_000,
   maxFinished: 20_000,
+  lookForResumedMs: 10_000,
 };
 
 const maxObjectBytes = 8 * 1024 * 1024;
-/** Housekeeping costs some milliseconds even if there is nothing to do. */
-const commitsBetweenMaintenance = 500;
+/** Each leaves a pack behind; housekeeping joins them. */
+const batchesBetweenMaintenance = 50;
 
 /** The manifest-writer on a git repository. Starts even if the remote is away, if it has been reached before. */
 export async function createManifestWriter(
@@ -136,17 +151,20 @@ function createWriter(
   const { logger, clock = Date.now, onPushed, timing = systemTiming, random = Math.random } = deps;
   const stopping = new AbortController();
   const committer = safeSignature(config.committer);
+  const waiting = openWaitingStore(config.waitingPath ?? `${config.clonePath}.waiting.db`);
   const context: PlanningContext = {
     committer,
     namespace: config.namespace,
     target: config.target ?? 'openfaas',
     policy: createPolicy(config.policy),
     secrets: SecretRules.parse(config.secrets ?? {}),
+    environments: createEnvironments(config.environments),
+    waiting,
     now: clock,
   };
   const reader = createHistoryReader(repository, committer.email);
   const onRepair = (err: Error) => logger.warn({ err }, "the writer's clone is broken: making it anew");
-  let commits = 0;
+  let batches = 0;
   let maintenance: Promise<void> | undefined;
 
   const log = createSqliteIntentLog({
@@ -165,7 +183,7 @@ function createWriter(
     onDelay: (waits, err) => logger.warn({ err, since: waits.since }, 'deploys wait'),
     onIdle: maintainNowAndThen,
     commit(batch, tools) {
-      commits += batch.length;
+      batches += 1;
       return commitBatch(batch, {
         ...tools,
         repository,
@@ -182,8 +200,19 @@ function createWriter(
         },
         onLostRace: (attempt) => logger.info({ attempt }, 'the branch moved: building on its new head'),
         onRepair,
-      }).finally(() => onPushed?.());
+      }).finally(() => {
+        onPushed?.();
+        releaser.look();
+      });
     },
+  });
+  const releaser = createReleaser({
+    waiting,
+    refresh: () => repository.refresh(),
+    isHeld: async (path) => holdOf(await textAt(repository, repository.head(), path)) !== undefined,
+    release: (path) => submit({ kind: 'release', intent: { path } }).outcome,
+    onError: (err) => logger.warn({ err }, 'a deploy that waited cannot be taken up now'),
+    everyMs: limits.lookForResumedMs,
   });
 
   function submit(intent: WriteIntent, signal?: AbortSignal, options: SubmitOptions = {}): Submission {
@@ -191,8 +220,8 @@ function createWriter(
   }
 
   function maintainNowAndThen(): void {
-    if (commits < commitsBetweenMaintenance || maintenance) return;
-    commits = 0;
+    if (batches < batchesBetweenMaintenance || maintenance) return;
+    batches = 0;
     maintenance = repository
       .maintain()
       .catch((err: unknown) => logger.warn({ err }, "housekeeping of the writer's clone failed"))
@@ -204,7 +233,9 @@ function createWriter(
   /** The remote's head, or the newest known one while the remote is away: reading goes on. */
   async function readableHead(): Promise<string> {
     try {
-      return await repository.refresh();
+      const head = await repository.refresh();
+      releaser.look();
+      return head;
     } catch (err) {
       if (!(err instanceof TowlineError) || err.code !== 'remote_unavailable') throw err;
       logger.warn({ err }, 'reading from what was fetched before');
@@ -223,12 +254,21 @@ function createWriter(
     }
   }
 
+  const images = createImageCheck({ repository, imageExists: deps.imageExists, reading, logger });
+
   return {
     submit,
     state: () => queue.state(),
     deploy: (intent, signal, options) => submit({ kind: 'deploy', intent }, signal, options).outcome,
     remove: (intent, signal, options) => submit({ kind: 'remove', intent }, signal, options).outcome,
-    revert: (intent, signal, options) => submit({ kind: 'revert', intent }, signal, options).outcome,
+    revert: async (intent, signal, options) =>
+      (await images.whyNotRevert(intent)) ?? submit({ kind: 'revert', intent }, signal, options).outcome,
+    undo: async (intent, signal, options) =>
+      (await images.whyNotUndo(intent)) ?? submit({ kind: 'undo', intent }, signal, options).outcome,
+    hold: (intent, signal, options) => submit({ kind: 'hold', intent }, signal, options).outcome,
+    resume: (intent, signal, options) => submit({ kind: 'resume', intent }, signal, options).outcome,
+    promote: (intent, signal, options) => submit({ kind: 'promote', intent }, signal, options).outcome,
+    ...removalAnswers(waiting, (intent) => submit({ kind: 'remove', intent }).outcome),
     secrets: (intent, signal, options) => submit({ kind: 'secrets', intent }, signal, options).outcome,
     history: (query) => reading((head) => reader.history(head, query)),
     diff: (query) => reading((head) => reader.diff(head, query)),
@@ -236,6 +276,7 @@ function createWriter(
     current: (owner) => reading((head) => reader.current(head, owner)),
     async [Symbol.asyncDispose]() {
       const grace = new AbortController();
+      const released = releaser[Symbol.asyncDispose]();
       const stopped = queue[Symbol.asyncDispose]();
       await Promise.race([stopped, delay(limits.stopGraceMs, grace.signal).catch(() => {})]);
       grace.abort();
@@ -243,7 +284,9 @@ function createWriter(
       await repository[Symbol.asyncDispose]();
       await stopped;
       await maintenance;
+      await released;
       log[Symbol.dispose]();
+      waiting[Symbol.dispose]();
     },
   };
 }

@@ -63,6 +63,21 @@ export async function recordOutcome(
       journal.say({ kind: 'phase', stage: 'commit', functionName: name, text: `${name}: ${outcome.reason}` });
       journal.change(id, { state: 'skipped', cause: { code: 'conflict', message: outcome.reason } });
       return false;
+    case 'held': {
+      const text = `built, not live: ${outcome.reason}`;
+      journal.say({ kind: 'warning', stage: 'commit', functionName: name, text: `${name}: ${text}` });
+      journal.change(id, { state: 'held', cause: { code: 'conflict', message: outcome.reason } });
+      return false;
+    }
+    case 'needs-confirmation':
+      journal.say({
+        kind: 'warning',
+        stage: 'commit',
+        functionName: name,
+        text: `${name}: ${outcome.message}`,
+      });
+      journal.change(id, { state: 'skipped', cause: { code: 'conflict', message: outcome.message } });
+      return false;
     case 'refused':
       await failDeploy(task, context, id, {
         stage: 'commit',

@@ -162,6 +162,13 @@ export function createMemoryWriter(file?: string) {
       return state.secretsOutcome;
     },
     revert: () => Promise.reject(new Error('not used')),
+    undo: () => Promise.reject(new Error('not used')),
+    hold: () => Promise.reject(new Error('not used')),
+    resume: () => Promise.reject(new Error('not used')),
+    promote: () => Promise.reject(new Error('not used')),
+    removals: () => Promise.reject(new Error('not used')),
+    confirmRemoval: () => Promise.reject(new Error('not used')),
+    rejectRemoval: () => Promise.reject(new Error('not used')),
     diff: () => Promise.reject(new Error('not used')),
     at: () => Promise.reject(new Error('not used')),
   };

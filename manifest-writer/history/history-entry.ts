@@ -1,3 +1,4 @@
+import { defaultEnvironment } from '../../core/environments.ts';
 import type { HistoryEntry } from '../../core/manifest-writer.ts';
 import type { IndexedVersion } from '../index/history-index.ts';
 import { functionOfPath } from '../paths.ts';
@@ -9,6 +10,7 @@ export function historyEntry(version: IndexedVersion, committerEmail: string): H
     commit: version.commit,
     owner: place?.owner ?? '',
     functionName: place?.functionName ?? '',
+    ...(place && place.environment !== defaultEnvironment ? { environment: place.environment } : {}),
     number: version.number,
     kind: version.kind,
     subject: version.subject,

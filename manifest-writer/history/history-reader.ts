@@ -1,3 +1,4 @@
+import { defaultEnvironment, whyNotEnvironment } from '../../core/environments.ts';
 import { TowlineError } from '../../core/errors.ts';
 import { gitLabels } from '../../core/function-spec.ts';
 import type {
@@ -34,12 +35,14 @@ export function createHistoryReader(repository: IndexedRepository, committerEmai
       const { owner, functionName, before } = query;
       if (!isOwner(owner)) return [];
       if (functionName !== undefined && !isFunction(owner, functionName)) return [];
+      const { environment = defaultEnvironment } = query;
+      if (whyNotEnvironment(environment) !== undefined) return [];
       const page = { limit: limitOf(query), before };
       const branch = await repository.history(head);
       const versions =
         functionName === undefined
-          ? branch.pageOfFolder(tenantFolder(owner), page)
-          : branch.pageOfFile(manifestPath(owner, functionName), page);
+          ? branch.pageOfFolder(tenantFolder(owner, environment), page)
+          : branch.pageOfFile(manifestPath(owner, functionName, environment), page);
       return await Promise.all(versions.map(toEntry));
     },
 
@@ -48,7 +51,10 @@ export function createHistoryReader(repository: IndexedRepository, committerEmai
       await assertOnBranch(head, query.to);
       if (query.from !== null) await assertOnBranch(head, query.from);
       const from = query.from ?? (await repository.parentOf(query.to)) ?? null;
-      const [before, after] = await Promise.all([textAt(from, path), textAt(query.to, path)]);
+      const [before, after] = await Promise.all([
+        textAt(repository, from, path),
+        textAt(repository, query.to, path),
+      ]);
       if (before === null && after === null) throw notFound(query, query.to);
       const unified = await repository.diff(from, query.to, path);
       return { from, to: query.to, unified, summary: manifestChanges(before, after) };
@@ -57,7 +63,7 @@ export function createHistoryReader(repository: IndexedRepository, committerEmai
     async at(head: string, query: Place & { commit: string }): Promise<string> {
       const path = checkedPath(query);
       await assertOnBranch(head, query.commit);
-      const text = await textAt(query.commit, path);
+      const text = await textAt(repository, query.commit, path);
       if (text === null) throw notFound(query, query.commit);
       return text;
     },
@@ -68,11 +74,6 @@ export function createHistoryReader(repository: IndexedRepository, committerEmai
       return lists.flat();
     },
   };
-
-  async function textAt(commit: string | null, path: string): Promise<string | null> {
-    const blob = commit === null ? null : await repository.blobOf(commit, path);
-    return blob === null ? null : await repository.read(blob);
-  }
 
   async function assertOnBranch(head: string, commit: string): Promise<void> {
     if ((await repository.history(head)).has(commit)) return;
@@ -115,6 +116,16 @@ export function createHistoryReader(repository: IndexedRepository, committerEmai
     repositories.set(blob, repo);
     return repo;
   }
+}
+
+/** The file's text at a commit; `null` if there is none. */
+export async function textAt(
+  repository: Pick<IndexedRepository, 'blobOf' | 'read'>,
+  commit: string | null,
+  path: string,
+): Promise<string | null> {
+  const blob = commit === null ? null : await repository.blobOf(commit, path);
+  return blob === null ? null : await repository.read(blob);
 }
 
 function isOwner(owner: string): boolean {

@@ -1,5 +1,7 @@
 import type { ErrorCode } from '../../core/errors.ts';
 import type { WriteOutcome, WrittenFunction } from '../../core/manifest-writer.ts';
+import type { Environments } from '../environments/environments.ts';
+import type { WaitingStore } from '../holding/waiting-store.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Target } from '../render/target.ts';
 import type { NewCommit, Signature } from '../repository/manifest-repository.ts';
@@ -29,6 +31,10 @@ export interface PlanningContext {
   policy?: Policy | undefined;
   /** Of `secrets.yml`; all kinds that are encrypted are taken, if it isn't given. */
   secrets?: SecretRules | undefined;
+  /** Only the default one, if it isn't given. */
+  environments?: Environments | undefined;
+  /** What waits for a person; without it deploys of held functions are not kept, and large removals go at once. */
+  waiting?: WaitingStore | undefined;
   /** Milliseconds since the epoch. */
   now(): number;
 }

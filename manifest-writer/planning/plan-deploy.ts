@@ -1,11 +1,13 @@
+import { defaultEnvironment } from '../../core/environments.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import { type FunctionSpec, gitLabels } from '../../core/function-spec.ts';
 import type { DeployIntent, WrittenFunction } from '../../core/manifest-writer.ts';
+import { heldReason, holdOf, withHold } from '../holding/hold.ts';
 import type { BranchHistory, IndexedVersion } from '../index/history-index.ts';
 import { commitMessage } from '../message/commit-message.ts';
 import { safeSignature } from '../message/ident.ts';
 import { functionOfPath, manifestPath, tenantPath } from '../paths.ts';
-import { createPolicy } from '../policy/policy.ts';
+import { createPolicy, type Policy } from '../policy/policy.ts';
 import { secretNames } from '../render/metadata.ts';
 import { prepareManifest } from '../render/prepare-manifest.ts';
 import { asksForTheSame, readFunction } from '../render/read-function.ts';
@@ -23,6 +25,9 @@ const permissive = createPolicy();
 interface Deploy {
   intent: DeployIntent;
   context: PlanningContext;
+  environment: string;
+  policy: Policy;
+  namespace: string;
   path: string;
   manifest: string;
   /** For the author: where the manifest says something else than they did. */
@@ -33,15 +38,26 @@ interface Deploy {
 export function planDeploy(intent: DeployIntent, context: PlanningContext): PlannedIntent {
   const { spec, buildId: build } = intent;
   if (!buildId.test(build)) return refusedPlan('bad_request', 'the build id is not one printable word');
-  const { policy = permissive, target = 'openfaas', namespace } = context;
+  const environment = intent.environment ?? defaultEnvironment;
+  const place = context.environments?.get(environment);
+  if (environment !== defaultEnvironment && !place) return noEnvironment(environment, context);
+  const { target = 'openfaas' } = context;
+  const policy = place?.policy ?? context.policy ?? permissive;
+  const namespace = place?.namespace ?? context.namespace;
   const prepared = prepareManifest(intent, policy, { target, namespace, deployedAt: context.now() });
   if (prepared.type === 'refused') return refusedPlan(prepared.code, prepared.message);
-  const path = manifestPath(spec.owner, spec.functionName);
-  const deploy: Deploy = { intent, context, path, manifest: prepared.text, warnings: prepared.warnings };
+  const path = manifestPath(spec.owner, spec.functionName, environment);
+  const { text: manifest, warnings } = prepared;
+  const deploy: Deploy = { intent, context, environment, policy, namespace, path, manifest, warnings };
   return { paths: [path], decide: (view) => decide(view, deploy) };
 }
 
-function refusedPlan(code: ErrorCode, message: string): PlannedIntent {
+export function noEnvironment(name: string, { environments }: PlanningContext): PlannedIntent {
+  const known = (environments?.names ?? [defaultEnvironment]).join(', ');
+  return refusedPlan('not_found', `there is no environment "${name}"; there is ${known}`);
+}
+
+export function refusedPlan(code: ErrorCode, message: string): PlannedIntent {
   return { paths: [], decide: async () => refused(code, message) };
 }
 
@@ -58,18 +74,18 @@ async function claims(
   deploy: Deploy,
 ): Promise<{ refusal?: Decision; changes: FileChange[] }> {
   const { spec, provenance } = deploy.intent;
-  const { namespace } = deploy.context;
-  const tenant = await tenantClaim(view, spec.owner, provenance.ownerId);
+  const { namespace, environment } = deploy;
+  const tenant = await tenantClaim(view, spec.owner, provenance.ownerId, environment);
   if (tenant.type === 'refused') return { refusal: refused('name_taken', tenant.message), changes: [] };
   const taken =
-    (await whyNameTaken(view, spec.owner, spec.functionName)) ??
+    (await whyNameTaken(view, spec.owner, spec.functionName, environment)) ??
     whyOtherRepository(await view.text(deploy.path), spec.functionName, provenance.repo);
   if (taken !== undefined) return { refusal: refused('name_taken', taken), changes: [] };
   const forbidden = (await whyNotSecrets(view, spec)) ?? (await whyOverQuota(view, deploy));
   if (forbidden !== undefined) return { refusal: refused('manifest_refused', forbidden), changes: [] };
   if (tenant.type === 'own') return { changes: [] };
   const content = renderTenant({ owner: spec.owner, ownerId: provenance.ownerId, namespace });
-  return { changes: [{ path: tenantPath(spec.owner), content }] };
+  return { changes: [{ path: tenantPath(spec.owner, environment), content }] };
 }
 
 /** A secret's object name can be another tenant's, just as a function's can. */
@@ -82,16 +98,13 @@ async function whyNotSecrets(view: BranchView, spec: FunctionSpec): Promise<stri
   return undefined;
 }
 
-async function whyOverQuota(
-  view: BranchView,
-  { context, intent, path }: Deploy,
-): Promise<string | undefined> {
+async function whyOverQuota(view: BranchView, { policy, intent, path }: Deploy): Promise<string | undefined> {
   const { provenance } = intent;
-  if (context.policy === undefined || (await view.text(path)) !== null) return undefined;
+  if (policy === permissive || (await view.text(path)) !== null) return undefined;
   const folder = path.slice(0, path.lastIndexOf('/'));
   const files = await view.files(folder);
   const present = files.filter((file) => functionOfPath(`${folder}/${file}`) !== undefined).length;
-  return context.policy.whyNotOneMore(present, provenance);
+  return policy.whyNotOneMore(present, provenance);
 }
 
 async function decideChange(
@@ -101,13 +114,16 @@ async function decideChange(
 ): Promise<Decision> {
   const { intent, path, manifest } = deploy;
   const current = await view.text(path);
-  const same = current !== null && asksForTheSame(current, manifest);
+  const hold = holdOf(current);
+  const live = current === null || hold === undefined ? current : withHold(current, null);
+  const same = live !== null && asksForTheSame(live, manifest);
   const history = await view.history();
   const stale = intent.trigger === 'rebuild' && isReplaced(deploy, history, current);
   if ((same || intent.trigger === 'rebuild') && view.isPending(path)) return { type: 'later' };
   const newest = history.newest(path);
   if (same && newest) return unchanged(deploy, newest);
   if (stale) return outcome({ type: 'skipped', reason: replacedReason(deploy, current) });
+  if (hold !== undefined) return wait(deploy, hold, current);
   const number = await view.nextNumber(path);
   return {
     type: 'commit',
@@ -120,6 +136,18 @@ async function decideChange(
       changes: [...tenantChanges, { path, content: manifest }],
     },
   };
+}
+
+/** Keeping it again after a lost race changes nothing; if it isn't held then, its build is found when it is taken up. */
+function wait({ intent, context, path }: Deploy, hold: string, current: string | null): Decision {
+  const { sourceCommit } = intent.provenance;
+  if (intent.trigger === 'rebuild' && context.waiting?.isReplaced(path, sourceCommit)) {
+    const reason = `${sourceCommit.slice(0, 7)} waited and was replaced by a newer commit that waits`;
+    return outcome({ type: 'skipped', reason });
+  }
+  const base = (current === null ? undefined : readFunction(current)?.spec.image) ?? '';
+  context.waiting?.putDeploy({ path, intent, base });
+  return outcome({ type: 'held', reason: heldReason(hold) });
 }
 
 /** Deployed before, and something else (a newer deploy, a revert, a removal) took its place. */

@@ -1,6 +1,7 @@
 import { gitLabels } from '../../core/function-spec.ts';
-import type { RevertIntent } from '../../core/manifest-writer.ts';
+import type { RevertIntent, UndoIntent } from '../../core/manifest-writer.ts';
 import { CommitSha, objectName } from '../../core/names.ts';
+import { holdText, withHold } from '../holding/hold.ts';
 import type { IndexedVersion } from '../index/history-index.ts';
 import { maxNamedReverts } from '../index/record-commit.ts';
 import { commitMessage } from '../message/commit-message.ts';
@@ -11,6 +12,8 @@ import type { ManifestRepository } from '../repository/manifest-repository.ts';
 import type { BranchView } from './branch-view.ts';
 import { whyNameTaken } from './claims.ts';
 import { type Decision, outcome, type PlannedIntent, type PlanningContext, refused } from './decision.ts';
+import { actorOf } from './plan-hold.ts';
+import { whyNotManifest } from './why-not-manifest.ts';
 
 interface Revert {
   intent: RevertIntent;
@@ -41,6 +44,36 @@ export function planRevert(
   return { paths: [path], decide: (view) => decide(view, revert, repository) };
 }
 
+/** A revert to the state before the newest commit of the function. */
+export function planUndo(
+  intent: UndoIntent,
+  context: PlanningContext,
+  repository: ManifestRepository,
+): PlannedIntent {
+  const { owner, functionName, commit, reason, actor } = intent;
+  const asked: RevertIntent = { owner, functionName, toCommit: commit, reason, actor };
+  const { paths, decide: refuse } = planRevert(asked, context, repository);
+  const [path] = paths;
+  if (path === undefined) return { paths, decide: refuse };
+
+  async function decideUndo(view: BranchView): Promise<Decision> {
+    if (path === undefined || view.isPending(path)) return { type: 'later' };
+    const history = await view.history();
+    const undone = history.byCommit(path, commit);
+    if (!undone)
+      return refused('not_found', `there is no commit ${commit.slice(0, 40)} of ${owner}/${functionName}`);
+    if (!undone.current) {
+      const newest = `#${history.count(path)} is newer than #${undone.number}`;
+      return outcome({ type: 'conflict', message: `${newest}; choose a deploy to return to` });
+    }
+    const [, before] = history.since(path, undone.number - 2, 2);
+    if (!before)
+      return refused('not_found', `there is nothing before #${undone.number}; remove the function instead`);
+    return await planRevert({ ...asked, toCommit: before.commit }, context, repository).decide(view);
+  }
+  return { paths, decide: decideUndo };
+}
+
 async function decide(view: BranchView, revert: Revert, repository: ManifestRepository): Promise<Decision> {
   const { intent, path, name } = revert;
   if (view.isPending(path)) return { type: 'later' };
@@ -57,7 +90,7 @@ async function decide(view: BranchView, revert: Revert, repository: ManifestRepo
     );
   }
   const current = await repository.blobOf(view.head, path);
-  if (current === blob) {
+  if (current === blob && !intent.hold) {
     const written = [{ functionName: intent.functionName, number: newest.number }];
     return outcome({ type: 'unchanged', commit: newest.commit, written });
   }
@@ -97,11 +130,10 @@ async function whyConflict(
 async function restore(view: BranchView, revert: Revert, undone: Undone, content: string): Promise<Decision> {
   const { intent, context, path, name } = revert;
   const manifest = readFunction(content);
-  if (manifest?.metadata.name !== objectName(intent.owner, intent.functionName)) {
-    return refused(
-      'manifest_refused',
-      `the manifest of ${name} at ${intent.toCommit.slice(0, 7)} is not valid`,
-    );
+  const invalid = whyNotManifest(content, objectName(intent.owner, intent.functionName));
+  if (invalid !== undefined || !manifest) {
+    const what = `the manifest of ${name} at ${intent.toCommit.slice(0, 7)} is not valid any more`;
+    return refused('manifest_refused', `${what}: ${invalid}`);
   }
   const taken = await whyNameTaken(view, intent.owner, intent.functionName);
   if (taken !== undefined) return refused('name_taken', taken);
@@ -115,9 +147,13 @@ async function restore(view: BranchView, revert: Revert, undone: Undone, content
       author: safeSignature(intent.actor),
       committer: context.committer,
       time: context.now(),
-      changes: [{ path, content }],
+      changes: [{ path, content: intent.hold ? held(content, revert) : content }],
     },
   };
+}
+
+function held(content: string, { intent, context }: Revert): string {
+  return withHold(content, holdText(actorOf(intent), context.now(), intent.reason));
 }
 
 function revertMessage(
@@ -134,7 +170,7 @@ function revertMessage(
     'Towline-Deploy': String(number),
     'Towline-Source-Commit': manifest.metadata.labels[gitLabels.sha] ?? null,
     'Towline-Image': manifest.spec.image,
-    'Towline-Actor': intent.actor.login || intent.actor.name,
+    'Towline-Actor': actorOf(intent),
     'Towline-Reason': intent.reason,
     'Towline-Reverts': undone.versions.map(({ commit }) => commit),
   });
