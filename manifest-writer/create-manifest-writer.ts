@@ -25,7 +25,9 @@ import type { PolicyConfig } from './policy/policy-config.ts';
 import type { Target } from './render/target.ts';
 import { DamagedCopyError } from './repository/manifest-repository.ts';
 import { openGitRepository } from './repository/manifest-repository-git.ts';
+import type { RemoteAccessConfig } from './repository/remote-access.ts';
 import { SecretRules } from './secrets/secret-rules.ts';
+import { createSshSigner } from './signing/ssh-signer.ts';
 
 export interface ManifestWriterLimits {
   /** Milliseconds for one fetch or push. */
@@ -64,6 +66,10 @@ export interface ManifestWriterConfig {
   secrets?: z.input<typeof SecretRules> | undefined;
   /** The PATH on which git is found. */
   path: string;
+  /** Who the writer is for the remote, and the way there. */
+  access?: RemoteAccessConfig | undefined;
+  /** The text of an SSH private key without a passphrase: every commit is signed with it. Kept in memory alone. */
+  signingKey?: string | undefined;
   /** Where the history is kept at hand; by default a file beside the clone. Can be deleted: it is made from git. */
   indexPath?: string | undefined;
   /** Where deploys of held functions and large removals wait; by default a file beside the clone. One writer's own. */
@@ -133,6 +139,8 @@ export async function createManifestWriter(
     searchPath: config.path,
     remoteTimeoutMs: limits.remoteTimeoutMs,
     maxObjectBytes,
+    access: config.access,
+    signer: config.signingKey === undefined ? undefined : createSshSigner(config.signingKey),
   });
   const index = openHistoryIndex({
     path: config.indexPath ?? `${config.clonePath}.index.db`,

@@ -6,13 +6,16 @@ import { CommitSha } from '../../core/names.ts';
 import { git, gitConfigEnvironment, gitEnvironment } from '../../runtime/git.ts';
 import { withoutCredentials } from '../../runtime/logger.ts';
 import type { RunResult } from '../../runtime/run-process.ts';
+import { signCommits } from '../signing/sign-commits.ts';
+import type { Signer } from '../signing/ssh-signer.ts';
 import { createBoundedCache } from './bounded-cache.ts';
 import { logArguments, parseLog } from './commit-log.ts';
 import { commitStream } from './commit-stream.ts';
 import { streamAside, streamMainline, streamMainlineIds } from './mainline-git.ts';
 import { DamagedCopyError, type ManifestRepository, type PushResult } from './manifest-repository.ts';
 import { createObjectReader, type ObjectReader } from './object-reader-git.ts';
-import { readPushAnswer } from './remote-answers.ts';
+import { createRemoteAccess, type RemoteAccess, type RemoteAccessConfig } from './remote-access.ts';
+import { isCredentialRefusal, isNoRoom, readPushAnswer } from './remote-answers.ts';
 import { createTreeReader } from './trees.ts';
 
 export interface GitRepositoryConfig {
@@ -27,6 +30,10 @@ export interface GitRepositoryConfig {
   remoteTimeoutMs: number;
   /** Larger objects are never read into memory. */
   maxObjectBytes: number;
+  /** Who the writer is for the remote. */
+  access?: RemoteAccessConfig | undefined;
+  /** Signs every commit. */
+  signer?: Signer | undefined;
 }
 
 /** The remote's head as last fetched, and the tip of what was last built here; they keep their objects alive. */
@@ -57,7 +64,8 @@ export async function openGitRepository(config: GitRepositoryConfig): Promise<Ma
 function createGitRepository(config: GitRepositoryConfig) {
   const stopping = new AbortController();
   const ref = `refs/heads/${config.branch}`;
-  const env = environment(config, config.clonePath);
+  const access = createRemoteAccess(config.remoteUrl, config.access ?? {});
+  const env = environment(config, access, config.clonePath);
   let objects = createObjectReader(env, config.maxObjectBytes);
   let trees = createTreeReader(objects);
   /** Never out of date: an id is what it names. */
@@ -72,23 +80,31 @@ function createGitRepository(config: GitRepositoryConfig) {
 
   async function local(args: string[], more: Partial<Parameters<typeof git>[0]> = {}): Promise<string> {
     const result = await run(args, more);
-    if (result.exitCode !== 0) {
-      throw new DamagedCopyError(`git ${args[0]}: ${result.stderr.trim().slice(-500)}`);
-    }
-    return result.stdout.toString('utf8');
+    if (result.exitCode === 0) return result.stdout.toString('utf8');
+    const cause = new Error(`git ${args[0]}: ${result.stderr.trim().slice(-500)}`);
+    throw isNoRoom(result) ? noRoom(cause) : new DamagedCopyError(cause.message);
+  }
+
+  /** A call to the remote; credentials that are refused are asked for anew, once. */
+  async function remote(args: string[], base: Record<string, string>, cwd?: string): Promise<RunResult> {
+    const call = async (rejected: boolean) => {
+      const variables = await access.variables(rejected, stopping.signal);
+      return await git({
+        args,
+        env: { ...base, ...variables },
+        ...(cwd === undefined ? {} : { cwd }),
+        signal: stopping.signal,
+        timeoutMs: config.remoteTimeoutMs,
+      });
+    };
+    const result = await call(false);
+    return access.renewable && isCredentialRefusal(result) ? await call(true) : result;
   }
 
   async function fetchInto(target: Record<string, string>): Promise<void> {
-    const result = await git({
-      args: ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance'].concat([
-        '--end-of-options',
-        config.remoteUrl,
-        `+${ref}:${remoteRef}`,
-      ]),
-      env: target,
-      signal: stopping.signal,
-      timeoutMs: config.remoteTimeoutMs,
-    });
+    const args = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance'];
+    const what = ['--end-of-options', config.remoteUrl, `+${ref}:${remoteRef}`];
+    const result = await remote([...args, ...what], target);
     if (result.exitCode !== 0) throw await whyFetchFailed(result);
   }
 
@@ -97,16 +113,17 @@ function createGitRepository(config: GitRepositoryConfig) {
     const reason = failed.timedOut ? 'timed out' : failed.stderr.trim().slice(-500);
     const cause = new Error(`git: ${withoutCredentials(reason)}`);
     if (failed.timedOut) return unavailable('did not answer in time', cause);
-    const asked = await git({
-      args: ['ls-remote', '--exit-code', '--end-of-options', config.remoteUrl, ref],
-      env: environment(config, join(dirname(config.clonePath), 'no-such-repository')),
-      cwd: '/',
-      signal: stopping.signal,
-      timeoutMs: config.remoteTimeoutMs,
-    });
+    if (isNoRoom(failed)) return noRoom(cause);
+    const elsewhere = environment(config, access, join(dirname(config.clonePath), 'no-such-repository'));
+    const asked = await remote(
+      ['ls-remote', '--exit-code', '--end-of-options', config.remoteUrl, ref],
+      elsewhere,
+      '/',
+    );
     if (asked.exitCode === 0)
       return new DamagedCopyError('git failed although the remote answers', { cause });
     if (asked.exitCode === 2) return unavailable(`has no branch "${config.branch}"`, cause);
+    if (isCredentialRefusal(asked)) return unavailable("does not accept the writer's credentials", cause);
     return unavailable('cannot be reached', cause);
   }
 
@@ -130,10 +147,11 @@ function createGitRepository(config: GitRepositoryConfig) {
     const fresh = `${config.clonePath}.new-${randomUUID()}`;
     await mkdir(dirname(fresh), { recursive: true });
     try {
-      const freshEnv = environment(config, fresh);
+      const freshEnv = environment(config, access, fresh);
       const made = await git({ args: ['init', '--quiet', '--bare', fresh], env: freshEnv, cwd: '/' });
       if (made.exitCode !== 0) {
         const cause = new Error(made.stderr);
+        if (isNoRoom(made)) throw noRoom(cause);
         throw new TowlineError('internal', "the writer's clone cannot be made", { cause });
       }
       await fetchInto(freshEnv);
@@ -165,6 +183,18 @@ function createGitRepository(config: GitRepositoryConfig) {
     return header;
   }
 
+  /** `git fast-import` cannot sign; the trees and blobs that it made stay, the commits are written once more. */
+  async function signed(ids: readonly string[], signer: Signer): Promise<string[]> {
+    const made = await Promise.all(ids.map((id) => objects.read(id)));
+    const contents = made.map((object) => {
+      if (object?.type !== 'commit') throw new DamagedCopyError('a new commit cannot be read');
+      return object.content;
+    });
+    const { ids: signedIds, pack } = signCommits(contents, signer);
+    await local(['index-pack', '--stdin'], { input: pack });
+    return signedIds;
+  }
+
   async function folderAt(commit: string, path: string) {
     const header = await commitHeader(commit);
     if (!header) throw new DamagedCopyError(`commit ${commit} is missing`);
@@ -173,9 +203,7 @@ function createGitRepository(config: GitRepositoryConfig) {
 
   async function pushIfUnmoved(commit: string, expected: string): Promise<PushResult> {
     const args = ['push', '--porcelain', '--no-verify', `--force-with-lease=${ref}:${expected}`];
-    const result = await run([...args, remoteName, `${commit}:${ref}`], {
-      timeoutMs: config.remoteTimeoutMs,
-    });
+    const result = await remote([...args, remoteName, `${commit}:${ref}`], env);
     const answer = readPushAnswer(result.exitCode, result.stdout.toString('utf8'), result.stderr);
     // Without a verdict the remote may or may not have moved; only a fetch can tell.
     if (answer === undefined) throw await whyFetchFailed(result);
@@ -246,7 +274,7 @@ function createGitRepository(config: GitRepositoryConfig) {
       const ids = text.split('\n').filter((line) => line !== '');
       const good = ids.length === commits.length && ids.every((id) => CommitSha.safeParse(id).success);
       if (!good) throw new DamagedCopyError('git fast-import gave no commit ids');
-      return ids;
+      return config.signer ? await signed(ids, config.signer) : ids;
     },
     push: (commit: string, expected: string) => alone(() => pushIfUnmoved(commit, expected)),
     async maintain() {
@@ -261,8 +289,13 @@ function createGitRepository(config: GitRepositoryConfig) {
   } satisfies ManifestRepository & { open(): Promise<void> };
 }
 
-function environment(config: GitRepositoryConfig, gitDir: string): Record<string, string> {
+function environment(
+  config: GitRepositoryConfig,
+  access: RemoteAccess,
+  gitDir: string,
+): Record<string, string> {
   const settings = gitConfigEnvironment({
+    ...access.settings,
     'gc.auto': '2000',
     'gc.autoDetach': 'false',
     'core.logAllRefUpdates': 'false',
@@ -287,6 +320,13 @@ function environment(config: GitRepositoryConfig, gitDir: string): Record<string
 
 function unavailable(what: string, cause?: Error): TowlineError {
   return new TowlineError('remote_unavailable', `the GitOps repository ${what}`, { cause });
+}
+
+function noRoom(cause: Error): TowlineError {
+  return new TowlineError('unavailable', "there is no room for the writer's clone", {
+    hint: 'is its disk full?',
+    cause,
+  });
 }
 
 function isAway(error: unknown): boolean {
