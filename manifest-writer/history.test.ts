@@ -63,9 +63,11 @@ async function act(writer: ManifestWriter, person: Person, step: Step): Promise<
   } else await personActs(person, step);
 }
 
-/** What a person's commit runs is read from its manifest, which no log tells. */
+/** What a person's commit runs, and whether it only holds, is read from its manifest, which no log tells. */
 function fromLog(entry: HistoryEntry): HistoryEntry {
-  return entry.direct ? { ...entry, image: null, sourceCommit: null } : entry;
+  if (!entry.direct) return entry;
+  const kind = entry.kind === 'hold' || entry.kind === 'resume' ? 'edit' : entry.kind;
+  return { ...entry, kind, image: null, sourceCommit: null };
 }
 
 test('whatever people and Towline do, the history is what git log tells, also from an index made anew', async (t) => {

@@ -77,7 +77,8 @@ test('a hold that a person wrote by hand counts too', async (t) => {
   );
   await person.git('commit', '--quiet', '-am', 'Stop');
   await person.git('push', '--quiet');
-  await writer.history(hello);
+  const [entry] = await writer.history(hello);
+  assert.deepEqual([entry?.kind, entry?.direct], ['hold', true]);
   const outcome = await writer.deploy(deployIntent({ source: '2' }));
   assert.deepEqual(outcome, { type: 'held', reason: 'held: until Monday' });
   assert.equal((await writer.hold(asked())).type, 'unchanged');

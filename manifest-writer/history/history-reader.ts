@@ -8,6 +8,7 @@ import type {
   ManifestDiff,
 } from '../../core/manifest-writer.ts';
 import { whyNotOwner } from '../../core/names.ts';
+import { holdChange } from '../holding/hold.ts';
 import type { IndexedVersion } from '../index/history-index.ts';
 import type { IndexedRepository } from '../index/indexed-repository.ts';
 import { functionOfPath, isFunction, manifestPath, tenantFolder, tenantsFolder } from '../paths.ts';
@@ -81,13 +82,16 @@ export function createHistoryReader(repository: IndexedRepository, committerEmai
     throw new TowlineError('not_found', 'there is no such commit in the GitOps repository');
   }
 
+  /** A person's own edit has no trailers; what it runs, and whether it only holds, stands in the manifest. */
   async function toEntry(version: IndexedVersion): Promise<HistoryEntry> {
     const entry = historyEntry(version, committerEmail);
     if (!entry.direct || version.after === null || entry.image !== null) return entry;
-    // A person's own edit has no trailers; what it runs stands in the manifest.
-    const manifest = readFunction(await repository.read(version.after));
+    const text = await repository.read(version.after);
+    const manifest = readFunction(text);
     const sourceCommit = manifest?.metadata.labels[gitLabels.sha] ?? null;
-    return { ...entry, image: manifest?.spec.image ?? null, sourceCommit };
+    const filled = { ...entry, image: manifest?.spec.image ?? null, sourceCommit };
+    if (entry.kind !== 'edit' || version.before === null) return filled;
+    return { ...filled, kind: holdChange(await repository.read(version.before), text) ?? 'edit' };
   }
 
   async function tenants(head: string): Promise<string[]> {

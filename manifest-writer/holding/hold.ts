@@ -1,7 +1,7 @@
 import { isMap, isSeq, parseDocument, type YAMLMap } from 'yaml';
 import { towlineAnnotations } from '../../core/function-spec.ts';
 import { oneLine } from '../message/plain-text.ts';
-import { readFunction } from '../render/read-function.ts';
+import { asksForTheSame, readFunction } from '../render/read-function.ts';
 
 const maxHold = 300;
 
@@ -37,6 +37,15 @@ export function withHold(manifest: string, hold: string | null): string {
     throw new Error('the held manifest does not read back');
   }
   return text;
+}
+
+/** Whether nothing but the hold differs between two manifests, and in which way. */
+export function holdChange(before: string, after: string): 'hold' | 'resume' | undefined {
+  const [last, next] = [holdOf(before), holdOf(after)];
+  if ((last === undefined) === (next === undefined)) return undefined;
+  if (!readFunction(before) || !readFunction(after)) return undefined;
+  if (!asksForTheSame(withHold(before, null), withHold(after, null))) return undefined;
+  return next === undefined ? 'resume' : 'hold';
 }
 
 /** Of the object itself; of a list, of its first. */
