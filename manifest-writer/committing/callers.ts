@@ -61,7 +61,10 @@ export function createCallers() {
       return left.length;
     },
     resolve(id: string, outcome: WriteOutcome): void {
-      for (const one of byIntent.get(id) ?? []) one.resolve(outcome);
+      for (const one of byIntent.get(id) ?? []) {
+        tellDelay(one, undefined);
+        one.resolve(outcome);
+      }
       byIntent.delete(id);
     },
     /** Those who cannot wait are told by an error, and hear no more; the intent itself is kept. */

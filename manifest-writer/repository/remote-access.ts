@@ -96,7 +96,7 @@ function isLoopback(origin: string): boolean {
 
 /** One key, one list of hosts, no questions, nothing from the user's own configuration. */
 function sshCommand({ keyPath, knownHostsPath }: { keyPath: string; knownHostsPath: string }): string {
-  const words = ['ssh', '-F', 'none', '-i', keyPath].concat(
+  const words = ['ssh', '-F', 'none', '-o', `IdentityFile=${sshPath(keyPath)}`].concat(
     ['BatchMode=yes', 'IdentitiesOnly=yes', 'IdentityAgent=none', 'StrictHostKeyChecking=yes'].flatMap(
       (one) => ['-o', one],
     ),
@@ -110,14 +110,16 @@ function sshCommand({ keyPath, knownHostsPath }: { keyPath: string; knownHostsPa
       'ServerAliveCountMax=2',
     ],
   );
-  if (!isAbsolute(keyPath)) throw new TowlineError('config_invalid', 'the path of the SSH key is absolute');
   return words.map(shellWord).join(' ');
 }
 
 /** ssh splits this value at spaces and expands `%`. */
 function sshPath(path: string): string {
   if (isAbsolute(path) && !/["\\\p{Cc}]/u.test(path)) return `"${path.replaceAll('%', '%%')}"`;
-  throw new TowlineError('config_invalid', 'the path of the known hosts is absolute and plain');
+  throw new TowlineError(
+    'config_invalid',
+    'the paths of the SSH key and of the known hosts are absolute and plain',
+  );
 }
 
 /** Git hands the command to a shell. */
