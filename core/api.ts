@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Identity } from './access.ts';
 import type { CatalogEntry, FunctionStatus } from './catalog.ts';
 import type { DeployRecord } from './deploy.ts';
+import { defaultEnvironment, whyNotEnvironment } from './environments.ts';
 import type { ErrorCode, SourcePlace } from './errors.ts';
 import type { HistoryEntry } from './manifest-writer.ts';
 import { CommitSha, OwnerSlug } from './names.ts';
@@ -59,9 +60,31 @@ export const RevertRequest = z.object({
   toCommit: CommitSha,
   reason: z.string().max(500).default(''),
   expectedCommit: CommitSha.optional(),
+  /** Holds the function in the same commit. */
+  hold: z.boolean().optional(),
 });
 export type RevertRequest = z.infer<typeof RevertRequest>;
 
+export const UndoRequest = z.object({ commit: CommitSha, reason: z.string().max(500).default('') });
+export type UndoRequest = z.infer<typeof UndoRequest>;
+
+/** Of `hold` and `resume`. */
+export const HoldRequest = z.object({ reason: z.string().max(500).default('') });
+export type HoldRequest = z.infer<typeof HoldRequest>;
+
+const EnvironmentName = z.string().refine((name) => whyNotEnvironment(name) === undefined, {
+  error: (issue) => whyNotEnvironment(String(issue.input)) ?? 'not an environment',
+});
+
+export const PromoteRequest = z.object({
+  from: EnvironmentName.default(defaultEnvironment),
+  to: EnvironmentName,
+  reason: z.string().max(500).default(''),
+  commit: CommitSha.optional(),
+});
+export type PromoteRequest = z.infer<typeof PromoteRequest>;
+
+/** Of every change of a function: revert, undo, hold, resume, promote, and a confirmed removal. */
 export interface RevertResult {
   commit: string;
   number: number;

@@ -74,4 +74,6 @@ export const towlineAnnotations = {
   branch: 'towline.dev/git-branch',
   repoUrl: 'com.openfaas.git-repo-url',
   access: 'towline.dev/access',
+  /** Who holds the function, since when and why, as one line: while it is there, deploys wait. */
+  hold: 'towline.dev/hold',
 } as const;

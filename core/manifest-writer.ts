@@ -3,7 +3,16 @@ import type { FunctionSpec, Provenance } from './function-spec.ts';
 import type { Person } from './source-event.ts';
 
 /** What a commit of the GitOps repository did, from its `Towline-Kind` trailer; `edit` is a person's direct commit. */
-export const commitKinds = ['deploy', 'remove', 'revert', 'hold', 'resume', 'promote', 'edit'] as const;
+export const commitKinds = [
+  'deploy',
+  'remove',
+  'revert',
+  'hold',
+  'resume',
+  'promote',
+  'secrets',
+  'edit',
+] as const;
 export type CommitKind = (typeof commitKinds)[number];
 
 /** The trailers of DESIGN.md §4. Read with git's own parser, never from prose. */
@@ -26,6 +35,8 @@ export interface DeployIntent {
   buildId: string;
   /** `rebuild`: a re-run or a recovered event. It never brings back a source commit that was deployed before and replaced since. */
   trigger: 'push' | 'rebuild';
+  /** Where it is deployed to; the default one if it isn't given. */
+  environment?: string | undefined;
   spec: FunctionSpec;
   provenance: Provenance;
   sourceSubject: string;
@@ -36,10 +47,14 @@ export interface RemoveIntent {
   owner: string;
   /** All in one commit. */
   functionNames: string[];
+  /** `repository`: whatever comes from `repo`; `tenant`: everything of the owner. `functionNames` is not looked at then. */
+  scope?: 'functions' | 'repository' | 'tenant' | undefined;
   repo: string;
   sourceCommit: string | null;
   reason: string;
   actor: Person;
+  /** Somebody who saw how much goes; without one a large removal becomes `needs-confirmation`. */
+  confirmedBy?: Person | undefined;
 }
 
 export interface RevertIntent {
@@ -51,6 +66,70 @@ export interface RevertIntent {
   actor: Person;
   /** The head the person saw; if the function's file changed since, the outcome is `conflict`. */
   expectedCommit?: string | undefined;
+  /** Holds the function in the same commit, so that no waiting push replaces what was restored. */
+  hold?: boolean | undefined;
+}
+
+/** Takes back the newest change of a function, a revert too. If it isn't the newest any more: `conflict`. */
+export interface UndoIntent {
+  owner: string;
+  functionName: string;
+  commit: string;
+  reason: string;
+  actor: Person;
+}
+
+/** Stops deploys of a function from going live, or lets them again; committed as `towline.dev/hold` in its manifest. */
+export interface HoldIntent {
+  owner: string;
+  functionName: string;
+  reason: string;
+  actor: Person;
+}
+
+/** The same image and configuration into another environment. */
+export interface PromoteIntent {
+  owner: string;
+  functionName: string;
+  from: string;
+  to: string;
+  reason: string;
+  actor: Person;
+  /** The commit of `from` whose state is promoted; its newest if it isn't given. */
+  commit?: string | undefined;
+}
+
+/** A removal so large that somebody has to confirm it. */
+export interface PendingRemoval {
+  id: string;
+  owner: string;
+  repo: string;
+  reason: string;
+  actor: string;
+  /** What would go, as of the last time it was asked. */
+  functionNames: string[];
+  /** How many functions may go without a confirmation. */
+  limit: number;
+  /** Milliseconds since the epoch. */
+  askedAt: number;
+  state: 'waiting' | 'rejected';
+}
+
+export interface RemovalAnswer {
+  owner: string;
+  id: string;
+  actor: Person;
+}
+
+/** What a repository's `secrets.yml` says; an empty text removes all secrets that came from it. */
+export interface SecretsIntent {
+  owner: string;
+  ownerId: string;
+  repo: string;
+  sourceCommit: string | null;
+  /** YAML documents: SealedSecrets, and Secrets encrypted by SOPS. */
+  documents: string;
+  actor: Person;
 }
 
 /** Expected outcomes are values; only faults are thrown. */
@@ -59,12 +138,35 @@ export type WriteOutcome =
   /** The repository already says so; `commit` is the one that did. */
   | { type: 'unchanged'; commit: string; written: WrittenFunction[] }
   | { type: 'skipped'; reason: string }
+  /** Kept, and deployed once the function is resumed if nothing newer waits by then. */
+  | { type: 'held'; reason: string }
+  /** Nothing was removed yet. */
+  | { type: 'needs-confirmation'; id: string; functionNames: string[]; limit: number; message: string }
   | { type: 'refused'; code: ErrorCode; message: string }
   | { type: 'conflict'; message: string };
 
 export interface WrittenFunction {
   functionName: string;
   number: number;
+  /** What was written in another way than asked, and why: for the function's author. */
+  warnings?: string[] | undefined;
+}
+
+/** An accepted intent cannot be written now: it is kept, and written once the cause has passed. */
+export interface WriteDelay {
+  /** `remote_unavailable`: the GitOps repository is away; `write_conflict`: others change it without pause. */
+  code: ErrorCode;
+  message: string;
+  /** Milliseconds since the epoch. */
+  since: number;
+}
+
+export interface WriteOptions {
+  /**
+   * Told when the intent must wait, and `undefined` when it goes on; the promise stays open meanwhile. Without it a
+   * delay is thrown as an error with its code; the intent is kept all the same, and a deploy may be asked again.
+   */
+  onWaiting?: ((delay: WriteDelay | undefined) => void) | undefined;
 }
 
 /** One commit that touched one function's file. */
@@ -72,6 +174,8 @@ export interface HistoryEntry {
   commit: string;
   owner: string;
   functionName: string;
+  /** Not given for the default one. */
+  environment?: string | undefined;
   number: number;
   kind: CommitKind;
   subject: string;
@@ -120,6 +224,7 @@ export interface CurrentFunction {
 
 export interface HistoryQuery {
   owner: string;
+  environment?: string | undefined;
   functionName?: string | undefined;
   limit?: number | undefined;
   /** Only entries older than this commit. */
@@ -128,10 +233,22 @@ export interface HistoryQuery {
 
 /** The contract of `manifest-writer/`: intents in, commits out, history back. Methods may be called concurrently. */
 export interface ManifestWriter {
-  deploy(intent: DeployIntent, signal?: AbortSignal): Promise<WriteOutcome>;
-  remove(intent: RemoveIntent, signal?: AbortSignal): Promise<WriteOutcome>;
-  revert(intent: RevertIntent, signal?: AbortSignal): Promise<WriteOutcome>;
-  /** Newest first. */
+  deploy(intent: DeployIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
+  remove(intent: RemoveIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
+  revert(intent: RevertIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
+  /** Makes a repository's secrets beside its owner's functions what its `secrets.yml` says. */
+  secrets(intent: SecretsIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
+  undo(intent: UndoIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
+  hold(intent: HoldIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
+  /** The newest deploy that waited follows in a commit of its own. */
+  resume(intent: HoldIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
+  promote(intent: PromoteIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
+  /** Removals of an owner, or of all, that wait for an answer or were rejected. */
+  removals(owner?: string): Promise<PendingRemoval[]>;
+  confirmRemoval(answer: RemovalAnswer): Promise<WriteOutcome>;
+  /** The same removal asked again stays rejected. Gives `false` if there is no such removal. */
+  rejectRemoval(answer: RemovalAnswer): Promise<boolean>;
+  /** Newest first. A page of an owner's history never splits a commit, so it may be longer than `limit`. */
   history(query: HistoryQuery): Promise<HistoryEntry[]>;
   /** Of one function's file; `from: null` compares with the state before `to`. Throws `not_found`. */
   diff(query: {

@@ -24,6 +24,17 @@ export const apiPaths = {
     withQuery(`${api}/owners/${segment(owner)}/functions/${segment(name)}/diff`, query),
   revert: (owner: string, name: string) =>
     `${api}/owners/${segment(owner)}/functions/${segment(name)}/revert`,
+  undo: (owner: string, name: string) => `${api}/owners/${segment(owner)}/functions/${segment(name)}/undo`,
+  hold: (owner: string, name: string) => `${api}/owners/${segment(owner)}/functions/${segment(name)}/hold`,
+  resume: (owner: string, name: string) =>
+    `${api}/owners/${segment(owner)}/functions/${segment(name)}/resume`,
+  promote: (owner: string, name: string) =>
+    `${api}/owners/${segment(owner)}/functions/${segment(name)}/promote`,
+  removals: (owner: string) => `${api}/owners/${segment(owner)}/removals`,
+  confirmRemoval: (owner: string, id: string) =>
+    `${api}/owners/${segment(owner)}/removals/${segment(id)}/confirm`,
+  rejectRemoval: (owner: string, id: string) =>
+    `${api}/owners/${segment(owner)}/removals/${segment(id)}/reject`,
   pushes: (owner: string, query: { repo?: string; limit?: number } = {}) =>
     withQuery(`${api}/owners/${segment(owner)}/pushes`, query),
   push: (id: string) => `${api}/pushes/${segment(id)}`,

@@ -1,8 +1,10 @@
 import { mkdirSync } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAuth } from '../auth/index.ts';
 import { type Builder, createBuilder, createProcessEngine, loadTemplates } from '../builder/index.ts';
 import type { Owner } from '../core/auth.ts';
+import { digestOf } from '../core/names.ts';
 import { createGitOpsRepository, createManifestWriter } from '../manifest-writer/index.ts';
 import { createRouter, routerDefaults } from '../router/index.ts';
 import { createEventBus } from '../runtime/event-bus.ts';
@@ -50,6 +52,16 @@ const committer = { name: 'Towline', email: 'towline@towline.localhost' };
 const minute = 60_000;
 
 /** Where people reach a function: `http://<owner>.localhost:8080/<function>`. */
+/** Artifacts are folders named by their digest. */
+function hasArtifact(artifactsDir: string, image: string): Promise<boolean> {
+  const digest = digestOf(image)?.slice('sha256:'.length);
+  if (digest === undefined) return Promise.resolve(false);
+  return access(join(artifactsDir, digest)).then(
+    () => true,
+    () => false,
+  );
+}
+
 function functionAddress(origin: string): (owner: string, functionName: string) => string {
   const url = new URL(origin);
   return (owner, functionName) => `${url.protocol}//${owner}.${url.host}/${functionName}`;
@@ -117,7 +129,11 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         namespace: 'openfaas-fn',
         path,
       },
-      { logger, onPushed: () => applyLoop.nudge() },
+      {
+        logger,
+        onPushed: () => applyLoop.nudge(),
+        imageExists: (image) => hasArtifact(data.at('artifacts'), image),
+      },
     ),
   );
 

@@ -1,17 +1,33 @@
+import type { z } from 'zod';
 import { TowlineError } from '../core/errors.ts';
-import type { ManifestWriter } from '../core/manifest-writer.ts';
+import type { ManifestWriter, WriteOptions } from '../core/manifest-writer.ts';
 import { delay } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { Submission } from './committing/callers.ts';
 import { commitBatch } from './committing/commit-batch.ts';
-import { createIntentQueue } from './committing/intent-queue.ts';
-import { createHistoryReader } from './history/history-reader.ts';
+import { createIntentQueue, type QueueState } from './committing/intent-queue.ts';
+import { defaultPushesPerMinute, systemTiming, type Timing } from './committing/pace.ts';
+import { createEnvironments, type EnvironmentConfig } from './environments/environments.ts';
+import { createHistoryReader, textAt } from './history/history-reader.ts';
+import { holdOf } from './holding/hold.ts';
+import { createReleaser } from './holding/release-waiting.ts';
+import { removalAnswers } from './holding/removal-answers.ts';
+import { openWaitingStore } from './holding/waiting-store-sqlite.ts';
+import { openHistoryIndex } from './index/history-index-sqlite.ts';
+import { type IndexedRepository, withHistory } from './index/indexed-repository.ts';
+import { createSqliteIntentLog } from './intents/intent-log-sqlite.ts';
+import { keptIntent, planIntent, type WriteIntent } from './intents/write-intent.ts';
 import { safeSignature } from './message/ident.ts';
 import type { PlanningContext } from './planning/decision.ts';
-import { planDeploy } from './planning/plan-deploy.ts';
-import { planRemove } from './planning/plan-remove.ts';
-import { planRevert } from './planning/plan-revert.ts';
-import { DamagedCopyError, type ManifestRepository } from './repository/manifest-repository.ts';
+import { createImageCheck } from './planning/image-check.ts';
+import { createPolicy } from './policy/policy.ts';
+import type { PolicyConfig } from './policy/policy-config.ts';
+import type { Target } from './render/target.ts';
+import { DamagedCopyError } from './repository/manifest-repository.ts';
 import { openGitRepository } from './repository/manifest-repository-git.ts';
+import type { RemoteAccessConfig } from './repository/remote-access.ts';
+import { SecretRules } from './secrets/secret-rules.ts';
+import { createSshSigner } from './signing/ssh-signer.ts';
 
 export interface ManifestWriterLimits {
   /** Milliseconds for one fetch or push. */
@@ -24,6 +40,13 @@ export interface ManifestWriterLimits {
   maxAttempts: number;
   /** Milliseconds that stopping waits for a push that is on its way. */
   stopGraceMs: number;
+  /** Milliseconds before the second try and the longest wait between tries while the remote is away. */
+  retryFirstMs: number;
+  retryMaxMs: number;
+  /** Finished intents whose outcome is still told to whoever asks again. */
+  maxFinished: number;
+  /** Milliseconds between looks for functions that a person resumed in git itself. */
+  lookForResumedMs: number;
 }
 
 export interface ManifestWriterConfig {
@@ -35,36 +58,79 @@ export interface ManifestWriterConfig {
   committer: { name: string; email: string };
   /** Of the functions' objects. */
   namespace: string;
+  /** What functions become in the cluster; `openfaas` by default. */
+  target?: Target | undefined;
+  /** What functions may ask for; by default everything that is safe. */
+  policy?: PolicyConfig | undefined;
+  /** What `secrets.yml` may hold; by default SealedSecrets and SOPS files. */
+  secrets?: z.input<typeof SecretRules> | undefined;
   /** The PATH on which git is found. */
   path: string;
+  /** Who the writer is for the remote, and the way there. */
+  access?: RemoteAccessConfig | undefined;
+  /** The text of an SSH private key without a passphrase: every commit is signed with it. Kept in memory alone. */
+  signingKey?: string | undefined;
+  /** Where the history is kept at hand; by default a file beside the clone. Can be deleted: it is made from git. */
+  indexPath?: string | undefined;
+  /** Where deploys of held functions and large removals wait; by default a file beside the clone. One writer's own. */
+  waitingPath?: string | undefined;
+  /** Which branches and tags go where. */
+  environments?: readonly EnvironmentConfig[] | undefined;
+  /** Where accepted intents are kept until their outcome; by default a file beside the clone. One writer's own. */
+  intentsPath?: string | undefined;
+  /** Pushes a hosted forge takes; by default 6 on github.com and any number elsewhere. */
+  maxPushesPerMinute?: number | undefined;
   limits?: Partial<ManifestWriterLimits> | undefined;
 }
 
 export interface ManifestWriterDeps {
   logger: Logger;
+  /** Whether a registry or store still has an image; within a time of its own. Not knowing doesn't stop a rollback. */
+  imageExists?: ((image: string) => Promise<boolean>) | undefined;
   /** Milliseconds since the epoch. */
   clock?: (() => number) | undefined;
   /** Called after each batch that may have moved the branch, so that whoever applies it can be nudged. */
   onPushed?: (() => void) | undefined;
+  /** How the writer waits; its clock is for waiting alone. */
+  timing?: Timing | undefined;
+  /** Source of randomness in [0, 1). */
+  random?: (() => number) | undefined;
+}
+
+/** A ManifestWriter whose intents outlive it. */
+export interface DurableManifestWriter extends ManifestWriter, AsyncDisposable {
+  /** For callers that go on once the intent is kept; a deploy is one intent by its build, others by `id`. */
+  submit(intent: WriteIntent, signal?: AbortSignal, options?: SubmitOptions): Submission;
+  /** What is accepted and not finished, and why it waits. */
+  state(): QueueState;
+}
+
+export interface SubmitOptions extends WriteOptions {
+  /** Makes a removal or a revert asked again the same intent. */
+  id?: string | undefined;
 }
 
 const defaultLimits: ManifestWriterLimits = {
   remoteTimeoutMs: 30_000,
   maxQueued: 10_000,
-  maxBatch: 200,
+  maxBatch: 500,
   maxAttempts: 20,
   stopGraceMs: 5_000,
+  retryFirstMs: 250,
+  retryMaxMs: 30_000,
+  maxFinished: 20_000,
+  lookForResumedMs: 10_000,
 };
 
 const maxObjectBytes = 8 * 1024 * 1024;
-/** Housekeeping costs some milliseconds even if there is nothing to do. */
-const commitsBetweenMaintenance = 500;
+/** Each leaves a pack behind; housekeeping joins them. */
+const batchesBetweenMaintenance = 50;
 
 /** The manifest-writer on a git repository. Starts even if the remote is away, if it has been reached before. */
 export async function createManifestWriter(
   config: ManifestWriterConfig,
   deps: ManifestWriterDeps,
-): Promise<ManifestWriter & AsyncDisposable> {
+): Promise<DurableManifestWriter> {
   const limits = { ...defaultLimits, ...config.limits };
   const repository = await openGitRepository({
     remoteUrl: config.remoteUrl,
@@ -73,43 +139,97 @@ export async function createManifestWriter(
     searchPath: config.path,
     remoteTimeoutMs: limits.remoteTimeoutMs,
     maxObjectBytes,
+    access: config.access,
+    signer: config.signingKey === undefined ? undefined : createSshSigner(config.signingKey),
   });
-  return createWriter(config, deps, limits, repository);
+  const index = openHistoryIndex({
+    path: config.indexPath ?? `${config.clonePath}.index.db`,
+    repository,
+    onRebuild: (err) => deps.logger.warn({ err }, 'the index of the history is broken: making it anew'),
+  });
+  return createWriter(config, deps, limits, withHistory(repository, index));
 }
 
 function createWriter(
   config: ManifestWriterConfig,
-  { logger, clock = Date.now, onPushed }: ManifestWriterDeps,
+  deps: ManifestWriterDeps,
   limits: ManifestWriterLimits,
-  repository: ManifestRepository,
-): ManifestWriter & AsyncDisposable {
+  repository: IndexedRepository,
+): DurableManifestWriter {
+  const { logger, clock = Date.now, onPushed, timing = systemTiming, random = Math.random } = deps;
   const stopping = new AbortController();
   const committer = safeSignature(config.committer);
-  const context: PlanningContext = { committer, namespace: config.namespace, now: clock };
+  const waiting = openWaitingStore(config.waitingPath ?? `${config.clonePath}.waiting.db`);
+  const context: PlanningContext = {
+    committer,
+    namespace: config.namespace,
+    target: config.target ?? 'openfaas',
+    policy: createPolicy(config.policy),
+    secrets: SecretRules.parse(config.secrets ?? {}),
+    environments: createEnvironments(config.environments),
+    waiting,
+    now: clock,
+  };
   const reader = createHistoryReader(repository, committer.email);
   const onRepair = (err: Error) => logger.warn({ err }, "the writer's clone is broken: making it anew");
-  let commits = 0;
+  let batches = 0;
   let maintenance: Promise<void> | undefined;
 
+  const log = createSqliteIntentLog({
+    path: config.intentsPath ?? `${config.clonePath}.intents.db`,
+    maxFinished: limits.maxFinished,
+  });
   const queue = createIntentQueue({
+    log,
+    plan: (intent) => planIntent(intent, context, repository),
     maxQueued: limits.maxQueued,
     maxBatch: limits.maxBatch,
+    pushesPerMinute: config.maxPushesPerMinute ?? defaultPushesPerMinute(config.remoteUrl),
+    retry: { firstMs: limits.retryFirstMs, maxMs: limits.retryMaxMs },
+    timing,
+    random,
+    onDelay: (waits, err) => logger.warn({ err, since: waits.since }, 'deploys wait'),
     onIdle: maintainNowAndThen,
-    commit(batch) {
-      commits += batch.length;
+    commit(batch, tools) {
+      batches += 1;
       return commitBatch(batch, {
+        ...tools,
         repository,
         maxAttempts: limits.maxAttempts,
         signal: stopping.signal,
+        timing,
+        random,
+        attempted(attempts) {
+          for (const { one, attempt } of attempts) one.attempts = [...one.attempts, attempt];
+          // A deploy is found again by its build.
+          const others = attempts.filter(({ one }) => one.kept.kind !== 'deploy');
+          if (others.length > 0)
+            log.attempted(others.map(({ one, attempt }) => ({ id: one.kept.id, ...attempt })));
+        },
         onLostRace: (attempt) => logger.info({ attempt }, 'the branch moved: building on its new head'),
         onRepair,
-      }).finally(() => onPushed?.());
+      }).finally(() => {
+        onPushed?.();
+        releaser.look();
+      });
     },
   });
+  const releaser = createReleaser({
+    waiting,
+    refresh: () => repository.refresh(),
+    isHeld: async (path) => holdOf(await textAt(repository, repository.head(), path)) !== undefined,
+    release: (path) => submit({ kind: 'release', intent: { path } }).outcome,
+    onError: (err) => logger.warn({ err }, 'a deploy that waited cannot be taken up now'),
+    everyMs: limits.lookForResumedMs,
+  });
+
+  function submit(intent: WriteIntent, signal?: AbortSignal, options: SubmitOptions = {}): Submission {
+    return queue.submit(keptIntent(intent, options.id), signal, options);
+  }
 
   function maintainNowAndThen(): void {
-    if (commits < commitsBetweenMaintenance || maintenance) return;
-    commits = 0;
+    if (batches < batchesBetweenMaintenance || maintenance) return;
+    batches = 0;
     maintenance = repository
       .maintain()
       .catch((err: unknown) => logger.warn({ err }, "housekeeping of the writer's clone failed"))
@@ -121,7 +241,9 @@ function createWriter(
   /** The remote's head, or the newest known one while the remote is away: reading goes on. */
   async function readableHead(): Promise<string> {
     try {
-      return await repository.refresh();
+      const head = await repository.refresh();
+      releaser.look();
+      return head;
     } catch (err) {
       if (!(err instanceof TowlineError) || err.code !== 'remote_unavailable') throw err;
       logger.warn({ err }, 'reading from what was fetched before');
@@ -140,16 +262,29 @@ function createWriter(
     }
   }
 
+  const images = createImageCheck({ repository, imageExists: deps.imageExists, reading, logger });
+
   return {
-    deploy: async (intent, signal) => await queue.submit(planDeploy(intent, context), signal),
-    remove: async (intent, signal) => await queue.submit(planRemove(intent, context), signal),
-    revert: async (intent, signal) => await queue.submit(planRevert(intent, context, repository), signal),
+    submit,
+    state: () => queue.state(),
+    deploy: (intent, signal, options) => submit({ kind: 'deploy', intent }, signal, options).outcome,
+    remove: (intent, signal, options) => submit({ kind: 'remove', intent }, signal, options).outcome,
+    revert: async (intent, signal, options) =>
+      (await images.whyNotRevert(intent)) ?? submit({ kind: 'revert', intent }, signal, options).outcome,
+    undo: async (intent, signal, options) =>
+      (await images.whyNotUndo(intent)) ?? submit({ kind: 'undo', intent }, signal, options).outcome,
+    hold: (intent, signal, options) => submit({ kind: 'hold', intent }, signal, options).outcome,
+    resume: (intent, signal, options) => submit({ kind: 'resume', intent }, signal, options).outcome,
+    promote: (intent, signal, options) => submit({ kind: 'promote', intent }, signal, options).outcome,
+    ...removalAnswers(waiting, (intent) => submit({ kind: 'remove', intent }).outcome),
+    secrets: (intent, signal, options) => submit({ kind: 'secrets', intent }, signal, options).outcome,
     history: (query) => reading((head) => reader.history(head, query)),
     diff: (query) => reading((head) => reader.diff(head, query)),
     at: (query) => reading((head) => reader.at(head, query)),
     current: (owner) => reading((head) => reader.current(head, owner)),
     async [Symbol.asyncDispose]() {
       const grace = new AbortController();
+      const released = releaser[Symbol.asyncDispose]();
       const stopped = queue[Symbol.asyncDispose]();
       await Promise.race([stopped, delay(limits.stopGraceMs, grace.signal).catch(() => {})]);
       grace.abort();
@@ -157,6 +292,9 @@ function createWriter(
       await repository[Symbol.asyncDispose]();
       await stopped;
       await maintenance;
+      await released;
+      log[Symbol.dispose]();
+      waiting[Symbol.dispose]();
     },
   };
 }

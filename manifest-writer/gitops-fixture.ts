@@ -5,7 +5,11 @@ import type { TestContext } from 'node:test';
 import { pino } from 'pino';
 import type { DeployIntent } from '../core/manifest-writer.ts';
 import { gitEnvironment, gitOutput } from '../runtime/git.ts';
-import { createManifestWriter, type ManifestWriterConfig } from './create-manifest-writer.ts';
+import {
+  createManifestWriter,
+  type ManifestWriterConfig,
+  type ManifestWriterDeps,
+} from './create-manifest-writer.ts';
 import { createGitOpsRepository } from './repository/create-gitops-repository.ts';
 
 export const searchPath = '/usr/local/bin:/usr/bin:/bin';
@@ -47,7 +51,11 @@ export async function gitopsFixture(t: TestContext) {
       await git(folder, 'clone', '--quiet', remote, path);
       return { path, git: (...args: string[]) => git(path, ...args) };
     },
-    async writer(config: Partial<ManifestWriterConfig> = {}, clock: () => number = Date.now) {
+    async writer(
+      config: Partial<ManifestWriterConfig> = {},
+      clock: () => number = Date.now,
+      deps: Partial<ManifestWriterDeps> = {},
+    ) {
       const writer = await createManifestWriter(
         {
           remoteUrl: remote,
@@ -58,7 +66,7 @@ export async function gitopsFixture(t: TestContext) {
           path: searchPath,
           ...config,
         },
-        { logger: pino({ level: 'silent' }), clock },
+        { logger: pino({ level: 'silent' }), clock, ...deps },
       );
       t.after(() => writer[Symbol.asyncDispose]());
       return writer;

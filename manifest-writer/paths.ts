@@ -1,26 +1,44 @@
+import { defaultEnvironment, whyNotEnvironment } from '../core/environments.ts';
 import { whyNotFunction, whyNotOwner } from '../core/names.ts';
+
+/** Where a function's manifest lies: an environment is a path prefix of the repository. */
+export interface FunctionPlace {
+  environment: string;
+  owner: string;
+  functionName: string;
+}
 
 export const tenantsFolder = 'tenants';
 
-export function tenantFolder(owner: string): string {
-  return `${tenantsFolder}/${owner}`;
+/** Only for checked names, as all below. */
+export function environmentFolder(environment: string = defaultEnvironment): string {
+  return environment === defaultEnvironment ? tenantsFolder : `environments/${environment}/${tenantsFolder}`;
 }
 
-export function tenantPath(owner: string): string {
-  return `${tenantFolder(owner)}/tenant.yaml`;
+export function tenantFolder(owner: string, environment?: string): string {
+  return `${environmentFolder(environment)}/${owner}`;
+}
+
+export function tenantPath(owner: string, environment?: string): string {
+  return `${tenantFolder(owner, environment)}/tenant.yaml`;
 }
 
 /** Only for checked names: both are single DNS labels, so the path cannot leave the tenant's folder. */
-export function manifestPath(owner: string, functionName: string): string {
-  return `${tenantFolder(owner)}/${functionName}.yaml`;
+export function manifestPath(owner: string, functionName: string, environment?: string): string {
+  return `${tenantFolder(owner, environment)}/${functionName}.yaml`;
 }
 
+const manifest = /^(?:environments\/([^/]+)\/)?tenants\/([^/]+)\/([^/]+)\.yaml$/;
+
 /** Whose manifest a path is; `undefined` for every other file. */
-export function functionOfPath(path: string): { owner: string; functionName: string } | undefined {
-  const match = /^tenants\/([^/]+)\/([^/]+)\.yaml$/.exec(path);
-  const [, owner, functionName] = match ?? [];
-  if (owner === undefined || functionName === undefined) return undefined;
-  return isFunction(owner, functionName) ? { owner, functionName } : undefined;
+export function functionOfPath(path: string): FunctionPlace | undefined {
+  const match = manifest.exec(path);
+  if (!match) return undefined;
+  const [, named, owner = '', functionName = ''] = match;
+  if (named === defaultEnvironment) return undefined;
+  const environment = named ?? defaultEnvironment;
+  if (whyNotEnvironment(environment) !== undefined || !isFunction(owner, functionName)) return undefined;
+  return { environment, owner, functionName };
 }
 
 export function isFunction(owner: string, functionName: string): boolean {

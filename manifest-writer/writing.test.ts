@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { WriteOutcome } from '../core/manifest-writer.ts';
 import { alice, deployIntent, gitopsFixture, sha } from './gitops-fixture.ts';
@@ -57,13 +58,16 @@ test('the same build asked again, at once or after a restart, is the one commit 
   const both = await Promise.all([first.deploy(intent), first.deploy(intent)]);
   assert.deepEqual(
     both.map((one) => one.type),
-    ['pushed', 'unchanged'],
+    ['pushed', 'pushed'],
   );
+  assert.deepEqual(both[1], both[0]);
   await first[Symbol.asyncDispose]();
   const second = await gitops.writer();
-  const again = await second.deploy(intent);
-  assert.deepEqual(again, { ...both[0], type: 'unchanged' });
-  assert.equal((await second.history({ owner: 'alice', functionName: 'hello' })).length, 1);
+  assert.deepEqual(await second.deploy(intent), both[0]);
+  await second[Symbol.asyncDispose]();
+  const forgetful = await gitops.writer({ intentsPath: join(gitops.folder, 'other-intents.db') });
+  assert.deepEqual(await forgetful.deploy(intent), { ...both[0], type: 'unchanged' }, 'from git alone');
+  assert.equal((await forgetful.history({ owner: 'alice', functionName: 'hello' })).length, 1);
 });
 
 test('a deploy that changes nothing is no commit', async (t) => {

@@ -1,4 +1,5 @@
-import type { DeployIntent, WriteOutcome } from '../../core/manifest-writer.ts';
+import { TowlineError } from '../../core/errors.ts';
+import type { DeployIntent, WriteDelay, WriteOutcome } from '../../core/manifest-writer.ts';
 import type { PushEvent } from '../../core/source-event.ts';
 import type { StackFunction } from '../stack/stack.ts';
 import { patiently } from './patiently.ts';
@@ -40,6 +41,8 @@ function intentOf(task: PushTask, event: PushEvent, id: string, fn: StackFunctio
   };
 }
 
+const maxWarnings = 50;
+
 type Written = Extract<WriteOutcome, { type: 'pushed' | 'unchanged' }>;
 
 /** Puts a write's result on the record; `false`: the deploy has ended. */
@@ -60,6 +63,21 @@ export async function recordOutcome(
       journal.say({ kind: 'phase', stage: 'commit', functionName: name, text: `${name}: ${outcome.reason}` });
       journal.change(id, { state: 'skipped', cause: { code: 'conflict', message: outcome.reason } });
       return false;
+    case 'held': {
+      const text = `built, not live: ${outcome.reason}`;
+      journal.say({ kind: 'warning', stage: 'commit', functionName: name, text: `${name}: ${text}` });
+      journal.change(id, { state: 'held', cause: { code: 'conflict', message: outcome.reason } });
+      return false;
+    }
+    case 'needs-confirmation':
+      journal.say({
+        kind: 'warning',
+        stage: 'commit',
+        functionName: name,
+        text: `${name}: ${outcome.message}`,
+      });
+      journal.change(id, { state: 'skipped', cause: { code: 'conflict', message: outcome.message } });
+      return false;
     case 'refused':
       await failDeploy(task, context, id, {
         stage: 'commit',
@@ -78,7 +96,11 @@ export async function recordOutcome(
 function recordCommit(task: PushTask, id: string, outcome: Written): void {
   const { journal } = task;
   const name = journal.deploy(id).functionName ?? '';
-  const number = outcome.written.find((written) => written.functionName === name)?.number ?? null;
+  const written = outcome.written.find((one) => one.functionName === name);
+  const number = written?.number ?? null;
+  for (const text of written?.warnings ?? []) {
+    journal.say({ kind: 'warning', stage: 'commit', functionName: name, text: `${name}: ${text}` });
+  }
   const verb = outcome.type === 'pushed' ? 'committed' : 'nothing to change, already committed';
   const text = `${name}: ${verb}${number === null ? '' : ` as #${number}`} (gitops ${outcome.commit.slice(0, 7)})`;
   journal.say({ kind: 'phase', stage: 'commit', functionName: name, text });
@@ -88,6 +110,7 @@ function recordCommit(task: PushTask, id: string, outcome: Written): void {
     cause: null,
     gitopsCommit: outcome.commit,
     number,
+    warnings: [...journal.deploy(id).warnings, ...(written?.warnings ?? [])].slice(0, maxWarnings),
   });
 }
 
@@ -102,17 +125,26 @@ export async function commitFunction(
 ): Promise<boolean> {
   const { id, fn, event } = work;
   const { journal } = task;
+  const onWaiting = (error?: unknown) => void journal.change(id, { cause: error ? causeOf(error) : null });
   const patience = {
     stage: 'commit',
     functionName: fn.name,
     signal: interruption(task, context),
-    onWaiting: (error?: unknown) => void journal.change(id, { cause: error ? causeOf(error) : null }),
+    onWaiting,
   } as const;
+  /** The writer keeps the intent and goes on by itself. */
+  const onWriteDelay = (delay: WriteDelay | undefined) => {
+    onWaiting(delay && new TowlineError(delay.code, delay.message));
+    if (!delay) return;
+    const text = `waiting: ${delay.message}`;
+    journal.say({ kind: 'warning', stage: 'commit', functionName: fn.name, text });
+  };
   try {
     const outcome = await patiently(task, context, patience, async () => {
       await checkHead(task, context, event);
       task.superseded.throwIfAborted();
-      return context.manifestWriter.deploy(intentOf(task, event, id, fn), context.stopped);
+      const intent = intentOf(task, event, id, fn);
+      return context.manifestWriter.deploy(intent, context.stopped, { onWaiting: onWriteDelay });
     });
     return await recordOutcome(task, context, id, outcome);
   } catch (error) {

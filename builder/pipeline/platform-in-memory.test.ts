@@ -19,7 +19,14 @@ import type { CatalogEntry, FunctionCatalog } from '../../core/catalog.ts';
 import type { PushRecord } from '../../core/deploy.ts';
 import { TowlineError } from '../../core/errors.ts';
 import type { PlatformEvent } from '../../core/events.ts';
-import type { DeployIntent, HistoryEntry, ManifestWriter, RemoveIntent } from '../../core/manifest-writer.ts';
+import type {
+  DeployIntent,
+  HistoryEntry,
+  ManifestWriter,
+  RemoveIntent,
+  SecretsIntent,
+  WriteOutcome,
+} from '../../core/manifest-writer.ts';
 import { zeroSha } from '../../core/names.ts';
 import type { FollowOutcome, FollowTarget, Reconciler } from '../../core/reconciler.ts';
 import type { PushEvent, SourceEvent } from '../../core/source-event.ts';
@@ -71,6 +78,8 @@ export function createMemoryWriter(file?: string) {
     commits,
     away: 0,
     calls: 0,
+    secrets: [] as SecretsIntent[],
+    secretsOutcome: { type: 'unchanged', commit: zeroSha, written: [] } as WriteOutcome,
     /** Called before a commit is made. */
     beforeCommit: async (_intent: DeployIntent) => {},
     deployed: (owner: string) => {
@@ -148,7 +157,18 @@ export function createMemoryWriter(file?: string) {
       }));
       return entries.reverse() as HistoryEntry[];
     },
+    async secrets(intent) {
+      state.secrets.push(intent);
+      return state.secretsOutcome;
+    },
     revert: () => Promise.reject(new Error('not used')),
+    undo: () => Promise.reject(new Error('not used')),
+    hold: () => Promise.reject(new Error('not used')),
+    resume: () => Promise.reject(new Error('not used')),
+    promote: () => Promise.reject(new Error('not used')),
+    removals: () => Promise.reject(new Error('not used')),
+    confirmRemoval: () => Promise.reject(new Error('not used')),
+    rejectRemoval: () => Promise.reject(new Error('not used')),
     diff: () => Promise.reject(new Error('not used')),
     at: () => Promise.reject(new Error('not used')),
   };

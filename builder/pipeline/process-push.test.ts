@@ -417,3 +417,39 @@ describe('a source that is away', () => {
     assert.ok(!JSON.stringify(push).includes(platform.root));
   });
 });
+
+describe('secrets.yml', () => {
+  const secrets = 'kind: SealedSecret\n';
+
+  it('is handed to the writer before the functions are, and emptied when it is gone', async () => {
+    await using platform = await createPlatform();
+    const repo = platform.repo('alice', 'shop');
+    const seen: number[] = [];
+    platform.writer.beforeCommit = async () => void seen.push(platform.writer.secrets.length);
+    const first = repo.commit({ ...stackFiles({ hello: 'one' }), 'secrets.yml': secrets });
+    await platform.deliver(first);
+    assert.deepEqual(seen, [1]);
+    const [given] = platform.writer.secrets;
+    assert.deepEqual(
+      [given?.owner, given?.repo, given?.documents, given?.sourceCommit],
+      ['alice', 'shop', secrets, first.after],
+    );
+    await platform.deliver(repo.commit(stackFiles({ hello: 'two' })));
+    assert.equal(platform.writer.secrets.at(-1)?.documents, '');
+    assert.equal(platform.writer.secrets.length, 2);
+  });
+
+  it('that is refused is said on every function of the push, and stops none', async () => {
+    await using platform = await createPlatform();
+    platform.writer.secretsOutcome = {
+      type: 'refused',
+      code: 'manifest_refused',
+      message: 'secrets.yml: line 1: it is not encrypted',
+    };
+    const files = { ...stackFiles({ hello: 'one' }), 'secrets.yml': secrets };
+    const push = await platform.deliver(platform.repo('alice', 'shop').commit(files));
+    assert.deepEqual(summary(push), { hello: 'live' });
+    assert.deepEqual(push.deploys[0]?.warnings, ['secrets.yml: line 1: it is not encrypted']);
+    assert.ok((await platform.logOf(push.id)).includes('secrets.yml: line 1: it is not encrypted'));
+  });
+});

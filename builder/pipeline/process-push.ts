@@ -5,6 +5,7 @@ import { readStack } from '../stack/read-stack.ts';
 import type { Stack, StackFunction } from '../stack/stack.ts';
 import { buildFunction } from './build-function.ts';
 import { commitFunction } from './commit-function.ts';
+import { commitSecrets, readSecretsFile } from './commit-secrets.ts';
 import { followDeploy } from './follow-deploy.ts';
 import { type PipelineContext, type PushTask, Superseded } from './pipeline-context.ts';
 import { removeFunctions } from './remove-functions.ts';
@@ -161,12 +162,27 @@ async function disposeAfter(
   }
 }
 
+/** Secrets are there before the functions that read them. `false`: the repository has none, any more. */
+async function deploySecrets(
+  task: PushTask,
+  context: PipelineContext,
+  { stack, workspace }: { stack: Stack; workspace: Workspace },
+): Promise<boolean> {
+  const file = await readSecretsFile(workspace.sourceDir);
+  if ('text' in file && file.text === null) return false;
+  const warning = 'text' in file ? await commitSecrets(task, context, file.text) : file.warning;
+  if (warning !== undefined) stack.warnings.push(warning);
+  return true;
+}
+
 async function deployCommit(task: PushTask, context: PipelineContext, event: PushEvent): Promise<Processed> {
   const source = await readSource(task, context, event);
   if (!source) return endWithoutSource(task, context);
   const { stack, workspace } = source;
   let progress: Progress;
+  let hasSecrets: boolean;
   try {
+    hasSecrets = await deploySecrets(task, context, { stack, workspace });
     progress = await deployStack(task, context, { event, stack, workspace });
   } catch (error) {
     await workspace[Symbol.asyncDispose]();
@@ -183,6 +199,8 @@ async function deployCommit(task: PushTask, context: PipelineContext, event: Pus
   const kept = new Set([...stack.functions.map((fn) => fn.name), ...stack.refused.map(({ name }) => name)]);
   const removal = { isGone: (name: string) => !kept.has(name), reason: `no longer in ${stack.file}` };
   const { followed } = await removeFunctions(task, context, removal);
+  // Secrets go after the functions that read them.
+  if (!hasSecrets) await commitSecrets(task, context, null);
   await Promise.race([followed, aborted(task.superseded)]);
   return { finished: finish(task, context, Promise.all([settled, followed])) };
 }
@@ -199,5 +217,6 @@ export async function processPush(task: PushTask, context: PipelineContext): Pro
   if (event.type === 'push') return deployCommit(task, context, event);
   const removal = { isGone: () => true, reason: `the repository ${event.repository.name} was deleted` };
   const { followed } = await removeFunctions(task, context, removal);
+  await commitSecrets(task, context, null);
   return { finished: finish(task, context, followed) };
 }

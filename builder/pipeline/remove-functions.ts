@@ -1,4 +1,5 @@
 import { isEnd } from '../../core/deploy.ts';
+import type { WriteDelay } from '../../core/manifest-writer.ts';
 import { deployId } from '../deploys/push-journal.ts';
 import { recordOutcome } from './commit-function.ts';
 import { followDeploy } from './follow-deploy.ts';
@@ -54,7 +55,11 @@ async function commitRemoval(
       task.superseded.throwIfAborted();
       const sourceCommit = event.type === 'push' ? event.after : null;
       const intent = { owner, functionNames: gone, repo, sourceCommit, reason, actor: event.actor };
-      return context.manifestWriter.remove(intent, context.stopped);
+      // The writer keeps the intent and goes on by itself.
+      const onWaiting = (delay: WriteDelay | undefined) => {
+        if (delay) journal.say({ kind: 'warning', stage: 'commit', text: `waiting: ${delay.message}` });
+      };
+      return context.manifestWriter.remove(intent, context.stopped, { onWaiting });
     });
     for (const id of ids) await recordOutcome(task, context, id, outcome);
   } catch (error) {

@@ -1,53 +1,61 @@
 import { TowlineError } from '../../core/errors.ts';
 import type { WriteOutcome, WrittenFunction } from '../../core/manifest-writer.ts';
 import { backoffMs } from '../../runtime/backoff.ts';
-import { delay } from '../../runtime/lifecycle.ts';
-import { createBranchView } from '../planning/branch-view.ts';
+import type { IndexedRepository } from '../index/indexed-repository.ts';
+import type { PushAttempt } from '../intents/intent-log.ts';
+import { type BranchView, createBranchView } from '../planning/branch-view.ts';
 import {
   DamagedCopyError,
   type ManifestRepository,
   type NewCommit,
 } from '../repository/manifest-repository.ts';
-import type { QueuedIntent } from './intent-queue.ts';
+import type { BatchTools } from './intent-queue.ts';
+import type { Timing } from './pace.ts';
+import type { QueuedIntent, Settled } from './queued-intent.ts';
 
-export interface CommitOptions {
-  repository: ManifestRepository;
-  /** How often a batch is built anew on a head that somebody else moved. */
+export interface CommitOptions extends BatchTools {
+  repository: IndexedRepository;
+  /** How often in a row a batch is built anew on a head that somebody else moved. */
   maxAttempts: number;
   signal: AbortSignal;
+  timing: Timing;
+  random(): number;
   onLostRace(attempt: number): void;
   onRepair(cause: Error): void;
+  /** Records commits about to be pushed for intents that their commits alone don't tell of later. */
+  attempted(attempts: readonly { one: QueuedIntent; attempt: PushAttempt }[]): void;
+}
+
+interface PlannedCommit {
+  one: QueuedIntent;
+  commit: NewCommit;
+  written: WrittenFunction[];
 }
 
 interface Plan {
-  commits: { commit: NewCommit; written: WrittenFunction[]; one: QueuedIntent }[];
-  outcomes: { outcome: WriteOutcome; one: QueuedIntent }[];
+  commits: PlannedCommit[];
+  outcomes: Settled[];
   later: QueuedIntent[];
 }
 
-/** Decides a batch on the newest head, commits it in order, publishes it in one push. Never throws. */
+/**
+ * Decides a batch on the newest head, commits it in order, publishes it in one push. Returns the intents that must wait
+ * for the next batch. Throws if the rest cannot be written now; what was finished before stays finished.
+ */
 export async function commitBatch(
   batch: readonly QueuedIntent[],
   options: CommitOptions,
 ): Promise<QueuedIntent[]> {
-  try {
-    return await attemptUntilDone(batch, options);
-  } catch (error) {
-    for (const one of batch) one.fail(error);
-    return [];
-  }
-}
-
-async function attemptUntilDone(
-  batch: readonly QueuedIntent[],
-  options: CommitOptions,
-): Promise<QueuedIntent[]> {
   let repaired = false;
+  let size = batch.length;
   for (let attempt = 1; attempt <= options.maxAttempts; attempt += 1) {
     try {
-      const left = await attemptOnce(batch, options);
-      if (left) return left;
+      const open = unfinished(batch);
+      const left = await attemptOnce(open.slice(0, size), options);
+      if (left) return [...left, ...open.slice(size)];
       options.onLostRace(attempt);
+      // A smaller batch is ready sooner: whoever races, the first intents of the queue get through.
+      if (attempt > 1) size = Math.max(1, Math.ceil(size / 2));
     } catch (error) {
       if (!(error instanceof DamagedCopyError) || repaired) throw error;
       repaired = true;
@@ -55,14 +63,18 @@ async function attemptUntilDone(
       await options.repository.repair();
       continue;
     }
-    await delay(backoffMs(attempt, { firstMs: 4, maxMs: 500 }), options.signal);
+    const wait = backoffMs(attempt, { firstMs: 4, maxMs: 500, random: options.random });
+    await options.timing.delay(wait, options.signal);
     await options.repository.refresh();
   }
   throw new TowlineError(
     'write_conflict',
     `the GitOps repository was changed by others ${options.maxAttempts} times in a row`,
-    { hint: 'try again' },
   );
+}
+
+function unfinished(batch: readonly QueuedIntent[]): QueuedIntent[] {
+  return batch.filter((one) => one.outcome === undefined);
 }
 
 /** The intents left for the next batch, or `undefined` after a lost race. */
@@ -71,29 +83,39 @@ async function attemptOnce(
   options: CommitOptions,
 ): Promise<QueuedIntent[] | undefined> {
   const { repository } = options;
-  const head = await knownHead(repository);
-  const plan = await planBatch(batch, repository, head);
+  await options.turn();
+  const head = await headFor(batch, repository);
+  const open = await finishArrived(batch, head, options);
+  if (open.length === 0) return [];
+  const plan = await planBatch(open, createBranchView(repository, head));
   if (plan.commits.length === 0) {
     // Nothing is pushed that would prove the head to be the newest, so the remote is asked.
     if ((await repository.refresh()) !== head) return undefined;
-    settleOutcomes(plan);
+    options.finish(plan.outcomes);
     return plan.later;
   }
   const ids = await repository.append(
     head,
     plan.commits.map(({ commit }) => commit),
   );
-  const result = await repository.push(ids.at(-1) ?? head, head);
+  const made = plan.commits.map((planned, index) => ({ ...planned, id: ids[index] ?? head }));
+  const tip = ids.at(-1) ?? head;
+  options.attempted(made.map(({ one, id, written }) => ({ one, attempt: { commit: id, tip, written } })));
+  const result = await repository.push(tip, head);
+  if (result.type !== 'pushed') for (const { one } of made) one.attempts = one.attempts.slice(0, -1);
   if (result.type === 'lost-race') return undefined;
-  if (result.type === 'refused') return await refuse(plan, batch, result.message, options);
-  for (const [index, { one, written }] of plan.commits.entries()) {
-    one.settle({ type: 'pushed', commit: ids[index] ?? head, written });
-  }
-  settleOutcomes(plan);
+  options.onPush();
+  if (result.type === 'refused') return await refuse(plan, open, result.message, options);
+  const pushed = made.map(({ one, id, written }) => {
+    return { one, outcome: { type: 'pushed', commit: id, written } satisfies WriteOutcome };
+  });
+  options.finish([...pushed, ...plan.outcomes]);
   return plan.later;
 }
 
-async function knownHead(repository: ManifestRepository): Promise<string> {
+/** After a push that broke off only the remote knows its head. */
+async function headFor(batch: readonly QueuedIntent[], repository: ManifestRepository): Promise<string> {
+  if (batch.some((one) => one.attempts.length > 0)) return await repository.refresh();
   try {
     return repository.head();
   } catch {
@@ -101,41 +123,54 @@ async function knownHead(repository: ManifestRepository): Promise<string> {
   }
 }
 
+/** Intents whose commit is on the branch although the answer to its push never came. */
+async function finishArrived(
+  batch: readonly QueuedIntent[],
+  head: string,
+  options: CommitOptions,
+): Promise<QueuedIntent[]> {
+  const arrived = new Map<string, boolean>();
+  const settled: Settled[] = [];
+  for (const one of batch) {
+    for (const { tip, commit, written } of one.attempts) {
+      const known = arrived.get(tip) ?? (await options.repository.contains(head, tip));
+      arrived.set(tip, known);
+      if (known) settled.push({ one, outcome: { type: 'pushed', commit, written } });
+    }
+  }
+  if (settled.length > 0) options.finish(settled);
+  return unfinished(batch);
+}
+
 /** The remote refuses a push as a whole: one bad commit must not take the others with it. */
 async function refuse(
   plan: Plan,
   batch: readonly QueuedIntent[],
-  message: string,
+  words: string,
   options: CommitOptions,
 ): Promise<QueuedIntent[]> {
   const [only] = plan.commits;
   if (plan.commits.length === 1 && only) {
-    only.one.settle({
-      type: 'refused',
-      code: 'manifest_refused',
-      message: `the GitOps repository refused the commit: ${message}`,
-    });
-    return batch.filter((one) => one !== only.one);
+    const message = `the GitOps repository refused the commit: ${words}`;
+    options.finish([{ one: only.one, outcome: { type: 'refused', code: 'manifest_refused', message } }]);
+    return unfinished(batch);
   }
-  const left: QueuedIntent[] = [];
-  for (const one of batch) left.push(...(await commitBatch([one], options)));
-  return left;
+  // Half of its commits each, in order; intents that need no commit go with the first.
+  const middle = batch.indexOf(plan.commits[Math.ceil(plan.commits.length / 2)]?.one as QueuedIntent);
+  const left = await commitBatch(batch.slice(0, middle), options);
+  const rest = batch.slice(middle);
+  // What is left over may be about the same functions and comes before the rest.
+  if (left.length > 0) return [...left, ...rest];
+  return await commitBatch(rest, options);
 }
 
-function settleOutcomes(plan: Plan): void {
-  for (const { one, outcome } of plan.outcomes) one.settle(outcome);
-}
-
-async function planBatch(
-  batch: readonly QueuedIntent[],
-  repository: ManifestRepository,
-  head: string,
-): Promise<Plan> {
-  const paths = new Set(batch.flatMap((one) => one.intent.paths));
-  const view = createBranchView(repository, head, [...paths]);
+async function planBatch(batch: readonly QueuedIntent[], view: BranchView): Promise<Plan> {
   const plan: Plan = { commits: [], outcomes: [], later: [] };
+  // All at once, so that the decisions below, one by one, find what they need at hand.
+  const paths = new Set(batch.flatMap((one) => one.planned().paths));
+  await Promise.all([...paths].map((path) => view.text(path)));
   for (const [index, one] of batch.entries()) {
-    const decision = await one.intent.decide(view);
+    const decision = await one.planned().decide(view);
     if (decision.type === 'later') {
       // Everything behind it waits too, so that intents keep their order.
       plan.later = batch.slice(index);

@@ -1,76 +1,287 @@
 import { TowlineError } from '../../core/errors.ts';
-import type { WriteOutcome } from '../../core/manifest-writer.ts';
+import type { WriteDelay, WriteOptions, WriteOutcome } from '../../core/manifest-writer.ts';
+import { backoffMs } from '../../runtime/backoff.ts';
+import type { Acceptance, IntentLog, KeptIntent, NewIntent } from '../intents/intent-log.ts';
 import type { PlannedIntent } from '../planning/decision.ts';
+import { type Caller, createCallers, newCaller, type Submission, tellDelay } from './callers.ts';
+import { asDelay, asFault, type Fault, stoppingError } from './faults.ts';
+import { createLinger, createPace, type Timing } from './pace.ts';
+import type { QueuedIntent, Settled } from './queued-intent.ts';
 
-/** An intent that waits for its outcome. `settle` and `fail` do nothing after the first call. */
-export interface QueuedIntent {
-  intent: PlannedIntent;
-  signal: AbortSignal | undefined;
-  settle(outcome: WriteOutcome): void;
-  fail(error: unknown): void;
+/** What committing a batch needs of the queue. */
+export interface BatchTools {
+  /** Resolves when a push may go. */
+  turn(): Promise<void>;
+  /** After each push that the remote took or refused. */
+  onPush(): void;
+  /** Records outcomes, then tells them. */
+  finish(settled: readonly Settled[]): void;
+}
+
+export interface IntentQueueOptions {
+  log: IntentLog;
+  /** Makes an accepted intent ready. It may throw. */
+  plan(intent: NewIntent): PlannedIntent;
+  /** Finishes what it can, returns what must wait for the next batch, throws if the rest cannot be written now. */
+  commit(batch: readonly QueuedIntent[], tools: BatchTools): Promise<QueuedIntent[]>;
+  maxQueued: number;
+  maxBatch: number;
+  pushesPerMinute: number | undefined;
+  /** Milliseconds between tries while nothing can be written. */
+  retry: { firstMs: number; maxMs: number };
+  timing: Timing;
+  random(): number;
+  onDelay(delay: WriteDelay, cause: unknown): void;
+  onIdle(): void;
+}
+
+export interface QueueState {
+  /** Accepted and without an outcome. */
+  open: number;
+  /** Why nothing can be written now. */
+  waiting: WriteDelay | undefined;
+  /** Some of them, the oldest first. */
+  oldest: { id: string; kind: string; acceptedAt: number }[];
 }
 
 export interface IntentQueue extends AsyncDisposable {
-  submit(intent: PlannedIntent, signal?: AbortSignal): Promise<WriteOutcome>;
+  submit(intent: NewIntent, signal?: AbortSignal, options?: WriteOptions): Submission;
+  state(): QueueState;
 }
 
-/**
- * One queue, one batch at a time: a single intent goes at once, and what comes while a batch is on its way
- * makes up the next one. `commit` settles what it can and returns the intents that must wait for the next batch.
- */
-export function createIntentQueue(options: {
-  maxQueued: number;
-  maxBatch: number;
-  commit(batch: readonly QueuedIntent[]): Promise<QueuedIntent[]>;
-  onIdle(): void;
-}): IntentQueue {
-  let queued: QueuedIntent[] = [];
-  let working: Promise<void> | undefined;
-  let stopped = false;
+/** An intent on its own that meets a fault which waiting does not mend is given up after so many tries. */
+const maxFaults = 3;
+const shownIntents = 100;
+/** A new intent may end a wait early, but never makes tries more frequent than this. */
+const minRetryGapMs = 1_000;
 
-  async function work(): Promise<void> {
-    while (queued.length > 0 && !stopped) {
-      const waiting = dropAborted(queued);
-      const batch = waiting.slice(0, options.maxBatch);
-      queued = waiting.slice(options.maxBatch);
-      if (batch.length === 0) continue;
-      const left = await options.commit(batch);
-      queued = [...left, ...queued];
+/**
+ * Intents in the order of their acceptance, one batch at a time: a single one goes at once, and what comes while a batch
+ * is on its way makes up the next one. Begins with what an earlier process accepted and did not finish.
+ */
+export function createIntentQueue(options: IntentQueueOptions): IntentQueue {
+  const { log, timing } = options;
+  const pace = createPace(options.pushesPerMinute, timing);
+  const linger = createLinger(timing);
+  const callers = createCallers();
+  const ending = new AbortController();
+  const open = new Map<string, QueuedIntent>();
+  const faults = new Map<string, number>();
+  let queued: QueuedIntent[] = [];
+  let incoming: { intent: NewIntent; caller: Caller }[] = [];
+  let working: Promise<void> | undefined;
+  let waiting: WriteDelay | undefined;
+  let tries = 0;
+  let lastTryAt = Number.NEGATIVE_INFINITY;
+  let wake: () => void = () => {};
+  const tools: BatchTools = { turn: () => pace.turn(ending.signal), onPush: () => pace.pushed(), finish };
+
+  for (const kept of log.pending()) enqueue(kept);
+  work();
+
+  function enqueue(kept: KeptIntent): QueuedIntent {
+    let planned: PlannedIntent | undefined;
+    const { attempts } = kept;
+    const one: QueuedIntent = {
+      kept,
+      planned() {
+        planned ??= planOrRefuse(kept);
+        return planned;
+      },
+      attempts,
+      begun: attempts.length > 0,
+      outcome: undefined,
+    };
+    open.set(kept.id, one);
+    queued.push(one);
+    return one;
+  }
+
+  function planOrRefuse(intent: NewIntent): PlannedIntent {
+    try {
+      return options.plan(intent);
+    } catch (error) {
+      const outcome: WriteOutcome = { type: 'refused', ...asFault(error) };
+      return { paths: [], decide: async () => ({ type: 'outcome', outcome }) };
     }
-    working = undefined;
-    if (!stopped) options.onIdle();
+  }
+
+  /** All intents of one turn of the event loop share one transaction, and so one sync of the disk. */
+  function acceptIncoming(): void {
+    const coming = incoming;
+    incoming = [];
+    if (ending.signal.aborted) {
+      for (const { caller } of coming) caller.reject(stoppingError());
+      return;
+    }
+    accept(coming);
+    work();
+  }
+
+  function accept(coming: typeof incoming): void {
+    let acceptances: Acceptance[];
+    try {
+      const intents = coming.map(({ intent }) => intent);
+      acceptances = log.accept(intents, timing.now());
+    } catch (error) {
+      if (coming.length === 1) coming[0]?.caller.reject(error);
+      // One of them may be at fault.
+      else for (const one of coming) accept([one]);
+      return;
+    }
+    for (const [index, { intent, caller }] of coming.entries()) admit(intent.id, caller, acceptances[index]);
+  }
+
+  function admit(id: string, caller: Caller, acceptance: Acceptance | undefined): void {
+    caller.accepted();
+    if (acceptance?.type === 'finished') {
+      caller.resolve(acceptance.outcome);
+      return;
+    }
+    // Planned now, while a push may be on its way, and not when its batch is waited for.
+    if (acceptance && !open.has(id)) enqueue(acceptance.intent).planned();
+    callers.add(id, caller);
+    caller.signal?.addEventListener('abort', () => giveUp(id, caller), { once: true });
+    if (caller.signal?.aborted) giveUp(id, caller);
+    else if (waiting) {
+      if (caller.onWaiting) tellDelay(caller, waiting);
+      wake();
+    }
+  }
+
+  /** An intent that nobody waits for any more is withdrawn, unless it has begun. */
+  function giveUp(id: string, caller: Caller): void {
+    const one = open.get(id);
+    if (!one || (one.begun && !waiting)) return;
+    let reason: unknown = caller.signal?.reason;
+    if (callers.remove(id, caller) === 0 && !one.begun) {
+      try {
+        log.withdraw(id);
+        open.delete(id);
+        queued = queued.filter((other) => other !== one);
+      } catch (error) {
+        reason = error;
+      }
+    }
+    caller.reject(reason);
+  }
+
+  function work(): void {
+    if (ending.signal.aborted || working || queued.length === 0) return;
+    working = run().finally(() => {
+      working = undefined;
+      if (queued.length > 0) work();
+      else if (!ending.signal.aborted) options.onIdle();
+    });
+  }
+
+  async function run(): Promise<void> {
+    try {
+      while (queued.length > 0 && !ending.signal.aborted) await oneBatch();
+    } catch (error) {
+      if (!ending.signal.aborted) throw error;
+    }
+  }
+
+  async function oneBatch(): Promise<void> {
+    await pace.turn(ending.signal);
+    await linger.gather(() => queued.length, options.maxBatch, ending.signal);
+    // After a fault one by one, so that only the intent at fault is given up.
+    const batch = queued.splice(0, faults.size > 0 ? 1 : options.maxBatch);
+    for (const one of batch) one.begun = true;
+    const left = await attempt(batch);
+    linger.batchWas(batch.length);
+    for (const one of left) one.begun = one.attempts.length > 0;
+    queued = [...left, ...queued];
+    if (waiting && queued.length > 0) await waitForNextTry();
+  }
+
+  /** What is left of the batch, in order. */
+  async function attempt(batch: readonly QueuedIntent[]): Promise<QueuedIntent[]> {
+    lastTryAt = timing.now();
+    try {
+      const left = await options.commit(batch, tools);
+      tries = 0;
+      if (waiting) callers.goesOn();
+      waiting = undefined;
+      return left;
+    } catch (error) {
+      if (ending.signal.aborted) throw error;
+      const delay = asDelay(error);
+      if (!delay) countFaults(batch, asFault(error));
+      putOff(delay ?? asFault(error), error);
+      return unsettled(batch);
+    }
+  }
+
+  function putOff(fault: Fault, cause: unknown): void {
+    waiting = { ...fault, since: waiting?.since ?? timing.now() };
+    callers.delayed(waiting);
+    options.onDelay(waiting, cause);
+  }
+
+  function countFaults(batch: readonly QueuedIntent[], fault: Fault): void {
+    for (const one of unsettled(batch)) {
+      const count = (faults.get(one.kept.id) ?? 0) + 1;
+      faults.set(one.kept.id, count);
+      if (batch.length === 1 && count > maxFaults) finish([{ one, outcome: { type: 'refused', ...fault } }]);
+    }
+  }
+
+  async function waitForNextTry(): Promise<void> {
+    tries += 1;
+    const ms = backoffMs(tries, { ...options.retry, random: options.random });
+    const early = new AbortController();
+    wake = () => early.abort();
+    await timing.delay(ms, AbortSignal.any([ending.signal, early.signal])).catch(() => {});
+    wake = () => {};
+    const tooSoon = Math.min(ms, minRetryGapMs) - (timing.now() - lastTryAt);
+    if (early.signal.aborted && tooSoon > 0) await timing.delay(tooSoon, ending.signal);
+  }
+
+  /** First to the disk, then to whoever waits. */
+  function finish(settled: readonly Settled[]): void {
+    log.finish(settled.map(({ one, outcome }) => ({ id: one.kept.id, outcome })));
+    for (const { one, outcome } of settled) {
+      one.outcome ??= outcome;
+      open.delete(one.kept.id);
+      faults.delete(one.kept.id);
+      callers.resolve(one.kept.id, one.outcome);
+    }
+  }
+
+  function whyNot(signal: AbortSignal | undefined): unknown {
+    if (ending.signal.aborted) return stoppingError();
+    if (signal?.aborted) return signal.reason;
+    if (open.size + incoming.length < options.maxQueued) return undefined;
+    return new TowlineError('unavailable', 'too many deploys wait for the GitOps repository');
   }
 
   return {
-    submit(intent, signal) {
-      if (stopped) return Promise.reject(stoppingError());
-      if (signal?.aborted) return Promise.reject(signal.reason);
-      if (queued.length >= options.maxQueued) {
-        const message = 'too many deploys wait for the GitOps repository';
-        return Promise.reject(new TowlineError('unavailable', message));
-      }
-      return new Promise((resolve, reject) => {
-        queued.push({ intent, signal, settle: resolve, fail: reject });
-        working ??= Promise.resolve().then(work);
-      });
+    submit(intent, signal, { onWaiting } = {}) {
+      const { caller, submission } = newCaller(signal, onWaiting);
+      const refusal = whyNot(signal);
+      if (refusal) caller.reject(refusal);
+      else if (incoming.push({ intent, caller }) === 1) setImmediate(acceptIncoming);
+      return submission;
+    },
+    state() {
+      const oldest = [...open.values()].slice(0, shownIntents);
+      return {
+        open: open.size,
+        waiting,
+        oldest: oldest.map(({ kept: { id, kind, acceptedAt } }) => ({ id, kind, acceptedAt })),
+      };
     },
     async [Symbol.asyncDispose]() {
-      stopped = true;
+      ending.abort(stoppingError());
       await working;
-      for (const one of queued.splice(0)) one.fail(stoppingError());
+      for (const { caller } of incoming.splice(0)) caller.reject(stoppingError());
+      callers.rejectAll(stoppingError());
     },
   };
 }
 
-function stoppingError(): TowlineError {
-  return new TowlineError('unavailable', 'the manifest-writer is stopping');
-}
-
-/** An intent may be taken back until its batch starts; after that its outcome is told. */
-function dropAborted(intents: readonly QueuedIntent[]): QueuedIntent[] {
-  return intents.filter((one) => {
-    if (!one.signal?.aborted) return true;
-    one.fail(one.signal.reason);
-    return false;
-  });
+function unsettled(batch: readonly QueuedIntent[]): QueuedIntent[] {
+  return batch.filter((one) => one.outcome === undefined);
 }

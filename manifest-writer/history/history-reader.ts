@@ -1,3 +1,4 @@
+import { defaultEnvironment, whyNotEnvironment } from '../../core/environments.ts';
 import { TowlineError } from '../../core/errors.ts';
 import { gitLabels } from '../../core/function-spec.ts';
 import type {
@@ -7,12 +8,13 @@ import type {
   ManifestDiff,
 } from '../../core/manifest-writer.ts';
 import { whyNotOwner } from '../../core/names.ts';
+import { holdChange } from '../holding/hold.ts';
+import type { IndexedVersion } from '../index/history-index.ts';
+import type { IndexedRepository } from '../index/indexed-repository.ts';
 import { functionOfPath, isFunction, manifestPath, tenantFolder, tenantsFolder } from '../paths.ts';
-import { readVersions } from '../planning/branch-view.ts';
 import { repositoryOf } from '../planning/claims.ts';
-import { readFunction } from '../render/render-function.ts';
-import type { ManifestRepository } from '../repository/manifest-repository.ts';
-import { functionHistory } from './function-history.ts';
+import { readFunction } from '../render/read-function.ts';
+import { historyEntry } from './history-entry.ts';
 import { manifestChanges } from './manifest-changes.ts';
 
 const defaultLimit = 100;
@@ -25,26 +27,24 @@ interface Place {
 }
 
 /** Reads the branch back at `head`; every answer comes from git alone. */
-export function createHistoryReader(repository: ManifestRepository, committerEmail: string) {
+export function createHistoryReader(repository: IndexedRepository, committerEmail: string) {
   /** By blob id, so never out of date: reading thousands of manifests again is the slow part of `current`. */
   const repositories = new Map<string, string | null>();
 
   return {
     async history(head: string, query: HistoryQuery): Promise<HistoryEntry[]> {
-      const path = pathOfQuery(query);
-      if (path === undefined) return [];
-      const versions = await readVersions(repository, head, [path]);
-      const entries = [...versions].flatMap(([file, list]) => {
-        const place = functionOfPath(file);
-        return place ? functionHistory({ ...place, committerEmail }, list) : [];
-      });
-      const positions = [...versions.values()]
-        .flat()
-        .map(({ commit, position }) => [commit.commit, position] as const);
-      const sorted = newestFirst(entries, new Map(positions));
-      const page = sorted.slice(startOf(sorted, query.before)).slice(0, limitOf(query));
-      await Promise.all(page.map(fillFromManifest));
-      return page;
+      const { owner, functionName, before } = query;
+      if (!isOwner(owner)) return [];
+      if (functionName !== undefined && !isFunction(owner, functionName)) return [];
+      const { environment = defaultEnvironment } = query;
+      if (whyNotEnvironment(environment) !== undefined) return [];
+      const page = { limit: limitOf(query), before };
+      const branch = await repository.history(head);
+      const versions =
+        functionName === undefined
+          ? branch.pageOfFolder(tenantFolder(owner, environment), page)
+          : branch.pageOfFile(manifestPath(owner, functionName, environment), page);
+      return await Promise.all(versions.map(toEntry));
     },
 
     async diff(head: string, query: Place & { from: string | null; to: string }): Promise<ManifestDiff> {
@@ -52,7 +52,10 @@ export function createHistoryReader(repository: ManifestRepository, committerEma
       await assertOnBranch(head, query.to);
       if (query.from !== null) await assertOnBranch(head, query.from);
       const from = query.from ?? (await repository.parentOf(query.to)) ?? null;
-      const [before, after] = await Promise.all([textAt(from, path), textAt(query.to, path)]);
+      const [before, after] = await Promise.all([
+        textAt(repository, from, path),
+        textAt(repository, query.to, path),
+      ]);
       if (before === null && after === null) throw notFound(query, query.to);
       const unified = await repository.diff(from, query.to, path);
       return { from, to: query.to, unified, summary: manifestChanges(before, after) };
@@ -61,7 +64,7 @@ export function createHistoryReader(repository: ManifestRepository, committerEma
     async at(head: string, query: Place & { commit: string }): Promise<string> {
       const path = checkedPath(query);
       await assertOnBranch(head, query.commit);
-      const text = await textAt(query.commit, path);
+      const text = await textAt(repository, query.commit, path);
       if (text === null) throw notFound(query, query.commit);
       return text;
     },
@@ -73,23 +76,22 @@ export function createHistoryReader(repository: ManifestRepository, committerEma
     },
   };
 
-  async function textAt(commit: string | null, path: string): Promise<string | null> {
-    const blob = commit === null ? null : await repository.blobOf(commit, path);
-    return blob === null ? null : await repository.read(blob);
-  }
-
   async function assertOnBranch(head: string, commit: string): Promise<void> {
-    if (commit === head || (await repository.contains(head, commit))) return;
+    if ((await repository.history(head)).has(commit)) return;
+    if (await repository.contains(head, commit)) return;
     throw new TowlineError('not_found', 'there is no such commit in the GitOps repository');
   }
 
-  /** A person's own edit has no trailers; what it runs stands in the manifest. */
-  async function fillFromManifest(entry: HistoryEntry): Promise<void> {
-    if (!entry.direct || !entry.present || entry.image !== null) return;
-    const text = await textAt(entry.commit, manifestPath(entry.owner, entry.functionName));
-    const manifest = text === null ? undefined : readFunction(text);
-    entry.image = manifest?.spec.image ?? null;
-    entry.sourceCommit = manifest?.metadata.labels[gitLabels.sha] ?? null;
+  /** A person's own edit has no trailers; what it runs, and whether it only holds, stands in the manifest. */
+  async function toEntry(version: IndexedVersion): Promise<HistoryEntry> {
+    const entry = historyEntry(version, committerEmail);
+    if (!entry.direct || version.after === null || entry.image !== null) return entry;
+    const text = await repository.read(version.after);
+    const manifest = readFunction(text);
+    const sourceCommit = manifest?.metadata.labels[gitLabels.sha] ?? null;
+    const filled = { ...entry, image: manifest?.spec.image ?? null, sourceCommit };
+    if (entry.kind !== 'edit' || version.before === null) return filled;
+    return { ...filled, kind: holdChange(await repository.read(version.before), text) ?? 'edit' };
   }
 
   async function tenants(head: string): Promise<string[]> {
@@ -120,13 +122,18 @@ export function createHistoryReader(repository: ManifestRepository, committerEma
   }
 }
 
-function isOwner(owner: string): boolean {
-  return whyNotOwner(owner) === undefined;
+/** The file's text at a commit; `null` if there is none. */
+export async function textAt(
+  repository: Pick<IndexedRepository, 'blobOf' | 'read'>,
+  commit: string | null,
+  path: string,
+): Promise<string | null> {
+  const blob = commit === null ? null : await repository.blobOf(commit, path);
+  return blob === null ? null : await repository.read(blob);
 }
 
-function pathOfQuery({ owner, functionName }: HistoryQuery): string | undefined {
-  if (functionName === undefined) return isOwner(owner) ? tenantFolder(owner) : undefined;
-  return isFunction(owner, functionName) ? manifestPath(owner, functionName) : undefined;
+function isOwner(owner: string): boolean {
+  return whyNotOwner(owner) === undefined;
 }
 
 function checkedPath(place: Place): string {
@@ -137,19 +144,6 @@ function checkedPath(place: Place): string {
 function notFound({ owner, functionName }: Place, commit?: string): TowlineError {
   const where = commit === undefined ? '' : ` at ${commit.slice(0, 7)}`;
   return new TowlineError('not_found', `there is no function "${owner}/${functionName}"${where}`);
-}
-
-/** By the commits' order on the branch: times may be equal, or wrong on somebody's machine. */
-function newestFirst(entries: HistoryEntry[], rank: ReadonlyMap<string, number>): HistoryEntry[] {
-  const at = (entry: HistoryEntry) => rank.get(entry.commit) ?? 0;
-  return entries.sort((a, b) => at(a) - at(b) || (a.functionName < b.functionName ? -1 : 1));
-}
-
-/** Where the page after `before` begins; an unknown commit ends the paging. */
-function startOf(entries: readonly HistoryEntry[], before: string | undefined): number {
-  if (before === undefined) return 0;
-  const last = entries.findLastIndex((entry) => entry.commit === before);
-  return last < 0 ? entries.length : last + 1;
 }
 
 function limitOf({ limit }: HistoryQuery): number {

@@ -1,6 +1,6 @@
-import { gitLabels, type OpenFaasFunction } from '../../core/function-spec.ts';
+import { gitLabels } from '../../core/function-spec.ts';
 import { digestOf } from '../../core/names.ts';
-import { readFunction } from '../render/render-function.ts';
+import { type FunctionManifest, readFunction } from '../render/read-function.ts';
 
 /** What changed between two manifests, in words and in a fixed order. Values of the environment are not shown. */
 export function manifestChanges(before: string | null, after: string | null): string[] {
@@ -13,7 +13,7 @@ export function manifestChanges(before: string | null, after: string | null): st
   return compare(last, next);
 }
 
-function compare(last: OpenFaasFunction, next: OpenFaasFunction): string[] {
+function compare(last: FunctionManifest, next: FunctionManifest): string[] {
   return [
     ...changed('image', shortImage(last.spec.image), shortImage(next.spec.image)),
     ...changed('source', shortSource(last), shortSource(next)),
@@ -67,7 +67,7 @@ function valueChanges(
   return keys.flatMap((key) => changed(`${key} ${what}`, last[key] ?? 'none', next[key] ?? 'none'));
 }
 
-function onOff(manifest: OpenFaasFunction): string {
+function onOff(manifest: FunctionManifest): string {
   return manifest.spec.readOnlyRootFilesystem ? 'on' : 'off';
 }
 
@@ -75,6 +75,6 @@ function shortImage(image: string): string {
   return digestOf(image)?.slice('sha256:'.length, 'sha256:'.length + 7) ?? image;
 }
 
-function shortSource(manifest: OpenFaasFunction): string {
+function shortSource(manifest: FunctionManifest): string {
   return (manifest.metadata.labels[gitLabels.sha] ?? 'unknown').slice(0, 7);
 }

@@ -1,7 +1,7 @@
 import { towlineAnnotations } from '../../core/function-spec.ts';
 import { objectName } from '../../core/names.ts';
 import { isFunction, manifestPath, tenantPath } from '../paths.ts';
-import { readFunction } from '../render/render-function.ts';
+import { readFunction } from '../render/read-function.ts';
 import { tenantOwnerId } from '../render/tenant.ts';
 import type { BranchView } from './branch-view.ts';
 
@@ -15,11 +15,12 @@ export async function whyNameTaken(
   view: BranchView,
   owner: string,
   functionName: string,
+  environment?: string,
 ): Promise<string | undefined> {
   const name = objectName(owner, functionName);
   for (const [otherOwner, otherName] of splits(name)) {
     if (otherOwner === owner) continue;
-    if ((await view.text(manifestPath(otherOwner, otherName))) !== null) {
+    if ((await view.text(manifestPath(otherOwner, otherName, environment))) !== null) {
       return `the name "${name}" is already taken in this installation; rename the function "${functionName}"`;
     }
   }
@@ -47,14 +48,19 @@ export function whyOtherRepository(
 export type TenantClaim = { type: 'new' } | { type: 'own' } | { type: 'refused'; message: string };
 
 /** Whether the tenant's folder belongs to this owner id: slugs can be given anew, ids cannot. */
-export async function tenantClaim(view: BranchView, owner: string, ownerId: string): Promise<TenantClaim> {
-  const text = await view.text(tenantPath(owner));
+export async function tenantClaim(
+  view: BranchView,
+  owner: string,
+  ownerId: string,
+  environment?: string,
+): Promise<TenantClaim> {
+  const text = await view.text(tenantPath(owner, environment));
   if (text === null) return { type: 'new' };
   const claimed = tenantOwnerId(text);
   if (claimed === ownerId) return { type: 'own' };
   const message =
     claimed === undefined
-      ? `${tenantPath(owner)} in the GitOps repository cannot be read; an operator must mend it`
+      ? `${tenantPath(owner, environment)} in the GitOps repository cannot be read; an operator must mend it`
       : `the owner "${owner}" belongs to another account in the GitOps repository`;
   return { type: 'refused', message };
 }

@@ -1,6 +1,11 @@
 import type { ErrorCode } from '../../core/errors.ts';
 import type { WriteOutcome, WrittenFunction } from '../../core/manifest-writer.ts';
+import type { Environments } from '../environments/environments.ts';
+import type { WaitingStore } from '../holding/waiting-store.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { Target } from '../render/target.ts';
 import type { NewCommit, Signature } from '../repository/manifest-repository.ts';
+import type { SecretRules } from '../secrets/secret-rules.ts';
 import type { BranchView } from './branch-view.ts';
 
 /** What one intent means on one head. */
@@ -20,6 +25,16 @@ export interface PlannedIntent {
 export interface PlanningContext {
   committer: Signature;
   namespace: string;
+  /** The kind of objects that functions become; `openfaas` if it isn't given. */
+  target?: Target | undefined;
+  /** Everything is allowed that is safe, if it isn't given. */
+  policy?: Policy | undefined;
+  /** Of `secrets.yml`; all kinds that are encrypted are taken, if it isn't given. */
+  secrets?: SecretRules | undefined;
+  /** Only the default one, if it isn't given. */
+  environments?: Environments | undefined;
+  /** What waits for a person; without it deploys of held functions are not kept, and large removals go at once. */
+  waiting?: WaitingStore | undefined;
   /** Milliseconds since the epoch. */
   now(): number;
 }

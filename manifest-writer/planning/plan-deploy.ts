@@ -1,58 +1,72 @@
-import { gitLabels } from '../../core/function-spec.ts';
-import type { DeployIntent } from '../../core/manifest-writer.ts';
+import { defaultEnvironment } from '../../core/environments.ts';
+import type { ErrorCode } from '../../core/errors.ts';
+import { type FunctionSpec, gitLabels } from '../../core/function-spec.ts';
+import type { DeployIntent, WrittenFunction } from '../../core/manifest-writer.ts';
+import { heldReason, holdOf, withHold } from '../holding/hold.ts';
+import type { BranchHistory, IndexedVersion } from '../index/history-index.ts';
 import { commitMessage } from '../message/commit-message.ts';
 import { safeSignature } from '../message/ident.ts';
-import { manifestPath, tenantPath } from '../paths.ts';
-import { whyNotSpec } from '../render/check-spec.ts';
-import { asksForTheSame, readFunction, renderFunction } from '../render/render-function.ts';
+import { functionOfPath, manifestPath, tenantPath } from '../paths.ts';
+import { createPolicy, type Policy } from '../policy/policy.ts';
+import { secretNames } from '../render/metadata.ts';
+import { prepareManifest } from '../render/prepare-manifest.ts';
+import { asksForTheSame, readFunction } from '../render/read-function.ts';
 import { renderTenant } from '../render/tenant.ts';
 import type { FileChange } from '../repository/manifest-repository.ts';
-import type { BranchView, FileVersion } from './branch-view.ts';
+import { whySecretTaken } from '../secrets/secret-claims.ts';
+import type { BranchView } from './branch-view.ts';
 import { tenantClaim, whyNameTaken, whyOtherRepository } from './claims.ts';
 import { type Decision, outcome, type PlannedIntent, type PlanningContext, refused } from './decision.ts';
 
 /** A build id is written to a trailer and found again by its exact text. */
 const buildId = /^[\x21-\x7e]{1,200}$/;
-const maxManifestBytes = 256 * 1024;
+const permissive = createPolicy();
 
 interface Deploy {
   intent: DeployIntent;
   context: PlanningContext;
+  environment: string;
+  policy: Policy;
+  namespace: string;
   path: string;
   manifest: string;
+  /** For the author: where the manifest says something else than they did. */
+  warnings: string[];
 }
 
 /** Checks and renders at once; only the claims and the history wait for the branch. */
 export function planDeploy(intent: DeployIntent, context: PlanningContext): PlannedIntent {
-  const refusal = whyNotIntent(intent);
-  if (refusal) return { paths: [], decide: async () => refusal };
-  const { spec, provenance } = intent;
-  const manifest = renderFunction(spec, provenance, {
-    namespace: context.namespace,
-    deployedAt: context.now(),
-  });
-  if (Buffer.byteLength(manifest) > maxManifestBytes) {
-    const tooLarge = refused('manifest_refused', `the manifest is larger than ${maxManifestBytes} bytes`);
-    return { paths: [], decide: async () => tooLarge };
-  }
-  const path = manifestPath(spec.owner, spec.functionName);
-  const deploy: Deploy = { intent, context, path, manifest };
+  const { spec, buildId: build } = intent;
+  if (!buildId.test(build)) return refusedPlan('bad_request', 'the build id is not one printable word');
+  const environment = intent.environment ?? defaultEnvironment;
+  const place = context.environments?.get(environment);
+  if (environment !== defaultEnvironment && !place) return noEnvironment(environment, context);
+  const { target = 'openfaas' } = context;
+  const policy = place?.policy ?? context.policy ?? permissive;
+  const namespace = place?.namespace ?? context.namespace;
+  const prepared = prepareManifest(intent, policy, { target, namespace, deployedAt: context.now() });
+  if (prepared.type === 'refused') return refusedPlan(prepared.code, prepared.message);
+  const path = manifestPath(spec.owner, spec.functionName, environment);
+  const { text: manifest, warnings } = prepared;
+  const deploy: Deploy = { intent, context, environment, policy, namespace, path, manifest, warnings };
   return { paths: [path], decide: (view) => decide(view, deploy) };
 }
 
-function whyNotIntent(intent: DeployIntent): Decision | undefined {
-  if (!buildId.test(intent.buildId)) return refused('bad_request', 'the build id is not one printable word');
-  const problem = whyNotSpec(intent.spec, intent.provenance);
-  return problem && refused(problem.code, problem.message);
+export function noEnvironment(name: string, { environments }: PlanningContext): PlannedIntent {
+  const known = (environments?.names ?? [defaultEnvironment]).join(', ');
+  return refusedPlan('not_found', `there is no environment "${name}"; there is ${known}`);
+}
+
+export function refusedPlan(code: ErrorCode, message: string): PlannedIntent {
+  return { paths: [], decide: async () => refused(code, message) };
 }
 
 async function decide(view: BranchView, deploy: Deploy): Promise<Decision> {
-  const versions = await view.versions(deploy.path);
-  const asked = versions.find((one) => one.commit.trailers['Towline-Build']?.includes(deploy.intent.buildId));
+  const asked = (await view.history()).byBuild(deploy.path, deploy.intent.buildId);
   if (asked) return unchanged(deploy, asked);
   const claim = await claims(view, deploy);
   if (claim.refusal) return claim.refusal;
-  return decideChange(view, deploy, versions, claim.changes);
+  return decideChange(view, deploy, claim.changes);
 }
 
 async function claims(
@@ -60,36 +74,60 @@ async function claims(
   deploy: Deploy,
 ): Promise<{ refusal?: Decision; changes: FileChange[] }> {
   const { spec, provenance } = deploy.intent;
-  const { namespace } = deploy.context;
-  const tenant = await tenantClaim(view, spec.owner, provenance.ownerId);
+  const { namespace, environment } = deploy;
+  const tenant = await tenantClaim(view, spec.owner, provenance.ownerId, environment);
   if (tenant.type === 'refused') return { refusal: refused('name_taken', tenant.message), changes: [] };
   const taken =
-    (await whyNameTaken(view, spec.owner, spec.functionName)) ??
+    (await whyNameTaken(view, spec.owner, spec.functionName, environment)) ??
     whyOtherRepository(await view.text(deploy.path), spec.functionName, provenance.repo);
   if (taken !== undefined) return { refusal: refused('name_taken', taken), changes: [] };
+  const forbidden = (await whyNotSecrets(view, spec)) ?? (await whyOverQuota(view, deploy));
+  if (forbidden !== undefined) return { refusal: refused('manifest_refused', forbidden), changes: [] };
   if (tenant.type === 'own') return { changes: [] };
   const content = renderTenant({ owner: spec.owner, ownerId: provenance.ownerId, namespace });
-  return { changes: [{ path: tenantPath(spec.owner), content }] };
+  return { changes: [{ path: tenantPath(spec.owner, environment), content }] };
+}
+
+/** A secret's object name can be another tenant's, just as a function's can. */
+async function whyNotSecrets(view: BranchView, spec: FunctionSpec): Promise<string | undefined> {
+  for (const name of secretNames(spec)) {
+    if ((await whySecretTaken(view, spec.owner, name)) !== undefined) {
+      return `the secret "${name}" is not one of this owner's; rename it`;
+    }
+  }
+  return undefined;
+}
+
+async function whyOverQuota(view: BranchView, { policy, intent, path }: Deploy): Promise<string | undefined> {
+  const { provenance } = intent;
+  if (policy === permissive || (await view.text(path)) !== null) return undefined;
+  const folder = path.slice(0, path.lastIndexOf('/'));
+  const files = await view.files(folder);
+  const present = files.filter((file) => functionOfPath(`${folder}/${file}`) !== undefined).length;
+  return policy.whyNotOneMore(present, provenance);
 }
 
 async function decideChange(
   view: BranchView,
   deploy: Deploy,
-  versions: FileVersion[],
   tenantChanges: FileChange[],
 ): Promise<Decision> {
   const { intent, path, manifest } = deploy;
   const current = await view.text(path);
-  const same = current !== null && asksForTheSame(current, manifest);
-  const stale = intent.trigger === 'rebuild' && isReplaced(intent, versions, current);
+  const hold = holdOf(current);
+  const live = current === null || hold === undefined ? current : withHold(current, null);
+  const same = live !== null && asksForTheSame(live, manifest);
+  const history = await view.history();
+  const stale = intent.trigger === 'rebuild' && isReplaced(deploy, history, current);
   if ((same || intent.trigger === 'rebuild') && view.isPending(path)) return { type: 'later' };
-  const newest = versions[0];
+  const newest = history.newest(path);
   if (same && newest) return unchanged(deploy, newest);
   if (stale) return outcome({ type: 'skipped', reason: replacedReason(deploy, current) });
+  if (hold !== undefined) return wait(deploy, hold, current);
   const number = await view.nextNumber(path);
   return {
     type: 'commit',
-    written: [{ functionName: intent.spec.functionName, number }],
+    written: [written(deploy, number)],
     commit: {
       message: message(intent, number),
       author: safeSignature(intent.actor),
@@ -100,11 +138,22 @@ async function decideChange(
   };
 }
 
-/** Deployed before, and something else (a newer deploy, a revert, a removal) took its place. */
-function isReplaced(intent: DeployIntent, versions: FileVersion[], current: string | null): boolean {
+/** Keeping it again after a lost race changes nothing; if it isn't held then, its build is found when it is taken up. */
+function wait({ intent, context, path }: Deploy, hold: string, current: string | null): Decision {
   const { sourceCommit } = intent.provenance;
-  if (sourceOf(current) === sourceCommit) return false;
-  return versions.some((one) => one.commit.trailers['Towline-Source-Commit']?.includes(sourceCommit));
+  if (intent.trigger === 'rebuild' && context.waiting?.isReplaced(path, sourceCommit)) {
+    const reason = `${sourceCommit.slice(0, 7)} waited and was replaced by a newer commit that waits`;
+    return outcome({ type: 'skipped', reason });
+  }
+  const base = (current === null ? undefined : readFunction(current)?.spec.image) ?? '';
+  context.waiting?.putDeploy({ path, intent, base });
+  return outcome({ type: 'held', reason: heldReason(hold) });
+}
+
+/** Deployed before, and something else (a newer deploy, a revert, a removal) took its place. */
+function isReplaced({ intent, path }: Deploy, history: BranchHistory, current: string | null): boolean {
+  const { sourceCommit } = intent.provenance;
+  return sourceOf(current) !== sourceCommit && history.hasSource(path, sourceCommit);
 }
 
 function sourceOf(manifest: string | null): string | undefined {
@@ -120,9 +169,14 @@ function replacedReason(deploy: Deploy, current: string | null): string {
   return `${was} and replaced${source ? ` by ${source}` : ''} since; push a new commit to deploy it again`;
 }
 
-function unchanged(deploy: Deploy, version: FileVersion): Decision {
-  const written = [{ functionName: deploy.intent.spec.functionName, number: version.number }];
-  return outcome({ type: 'unchanged', commit: version.commit.commit, written });
+function written({ intent, warnings }: Deploy, number: number): WrittenFunction {
+  const { functionName } = intent.spec;
+  return { functionName, number, ...(warnings.length > 0 ? { warnings } : {}) };
+}
+
+function unchanged(deploy: Deploy, version: IndexedVersion): Decision {
+  const { commit, number } = version;
+  return outcome({ type: 'unchanged', commit, written: [written(deploy, number)] });
 }
 
 function message(intent: DeployIntent, number: number): string {

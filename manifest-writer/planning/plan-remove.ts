@@ -1,39 +1,54 @@
+import { createHash } from 'node:crypto';
 import type { RemoveIntent, WrittenFunction } from '../../core/manifest-writer.ts';
+import { whyNotOwner } from '../../core/names.ts';
 import { commitMessage } from '../message/commit-message.ts';
 import { safeSignature } from '../message/ident.ts';
-import { isFunction, manifestPath } from '../paths.ts';
+import { functionOfPath, isFunction, manifestPath, tenantFolder } from '../paths.ts';
 import type { BranchView } from './branch-view.ts';
 import { repositoryOf } from './claims.ts';
-import { type Decision, outcome, type PlannedIntent, type PlanningContext } from './decision.ts';
+import { type Decision, outcome, type PlannedIntent, type PlanningContext, refused } from './decision.ts';
+import { actorOf } from './plan-hold.ts';
 
 /** One commit for all functions of the intent that still come from its repository. */
 export function planRemove(intent: RemoveIntent, context: PlanningContext): PlannedIntent {
-  const names = [...new Set(intent.functionNames)].filter((name) => isFunction(intent.owner, name)).sort();
-  const paths = names.map((name) => manifestPath(intent.owner, name));
-  return { paths, decide: (view) => decide(view, intent, context, names) };
+  const { owner, scope = 'functions' } = intent;
+  if (whyNotOwner(owner) !== undefined) {
+    return { paths: [], decide: async () => refused('not_found', `there is no owner "${owner}"`) };
+  }
+  const named = [...new Set(intent.functionNames)].filter((name) => isFunction(owner, name)).sort();
+  const paths = scope === 'functions' ? named.map((name) => manifestPath(owner, name)) : [];
+
+  async function decide(view: BranchView): Promise<Decision> {
+    const present = await functionsOf(view, owner);
+    const names = scope === 'functions' ? named : present;
+    const going: Going[] = [];
+    for (const functionName of names) {
+      const path = manifestPath(owner, functionName);
+      if (view.isPending(path)) return { type: 'later' };
+      const text = await view.text(path);
+      if (text === null || (scope !== 'tenant' && repositoryOf(text) !== intent.repo)) continue;
+      going.push({ functionName, path, number: await view.nextNumber(path) });
+    }
+    if (going.length === 0) return nothingToRemove(view, intent, names);
+    return guarded(intent, context, going, present.length) ?? removal(intent, context, going);
+  }
+  return { paths, decide };
 }
 
-async function decide(
-  view: BranchView,
-  intent: RemoveIntent,
-  context: PlanningContext,
-  names: string[],
-): Promise<Decision> {
-  const going: (WrittenFunction & { path: string })[] = [];
-  for (const functionName of names) {
-    const path = manifestPath(intent.owner, functionName);
-    if (view.isPending(path)) return { type: 'later' };
-    const text = await view.text(path);
-    if (text === null || repositoryOf(text) !== intent.repo) continue;
-    going.push({ functionName, path, number: await view.nextNumber(path) });
-  }
-  if (going.length === 0) return nothingToRemove(view, intent, names);
+type Going = WrittenFunction & { path: string };
+
+async function functionsOf(view: BranchView, owner: string): Promise<string[]> {
+  const files = await view.files(tenantFolder(owner));
+  return files.flatMap((file) => functionOfPath(`${tenantFolder(owner)}/${file}`)?.functionName ?? []);
+}
+
+function removal(intent: RemoveIntent, context: PlanningContext, going: Going[]): Decision {
   return {
     type: 'commit',
     written: going.map(({ functionName, number }) => ({ functionName, number })),
     commit: {
       message: message(intent, going),
-      author: safeSignature(intent.actor),
+      author: safeSignature(intent.confirmedBy ?? intent.actor),
       committer: context.committer,
       time: context.now(),
       changes: going.map(({ path }) => ({ path, content: null })),
@@ -41,14 +56,40 @@ async function decide(
   };
 }
 
+/** Functions that may go at once, and their share of the tenant's: the larger of the two counts. */
+const freeCount = 25;
+const freeShare = 0.3;
+
+/** A removal so large is more often a mistake of whoever listed the functions than somebody's wish. */
+function guarded(
+  intent: RemoveIntent,
+  { waiting, now }: PlanningContext,
+  going: readonly Going[],
+  present: number,
+): Decision | undefined {
+  const limit = Math.max(freeCount, Math.floor(freeShare * present));
+  if (going.length <= limit || intent.confirmedBy || !waiting) return undefined;
+  const { owner, repo, scope = 'functions', reason } = intent;
+  const functionNames = going.map(({ functionName }) => functionName);
+  const key = JSON.stringify([owner, repo, scope, scope === 'functions' ? functionNames : []]);
+  const id = createHash('sha256').update(key).digest('hex').slice(0, 16);
+  const known = waiting.removal(id)?.removal;
+  if (known?.state === 'rejected') return outcome({ type: 'skipped', reason: `removal ${id} was rejected` });
+  const pending = { id, owner, repo, reason, actor: actorOf(intent), functionNames, limit } as const;
+  waiting.putRemoval({ ...pending, askedAt: known?.askedAt ?? now(), state: 'waiting' }, intent);
+  const what = `${going.length} of ${present} functions would be removed and ${limit} may go at once`;
+  const text = `${what}; confirm it with "towline removals confirm ${id}"`;
+  return outcome({ type: 'needs-confirmation', id, functionNames, limit, message: text });
+}
+
 /** Asked again, or never deployed: the answer names the commits after which the functions were gone. */
 async function nothingToRemove(view: BranchView, intent: RemoveIntent, names: string[]): Promise<Decision> {
   const written: WrittenFunction[] = [];
   let commit = view.head;
   for (const functionName of names) {
-    const [newest] = await view.versions(manifestPath(intent.owner, functionName));
+    const newest = (await view.history()).newest(manifestPath(intent.owner, functionName));
     if (newest?.after !== null) continue;
-    if (written.length === 0) commit = newest.commit.commit;
+    if (written.length === 0) commit = newest.commit;
     written.push({ functionName, number: newest.number });
   }
   return outcome({ type: 'unchanged', commit, written });
@@ -66,7 +107,7 @@ function message(intent: RemoveIntent, going: readonly WrittenFunction[]): strin
     'Towline-Deploy': going.map(({ number }) => String(number)),
     'Towline-Source': `${intent.owner}/${intent.repo}`,
     'Towline-Source-Commit': intent.sourceCommit,
-    'Towline-Actor': intent.actor.login || intent.actor.name,
+    'Towline-Actor': actorOf({ actor: intent.confirmedBy ?? intent.actor }),
     'Towline-Reason': intent.reason,
   });
 }

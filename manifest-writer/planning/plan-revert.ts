@@ -1,23 +1,32 @@
-import { gitLabels, type OpenFaasFunction } from '../../core/function-spec.ts';
-import type { RevertIntent } from '../../core/manifest-writer.ts';
+import { gitLabels } from '../../core/function-spec.ts';
+import type { RevertIntent, UndoIntent } from '../../core/manifest-writer.ts';
 import { CommitSha, objectName } from '../../core/names.ts';
+import { holdText, withHold } from '../holding/hold.ts';
+import type { IndexedVersion } from '../index/history-index.ts';
+import { maxNamedReverts } from '../index/record-commit.ts';
 import { commitMessage } from '../message/commit-message.ts';
 import { safeSignature } from '../message/ident.ts';
 import { isFunction, manifestPath } from '../paths.ts';
-import { readFunction } from '../render/render-function.ts';
+import { type FunctionManifest, readFunction } from '../render/read-function.ts';
 import type { ManifestRepository } from '../repository/manifest-repository.ts';
-import type { BranchView, FileVersion } from './branch-view.ts';
+import type { BranchView } from './branch-view.ts';
 import { whyNameTaken } from './claims.ts';
 import { type Decision, outcome, type PlannedIntent, type PlanningContext, refused } from './decision.ts';
-
-/** A commit message is for people: of a very long way back the newest are named. */
-const maxReverts = 50;
+import { actorOf } from './plan-hold.ts';
+import { whyNotManifest } from './why-not-manifest.ts';
 
 interface Revert {
   intent: RevertIntent;
   context: PlanningContext;
   path: string;
   name: string;
+}
+
+/** Of a very long way back only the newest versions are named. */
+interface Undone {
+  versions: IndexedVersion[];
+  oldest: number;
+  newest: number;
 }
 
 /** One commit that makes the function's file what it was at another commit: code and configuration. */
@@ -35,15 +44,45 @@ export function planRevert(
   return { paths: [path], decide: (view) => decide(view, revert, repository) };
 }
 
+/** A revert to the state before the newest commit of the function. */
+export function planUndo(
+  intent: UndoIntent,
+  context: PlanningContext,
+  repository: ManifestRepository,
+): PlannedIntent {
+  const { owner, functionName, commit, reason, actor } = intent;
+  const asked: RevertIntent = { owner, functionName, toCommit: commit, reason, actor };
+  const { paths, decide: refuse } = planRevert(asked, context, repository);
+  const [path] = paths;
+  if (path === undefined) return { paths, decide: refuse };
+
+  async function decideUndo(view: BranchView): Promise<Decision> {
+    if (path === undefined || view.isPending(path)) return { type: 'later' };
+    const history = await view.history();
+    const undone = history.byCommit(path, commit);
+    if (!undone)
+      return refused('not_found', `there is no commit ${commit.slice(0, 40)} of ${owner}/${functionName}`);
+    if (!undone.current) {
+      const newest = `#${history.count(path)} is newer than #${undone.number}`;
+      return outcome({ type: 'conflict', message: `${newest}; choose a deploy to return to` });
+    }
+    const [, before] = history.since(path, undone.number - 2, 2);
+    if (!before)
+      return refused('not_found', `there is nothing before #${undone.number}; remove the function instead`);
+    return await planRevert({ ...asked, toCommit: before.commit }, context, repository).decide(view);
+  }
+  return { paths, decide: decideUndo };
+}
+
 async function decide(view: BranchView, revert: Revert, repository: ManifestRepository): Promise<Decision> {
   const { intent, path, name } = revert;
   if (view.isPending(path)) return { type: 'later' };
-  const versions = await view.versions(path);
-  if (!(await isOnBranch(intent.toCommit, view, versions, repository))) {
+  const history = await view.history();
+  if (!(await isOnBranch(intent.toCommit, view, repository))) {
     return refused('not_found', `there is no commit ${intent.toCommit.slice(0, 40)} on the branch`);
   }
   const blob = await repository.blobOf(intent.toCommit, path);
-  const [newest] = versions;
+  const newest = history.newest(path);
   if (blob === null || newest === undefined) {
     return refused(
       'not_found',
@@ -51,58 +90,50 @@ async function decide(view: BranchView, revert: Revert, repository: ManifestRepo
     );
   }
   const current = await repository.blobOf(view.head, path);
-  if (current === blob) {
+  if (current === blob && !intent.hold) {
     const written = [{ functionName: intent.functionName, number: newest.number }];
-    return outcome({ type: 'unchanged', commit: newest.commit.commit, written });
+    return outcome({ type: 'unchanged', commit: newest.commit, written });
   }
-  const changed = await whyConflict(intent, view, versions, repository, path, current);
+  const changed = await whyConflict(intent, view, repository, path, current);
   if (changed !== undefined) return outcome({ type: 'conflict', message: changed });
-  const target =
-    versions.find((one) => one.commit.commit === intent.toCommit) ??
-    versions.find((one) => one.after === blob);
-  return restore(view, revert, undoneBy(versions, target), await repository.read(blob));
+  const target = history.byCommit(path, intent.toCommit) ?? history.byContent(path, blob);
+  const undone = history.since(path, target?.number ?? newest.number - 1, maxNamedReverts);
+  const numbers = { oldest: (target?.number ?? newest.number - 1) + 1, newest: newest.number };
+  return restore(view, revert, { versions: undone, ...numbers }, await repository.read(blob));
 }
 
 async function isOnBranch(
   commit: string,
   view: BranchView,
-  versions: FileVersion[],
   repository: ManifestRepository,
 ): Promise<boolean> {
   if (!CommitSha.safeParse(commit).success) return false;
-  if (versions.some((one) => one.commit.commit === commit)) return true;
-  return await repository.contains(view.head, commit);
+  // A commit that a merge brought in is not on the first-parent history, and git knows it.
+  return (await view.history()).has(commit) || (await repository.contains(view.head, commit));
 }
 
 async function whyConflict(
   intent: RevertIntent,
   view: BranchView,
-  versions: FileVersion[],
   repository: ManifestRepository,
   path: string,
   current: string | null,
 ): Promise<string | undefined> {
   const { expectedCommit } = intent;
   if (expectedCommit === undefined) return undefined;
-  const known = await isOnBranch(expectedCommit, view, versions, repository);
+  const known = await isOnBranch(expectedCommit, view, repository);
   if (known && (await repository.blobOf(expectedCommit, path)) === current) return undefined;
-  const number = versions[0]?.number;
+  const number = (await view.history()).count(path);
   return `${intent.owner}/${intent.functionName} was changed meanwhile; its newest deploy is #${number}. Look at it and ask again`;
 }
 
-async function restore(
-  view: BranchView,
-  revert: Revert,
-  undone: FileVersion[],
-  content: string,
-): Promise<Decision> {
+async function restore(view: BranchView, revert: Revert, undone: Undone, content: string): Promise<Decision> {
   const { intent, context, path, name } = revert;
   const manifest = readFunction(content);
-  if (manifest?.metadata.name !== objectName(intent.owner, intent.functionName)) {
-    return refused(
-      'manifest_refused',
-      `the manifest of ${name} at ${intent.toCommit.slice(0, 7)} is not valid`,
-    );
+  const invalid = whyNotManifest(content, objectName(intent.owner, intent.functionName));
+  if (invalid !== undefined || !manifest) {
+    const what = `the manifest of ${name} at ${intent.toCommit.slice(0, 7)} is not valid any more`;
+    return refused('manifest_refused', `${what}: ${invalid}`);
   }
   const taken = await whyNameTaken(view, intent.owner, intent.functionName);
   if (taken !== undefined) return refused('name_taken', taken);
@@ -116,23 +147,22 @@ async function restore(
       author: safeSignature(intent.actor),
       committer: context.committer,
       time: context.now(),
-      changes: [{ path, content }],
+      changes: [{ path, content: intent.hold ? held(content, revert) : content }],
     },
   };
 }
 
-function undoneBy(versions: FileVersion[], target: FileVersion | undefined): FileVersion[] {
-  return target === undefined ? versions.slice(0, 1) : versions.filter((one) => one.number > target.number);
+function held(content: string, { intent, context }: Revert): string {
+  return withHold(content, holdText(actorOf(intent), context.now(), intent.reason));
 }
 
 function revertMessage(
   { intent, name }: Revert,
-  manifest: OpenFaasFunction,
-  { number, undone }: { number: number; undone: FileVersion[] },
+  manifest: FunctionManifest,
+  { number, undone }: { number: number; undone: Undone },
 ): string {
-  const newest = undone[0]?.number;
-  const target = undone.at(-1)?.number;
-  const span = newest === target ? `#${newest}` : `#${target} to #${newest}`;
+  const { newest, oldest } = undone;
+  const span = newest === oldest ? `#${newest}` : `#${oldest} to #${newest}`;
   const reason = intent.reason === '' ? '' : `: ${intent.reason}`;
   return commitMessage(`revert(${name}): #${number} undo ${span}${reason}`, {
     'Towline-Kind': 'revert',
@@ -140,8 +170,8 @@ function revertMessage(
     'Towline-Deploy': String(number),
     'Towline-Source-Commit': manifest.metadata.labels[gitLabels.sha] ?? null,
     'Towline-Image': manifest.spec.image,
-    'Towline-Actor': intent.actor.login || intent.actor.name,
+    'Towline-Actor': actorOf(intent),
     'Towline-Reason': intent.reason,
-    'Towline-Reverts': undone.slice(0, maxReverts).map((one) => one.commit.commit),
+    'Towline-Reverts': undone.versions.map(({ commit }) => commit),
   });
 }

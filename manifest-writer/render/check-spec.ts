@@ -1,10 +1,16 @@
 import type { FunctionSpec, Provenance } from '../../core/function-spec.ts';
 import { CommitSha, digestOf, whyNotFunction, whyNotOwner } from '../../core/names.ts';
-import { whyNotKey, whyNotLabelValue } from './forbidden-keys.ts';
+import { parseQuantity } from '../policy/quantity.ts';
+import { whyNotConstraintKey, whyNotKey, whyNotLabelValue } from './forbidden-keys.ts';
+import { constraintParts } from './pod.ts';
+import { whyNotKnative } from './render-knative.ts';
+import { whyNotKubernetes } from './render-kubernetes.ts';
+import { readScaling } from './scaling.ts';
+import type { Target } from './target.ts';
 
-const environmentName = /^[A-Za-z_.-][A-Za-z0-9_.-]*$/;
+/** `__proto__` is left out: readers of the manifest would lose it without a word. */
+const environmentName = /^(?!__proto__$)[A-Za-z_.-][A-Za-z0-9_.-]*$/;
 const secretName = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
-const quantity = /^\d+(?:\.\d+)?(?:[a-zA-Z]{0,2}|[eE][+-]?\d+)$/;
 const image = /^[a-z0-9][A-Za-z0-9._:/@-]{0,1000}$/;
 const accessValues: ReadonlySet<string> = new Set(['public', 'members', 'owner']);
 const maxEntries = 500;
@@ -15,10 +21,15 @@ export interface SpecProblem {
 }
 
 /** What must not become a manifest, whoever asks: the checks of DESIGN.md §4 and of Kubernetes' own grammar. */
-export function whyNotSpec(spec: FunctionSpec, provenance: Provenance): SpecProblem | undefined {
+export function whyNotSpec(
+  spec: FunctionSpec,
+  provenance: Provenance,
+  target: Target = 'openfaas',
+): SpecProblem | undefined {
   const name = whyNotOwner(spec.owner) ?? whyNotFunction(spec.owner, spec.functionName);
   if (name !== undefined) return { code: 'name_invalid', message: name };
   for (const problem of problems(spec, provenance)) return { code: 'manifest_refused', message: problem };
+  for (const problem of targetProblems(spec, target)) return { code: 'manifest_refused', message: problem };
   return undefined;
 }
 
@@ -33,11 +44,41 @@ function* problems(spec: FunctionSpec, provenance: Provenance): Generator<string
   yield* annotationProblems(spec.annotations);
   yield* environmentProblems(spec.environment);
   yield* listProblems(spec);
-  for (const [kind, resources] of [['limit', spec.limits] as const, ['request', spec.requests] as const]) {
+  yield* resourceProblems(spec);
+  yield* readScaling(spec.labels).problems;
+}
+
+function* targetProblems(spec: FunctionSpec, target: Target): Generator<string> {
+  if (target === 'openfaas') return;
+  yield* nodeSelectorProblems(spec);
+  yield* target === 'knative' ? whyNotKnative(spec) : whyNotKubernetes(spec);
+}
+
+function* resourceProblems({ limits, requests }: FunctionSpec): Generator<string> {
+  for (const [kind, resources] of [['limit', limits] as const, ['request', requests] as const]) {
     for (const [key, value] of Object.entries(resources)) {
-      if (value !== undefined && !quantity.test(value))
+      if (value !== undefined && parseQuantity(value) === undefined)
         yield `${key} ${kind} "${value}" is not a quantity such as 100m or 128Mi`;
     }
+  }
+  for (const key of ['cpu', 'memory'] as const) {
+    const [limit, request] = [limits[key], requests[key]];
+    if (limit === undefined || request === undefined) continue;
+    if ((parseQuantity(request) ?? 0n) > (parseQuantity(limit) ?? 0n))
+      yield `${key} request "${request}" is greater than its limit "${limit}"`;
+  }
+}
+
+/** OpenFaaS passes over a constraint that it cannot read; a node selector must not lose one. */
+function* nodeSelectorProblems(spec: FunctionSpec): Generator<string> {
+  for (const constraint of spec.constraints) {
+    const [key, value] = constraintParts(constraint) ?? [];
+    if (key === undefined || value === undefined) {
+      yield `constraint "${constraint}" is not of the form key=value`;
+      continue;
+    }
+    const why = whyNotConstraintKey(key) ?? whyNotLabelValue(value);
+    if (why !== undefined) yield `constraint "${constraint}" is refused: ${why}`;
   }
 }
 

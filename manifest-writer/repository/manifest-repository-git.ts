@@ -6,11 +6,16 @@ import { CommitSha } from '../../core/names.ts';
 import { git, gitConfigEnvironment, gitEnvironment } from '../../runtime/git.ts';
 import { withoutCredentials } from '../../runtime/logger.ts';
 import type { RunResult } from '../../runtime/run-process.ts';
+import { signCommits } from '../signing/sign-commits.ts';
+import type { Signer } from '../signing/ssh-signer.ts';
+import { createBoundedCache } from './bounded-cache.ts';
 import { logArguments, parseLog } from './commit-log.ts';
 import { commitStream } from './commit-stream.ts';
+import { streamAside, streamMainline, streamMainlineIds } from './mainline-git.ts';
 import { DamagedCopyError, type ManifestRepository, type PushResult } from './manifest-repository.ts';
 import { createObjectReader, type ObjectReader } from './object-reader-git.ts';
-import { readPushAnswer } from './remote-answers.ts';
+import { createRemoteAccess, type RemoteAccess, type RemoteAccessConfig } from './remote-access.ts';
+import { isCredentialRefusal, isNoRoom, readPushAnswer } from './remote-answers.ts';
 import { createTreeReader } from './trees.ts';
 
 export interface GitRepositoryConfig {
@@ -25,6 +30,10 @@ export interface GitRepositoryConfig {
   remoteTimeoutMs: number;
   /** Larger objects are never read into memory. */
   maxObjectBytes: number;
+  /** Who the writer is for the remote. */
+  access?: RemoteAccessConfig | undefined;
+  /** Signs every commit. */
+  signer?: Signer | undefined;
 }
 
 /** The remote's head as last fetched, and the tip of what was last built here; they keep their objects alive. */
@@ -32,6 +41,8 @@ const remoteRef = 'refs/towline/remote';
 const pendingRef = 'refs/towline/pending';
 const remoteName = 'gitops';
 const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
+const maxCachedCommits = 256;
+const maxCachedText = 32 * 1024 * 1024;
 const maxLogBytes = 256 * 1024 * 1024;
 
 /** The adapter on the system's git: one long-lived bare clone, no work tree. */
@@ -53,9 +64,13 @@ export async function openGitRepository(config: GitRepositoryConfig): Promise<Ma
 function createGitRepository(config: GitRepositoryConfig) {
   const stopping = new AbortController();
   const ref = `refs/heads/${config.branch}`;
-  const env = environment(config, config.clonePath);
+  const access = createRemoteAccess(config.remoteUrl, config.access ?? {});
+  const env = environment(config, access, config.clonePath);
   let objects = createObjectReader(env, config.maxObjectBytes);
   let trees = createTreeReader(objects);
+  /** Never out of date: an id is what it names. */
+  const headers = createBoundedCache<{ tree: string; parent: string | null }>(maxCachedCommits, () => 1);
+  const texts = createBoundedCache<string>(maxCachedText, (text) => text.length + 200);
   let known: string | undefined;
   /** The fetch or push that runs: both move `remoteRef`, and a fetch must not tell of a time before a push. */
   let remoteCall: Promise<unknown> = Promise.resolve();
@@ -65,23 +80,31 @@ function createGitRepository(config: GitRepositoryConfig) {
 
   async function local(args: string[], more: Partial<Parameters<typeof git>[0]> = {}): Promise<string> {
     const result = await run(args, more);
-    if (result.exitCode !== 0) {
-      throw new DamagedCopyError(`git ${args[0]}: ${result.stderr.trim().slice(-500)}`);
-    }
-    return result.stdout.toString('utf8');
+    if (result.exitCode === 0) return result.stdout.toString('utf8');
+    const cause = new Error(`git ${args[0]}: ${result.stderr.trim().slice(-500)}`);
+    throw isNoRoom(result) ? noRoom(cause) : new DamagedCopyError(cause.message);
+  }
+
+  /** A call to the remote; credentials that are refused are asked for anew, once. */
+  async function remote(args: string[], base: Record<string, string>, cwd?: string): Promise<RunResult> {
+    const call = async (rejected: boolean) => {
+      const variables = await access.variables(rejected, stopping.signal);
+      return await git({
+        args,
+        env: { ...base, ...variables },
+        ...(cwd === undefined ? {} : { cwd }),
+        signal: stopping.signal,
+        timeoutMs: config.remoteTimeoutMs,
+      });
+    };
+    const result = await call(false);
+    return access.renewable && isCredentialRefusal(result) ? await call(true) : result;
   }
 
   async function fetchInto(target: Record<string, string>): Promise<void> {
-    const result = await git({
-      args: ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance'].concat([
-        '--end-of-options',
-        config.remoteUrl,
-        `+${ref}:${remoteRef}`,
-      ]),
-      env: target,
-      signal: stopping.signal,
-      timeoutMs: config.remoteTimeoutMs,
-    });
+    const args = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance'];
+    const what = ['--end-of-options', config.remoteUrl, `+${ref}:${remoteRef}`];
+    const result = await remote([...args, ...what], target);
     if (result.exitCode !== 0) throw await whyFetchFailed(result);
   }
 
@@ -90,16 +113,17 @@ function createGitRepository(config: GitRepositoryConfig) {
     const reason = failed.timedOut ? 'timed out' : failed.stderr.trim().slice(-500);
     const cause = new Error(`git: ${withoutCredentials(reason)}`);
     if (failed.timedOut) return unavailable('did not answer in time', cause);
-    const asked = await git({
-      args: ['ls-remote', '--exit-code', '--end-of-options', config.remoteUrl, ref],
-      env: environment(config, join(dirname(config.clonePath), 'no-such-repository')),
-      cwd: '/',
-      signal: stopping.signal,
-      timeoutMs: config.remoteTimeoutMs,
-    });
+    if (isNoRoom(failed)) return noRoom(cause);
+    const elsewhere = environment(config, access, join(dirname(config.clonePath), 'no-such-repository'));
+    const asked = await remote(
+      ['ls-remote', '--exit-code', '--end-of-options', config.remoteUrl, ref],
+      elsewhere,
+      '/',
+    );
     if (asked.exitCode === 0)
       return new DamagedCopyError('git failed although the remote answers', { cause });
     if (asked.exitCode === 2) return unavailable(`has no branch "${config.branch}"`, cause);
+    if (isCredentialRefusal(asked)) return unavailable("does not accept the writer's credentials", cause);
     return unavailable('cannot be reached', cause);
   }
 
@@ -123,10 +147,11 @@ function createGitRepository(config: GitRepositoryConfig) {
     const fresh = `${config.clonePath}.new-${randomUUID()}`;
     await mkdir(dirname(fresh), { recursive: true });
     try {
-      const freshEnv = environment(config, fresh);
+      const freshEnv = environment(config, access, fresh);
       const made = await git({ args: ['init', '--quiet', '--bare', fresh], env: freshEnv, cwd: '/' });
       if (made.exitCode !== 0) {
         const cause = new Error(made.stderr);
+        if (isNoRoom(made)) throw noRoom(cause);
         throw new TowlineError('internal', "the writer's clone cannot be made", { cause });
       }
       await fetchInto(freshEnv);
@@ -146,12 +171,28 @@ function createGitRepository(config: GitRepositoryConfig) {
   const repair = coalesced(() => alone(cloneAnew));
 
   async function commitHeader(commit: string): Promise<{ tree: string; parent: string | null } | undefined> {
+    const cached = headers.get(commit);
+    if (cached) return cached;
     if (!CommitSha.safeParse(commit).success) return undefined;
     const object = await objects.read(commit);
     if (object?.type !== 'commit') return undefined;
     const lines = object.content.toString('latin1').split('\n', 2);
     const parent = /^parent ([0-9a-f]{40})$/.exec(lines[1] ?? '')?.[1];
-    return { tree: (lines[0] ?? '').slice('tree '.length), parent: parent ?? null };
+    const header = { tree: (lines[0] ?? '').slice('tree '.length), parent: parent ?? null };
+    headers.set(commit, header);
+    return header;
+  }
+
+  /** `git fast-import` cannot sign; the trees and blobs that it made stay, the commits are written once more. */
+  async function signed(ids: readonly string[], signer: Signer): Promise<string[]> {
+    const made = await Promise.all(ids.map((id) => objects.read(id)));
+    const contents = made.map((object) => {
+      if (object?.type !== 'commit') throw new DamagedCopyError('a new commit cannot be read');
+      return object.content;
+    });
+    const { ids: signedIds, pack } = signCommits(contents, signer);
+    await local(['index-pack', '--stdin'], { input: pack });
+    return signedIds;
   }
 
   async function folderAt(commit: string, path: string) {
@@ -162,9 +203,7 @@ function createGitRepository(config: GitRepositoryConfig) {
 
   async function pushIfUnmoved(commit: string, expected: string): Promise<PushResult> {
     const args = ['push', '--porcelain', '--no-verify', `--force-with-lease=${ref}:${expected}`];
-    const result = await run([...args, remoteName, `${commit}:${ref}`], {
-      timeoutMs: config.remoteTimeoutMs,
-    });
+    const result = await remote([...args, remoteName, `${commit}:${ref}`], env);
     const answer = readPushAnswer(result.exitCode, result.stdout.toString('utf8'), result.stderr);
     // Without a verdict the remote may or may not have moved; only a fetch can tell.
     if (answer === undefined) throw await whyFetchFailed(result);
@@ -198,9 +237,13 @@ function createGitRepository(config: GitRepositoryConfig) {
       return entry?.type === 'file' ? entry.id : null;
     },
     async read(blob: string) {
+      const cached = texts.get(blob);
+      if (cached !== undefined) return cached;
       const object = await objects.read(blob);
       if (object?.type !== 'blob') throw new DamagedCopyError(`blob ${blob} is missing`);
-      return object.content.toString('utf8');
+      const text = object.content.toString('utf8');
+      texts.set(blob, text);
+      return text;
     },
     async contains(head: string, commit: string) {
       if (!(await commitHeader(commit))) return false;
@@ -211,6 +254,10 @@ function createGitRepository(config: GitRepositoryConfig) {
     async parentOf(commit: string) {
       return (await commitHeader(commit))?.parent;
     },
+    mainline: (head: string, since: string | null, visit) =>
+      streamMainline({ env, signal: stopping.signal }, head, since, visit),
+    aside: (merge: string, visit) => streamAside({ env, signal: stopping.signal }, merge, visit),
+    mainlineIds: (head: string, visit) => streamMainlineIds({ env, signal: stopping.signal }, head, visit),
     async log(head: string, paths: readonly string[]) {
       const args = [...logArguments, '--end-of-options', head, '--', ...paths];
       const text = await local(args, { maxOutputBytes: maxLogBytes });
@@ -227,10 +274,11 @@ function createGitRepository(config: GitRepositoryConfig) {
       const ids = text.split('\n').filter((line) => line !== '');
       const good = ids.length === commits.length && ids.every((id) => CommitSha.safeParse(id).success);
       if (!good) throw new DamagedCopyError('git fast-import gave no commit ids');
-      return ids;
+      return config.signer ? await signed(ids, config.signer) : ids;
     },
     push: (commit: string, expected: string) => alone(() => pushIfUnmoved(commit, expected)),
     async maintain() {
+      await local(['repack', '-d', '--geometric=2', '--quiet'], { timeoutMs: 600_000 });
       await local(['gc', '--auto', '--quiet'], { timeoutMs: 600_000 });
       await local(['commit-graph', 'write', '--reachable', '--changed-paths'], { timeoutMs: 600_000 });
     },
@@ -241,8 +289,13 @@ function createGitRepository(config: GitRepositoryConfig) {
   } satisfies ManifestRepository & { open(): Promise<void> };
 }
 
-function environment(config: GitRepositoryConfig, gitDir: string): Record<string, string> {
+function environment(
+  config: GitRepositoryConfig,
+  access: RemoteAccess,
+  gitDir: string,
+): Record<string, string> {
   const settings = gitConfigEnvironment({
+    ...access.settings,
     'gc.auto': '2000',
     'gc.autoDetach': 'false',
     'core.logAllRefUpdates': 'false',
@@ -251,8 +304,12 @@ function environment(config: GitRepositoryConfig, gitDir: string): Record<string
     // By its name, so that a push moves `remoteRef` too.
     [`remote.${remoteName}.url`]: config.remoteUrl,
     [`remote.${remoteName}.fetch`]: `+refs/heads/${config.branch}:${remoteRef}`,
-    // Its new commits are a handful; a pack for each would slow every later read.
-    'fastimport.unpackLimit': '500',
+    // A pack for each batch: pushing from it is faster than from loose objects, and `maintain` joins them.
+    'fastimport.unpackLimit': '1',
+    // The clone can be made anew at any time: what must not be lost is on the remote and in the intent log.
+    'core.fsync': 'none',
+    // One request for a whole batch.
+    'http.postBuffer': String(32 * 1024 * 1024),
   });
   return gitEnvironment(config.searchPath, {
     ...settings,
@@ -263,6 +320,13 @@ function environment(config: GitRepositoryConfig, gitDir: string): Record<string
 
 function unavailable(what: string, cause?: Error): TowlineError {
   return new TowlineError('remote_unavailable', `the GitOps repository ${what}`, { cause });
+}
+
+function noRoom(cause: Error): TowlineError {
+  return new TowlineError('unavailable', "there is no room for the writer's clone", {
+    hint: 'is its disk full?',
+    cause,
+  });
 }
 
 function isAway(error: unknown): boolean {

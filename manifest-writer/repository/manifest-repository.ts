@@ -47,6 +47,11 @@ export interface LoggedCommit {
   changes: LoggedChange[];
 }
 
+/** A commit of the branch's first-parent history. */
+export interface MainlineCommit extends LoggedCommit {
+  parents: string[];
+}
+
 export type PushResult =
   | { type: 'pushed' }
   /** Somebody else moved the branch; nothing was changed. */
@@ -81,6 +86,12 @@ export interface ManifestRepository extends AsyncDisposable {
   contains(head: string, commit: string): Promise<boolean>;
   /** The first parent; `null` for the first commit. `undefined` if there is no such commit. */
   parentOf(commit: string): Promise<string | null | undefined>;
+  /** Visits the first-parent commits that `since` hasn't (`null`: all), oldest first, until `visit` says `false`. */
+  mainline(head: string, since: string | null, visit: (commit: MainlineCommit) => boolean): Promise<void>;
+  /** Visits the commits that a merge brought in by its other parents. */
+  aside(merge: string, visit: (commit: LoggedCommit) => void): Promise<void>;
+  /** Visits the ids of the first-parent history, newest first, until `visit` says `false`. */
+  mainlineIds(head: string, visit: (commit: string) => boolean): Promise<void>;
   /** The first-parent history of files or folders, newest first. */
   log(head: string, paths: readonly string[]): Promise<LoggedCommit[]>;
   /** Unified diff of one file; `from: null` is the empty repository. */

@@ -47,6 +47,15 @@ export function createObjectReader(env: Record<string, string>, maxObjectBytes: 
     return started;
   }
 
+  /** What is asked for in one turn of the event loop is one write. */
+  function write({ stdin }: ChildProcessWithoutNullStreams, line: string): void {
+    if (stdin.writableCorked === 0) {
+      stdin.cork();
+      setImmediate(() => stdin.uncork());
+    }
+    stdin.write(line);
+  }
+
   return {
     read(name) {
       return new Promise((resolve, reject) => {
@@ -54,7 +63,7 @@ export function createObjectReader(env: Record<string, string>, maxObjectBytes: 
         child ??= start();
         if (waiting.length >= maxWaiting) return reject(new Error('too many objects asked for at once'));
         waiting.push({ resolve, reject });
-        child.stdin.write(`${name}\n`);
+        write(child, `${name}\n`);
       });
     },
     async [Symbol.asyncDispose]() {

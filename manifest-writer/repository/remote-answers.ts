@@ -1,3 +1,4 @@
+import type { RunResult } from '../../runtime/run-process.ts';
 import type { PushResult } from './manifest-repository.ts';
 
 /**
@@ -36,4 +37,19 @@ function refusal(summary: string, stderr: string): string {
   const reason = /\(([^)]*)\)\s*$/.exec(summary)?.[1] ?? summary;
   const text = [...said, `(${reason})`].join(' ');
   return text.replace(/\p{Cc}/gu, ' ').slice(0, maxMessage);
+}
+
+const credentialRefusal =
+  /Authentication failed|could not read (?:Username|Password)|The requested URL returned error: 40[13]|Permission denied \(|Host key verification failed/;
+
+/** Whether git gave up because the remote does not accept who we are, or we do not accept who it is. */
+export function isCredentialRefusal({ exitCode, stderr }: Pick<RunResult, 'exitCode' | 'stderr'>): boolean {
+  return exitCode !== 0 && credentialRefusal.test(stderr);
+}
+
+/** Whether our own disk is full; what the remote says of its own stands behind `remote:`. */
+export function isNoRoom({ stderr, endedBy }: Pick<RunResult, 'stderr' | 'endedBy'>): boolean {
+  const ours = stderr.split(/[\r\n]+/).filter((line) => !line.startsWith('remote:'));
+  if (endedBy === 'SIGXFSZ') return true;
+  return ours.some((line) => /No space left on device|Disk quota exceeded|File too large/i.test(line));
 }

@@ -1,14 +1,15 @@
+import { createBoundedCache } from './bounded-cache.ts';
 import { DamagedCopyError, type FolderEntry } from './manifest-repository.ts';
 import type { ObjectReader } from './object-reader-git.ts';
 
-/** The last few are kept parsed: planning one batch reads the same folders again and again. */
-const maxCached = 16;
+/** Entries of folders that are kept parsed: planning a batch reads the same folders again and again. */
+const maxCachedEntries = 200_000;
 
 type Folder = ReadonlyMap<string, FolderEntry>;
 
 /** Reads folders by walking tree objects, so that "no such file" and "object lost" are never confused. */
 export function createTreeReader(objects: ObjectReader) {
-  const cache = new Map<string, Folder>();
+  const cache = createBoundedCache<Folder>(maxCachedEntries, (one) => one.size + 1);
 
   async function folder(id: string): Promise<Folder> {
     const cached = cache.get(id);
@@ -17,8 +18,6 @@ export function createTreeReader(objects: ObjectReader) {
     if (object?.type !== 'tree') throw new DamagedCopyError(`tree ${id} is missing`);
     const entries = parseTree(object.content);
     cache.set(id, entries);
-    const oldest = cache.keys().next().value;
-    if (cache.size > maxCached && oldest !== undefined) cache.delete(oldest);
     return entries;
   }
 

@@ -5,10 +5,12 @@ import { Command, type CommanderError } from 'commander';
 import type { FunctionDetail, FunctionSummary, Me, RevertResult } from '../../core/api.ts';
 import type { HistoryEntry, ManifestDiff } from '../../core/manifest-writer.ts';
 import { apiPaths } from '../../core/paths.ts';
+import { addChangeCommands } from './changes.ts';
 import { CliError, type Client, createClient, exitCodes, findConnection } from './client.ts';
 import { newFunction, newFunctionLanguages } from './new-function.ts';
 import { functionTable, historyTable } from './print.ts';
 import { earlierVersions, failedCommitsOf, waitUntilLive, withChoice } from './rollback.ts';
+import type { Scope, WithScope } from './scope.ts';
 
 export interface CliContext {
   env: Record<string, string | undefined>;
@@ -17,14 +19,6 @@ export interface CliContext {
   stdin: Readable;
   stdout: Writable;
   stderr: Writable;
-}
-
-interface Scope {
-  client: Client;
-  owner: string;
-  json: boolean;
-  /** Data for people or, with `--json`, for programs. */
-  show(value: unknown, asText: () => string): void;
 }
 
 function dataDirOf(context: CliContext): string {
@@ -75,14 +69,18 @@ async function rollback(
   scope: Scope,
   name: string,
   wanted: string | undefined,
-  reason: string,
+  options: { reason: string; hold?: boolean },
 ): Promise<void> {
   const entries = await historyOf(scope, name, 200);
   const earlier = earlierVersions(entries, await failedCommitsOf(scope.client, scope.owner, name));
   const target = wanted === undefined ? earlier[0] : pickVersion(entries, wanted);
   if (!target) throw missing('no earlier version');
   const current = entries.find((entry) => entry.current);
-  const body = { toCommit: target.commit, reason, ...(current ? { expectedCommit: current.commit } : {}) };
+  const body = {
+    toCommit: target.commit,
+    ...options,
+    ...(current ? { expectedCommit: current.commit } : {}),
+  };
   const { entry } = await scope.client.request<FunctionDetail>('GET', apiPaths.function(scope.owner, name));
   const result = await scope.client
     .request<RevertResult>('POST', apiPaths.revert(scope.owner, name), body)
@@ -200,7 +198,7 @@ export function createProgram(context: CliContext): Command {
     .exitOverride((error: CommanderError) => {
       throw error;
     });
-  const withScope =
+  const withScope: WithScope =
     <A extends unknown[]>(run: (scope: Scope, ...args: A) => Promise<void>) =>
     async (...args: A) =>
       run(await openScope(context, program.opts()), ...args);
@@ -240,11 +238,9 @@ export function createProgram(context: CliContext): Command {
     .alias('revert')
     .description('back to a deploy (default: the newest good one before)')
     .option('--reason <text>', 'why, for the history', '')
-    .action(
-      withScope((scope, name: string, deploy: string | undefined, options: { reason: string }) =>
-        rollback(scope, name, deploy, options.reason),
-      ),
-    );
+    .option('--hold', 'hold the function there, so that no push replaces it')
+    .action(withScope(rollback));
+  addChangeCommands(program, withScope);
   program
     .command('new <language> <name>')
     .alias('init')

@@ -13,6 +13,7 @@ import {
   historyEntry,
   imageOf,
   logLine,
+  pendingRemoval,
   pushRecord,
   sha,
   startPlatformApi,
@@ -65,6 +66,8 @@ describe('the platform API', () => {
       { owner: 'alex', ownerId: alex.id, name: 'app', defaultBranch: 'main', cloneUrl: '', pushedAt: null },
     ];
     rooms.reverts = [];
+    rooms.written = [];
+    rooms.removals = [pendingRemoval()];
     rooms.rebuilds = [];
     rooms.deletions = [];
     rooms.revertOutcome = {
@@ -122,6 +125,13 @@ describe('the platform API', () => {
     history: [['GET', apiPaths.history('alex', 'hello', { limit: 5 })]],
     diff: [['GET', apiPaths.diff('alex', 'hello', { to: sha('1') })]],
     revert: [['POST', apiPaths.revert('alex', 'hello'), revertBody]],
+    undo: [['POST', apiPaths.undo('alex', 'hello'), { commit: sha('1') }]],
+    hold: [['POST', apiPaths.hold('alex', 'hello'), { reason: 'too loud' }]],
+    resume: [['POST', apiPaths.resume('alex', 'hello'), {}]],
+    promote: [['POST', apiPaths.promote('alex', 'hello'), { to: 'staging' }]],
+    removals: [['GET', apiPaths.removals('alex')]],
+    confirmRemoval: [['POST', apiPaths.confirmRemoval('alex', 'r1'), {}]],
+    rejectRemoval: [['POST', apiPaths.rejectRemoval('alex', 'r1'), {}]],
     pushes: [['GET', apiPaths.pushes('alex', { limit: 1, repo: 'app' })]],
     push: [['GET', apiPaths.push('push-1')]],
     log: [['GET', apiPaths.log('push-1', { after: 1 })]],
@@ -161,8 +171,8 @@ describe('the platform API', () => {
       });
       assert.deepEqual(await words(theirs), await words(none), path);
     }
-    const { reverts, rebuilds, deletions } = server.rooms;
-    assert.deepEqual([reverts, rebuilds, deletions], [[], [], []]);
+    const { reverts, rebuilds, deletions, written } = server.rooms;
+    assert.deepEqual([reverts, rebuilds, deletions, written], [[], [], [], []]);
     assert.ok(auth.tokens(alex.id).every((token) => token.name !== 'stolen'));
   });
 

@@ -13,6 +13,7 @@ import { createHttpApp } from '../../runtime/http-service.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { accountRoutes } from './accounts/account-routes.ts';
 import { dashboardRoutes, type PageData, securityHeaders } from './dashboard/dashboard-routes.ts';
+import { changeRoutes } from './functions/change-routes.ts';
 import { createDeployHistory } from './functions/deploy-history.ts';
 import { functionRoutes } from './functions/function-routes.ts';
 import { createFunctionRows, type FunctionRows } from './functions/function-rows.ts';
@@ -104,7 +105,8 @@ export async function createPlatformApi(
   });
   for (const router of [
     accountRoutes({ requester, scope, accounts: deps.accounts, me, createLoginLink: deps.createLoginLink }),
-    functionRoutes({ ...deps, requester, scope, rows, history }),
+    functionRoutes({ ...deps, requester, scope, rows }),
+    changeRoutes({ ...deps, requester, scope, history }),
     pushRoutes({ ...deps, requester, scope, openStream: streams.open }),
     repositoryRoutes({ requester, scope, repositories: deps.repositories }),
     eventStream.router,

@@ -1,26 +1,21 @@
 import Router from '@koa/router';
 import { z } from 'zod';
-import { type FunctionDetail, RevertRequest, type RevertResult } from '../../../core/api.ts';
+import type { FunctionDetail } from '../../../core/api.ts';
 import type { Owner } from '../../../core/auth.ts';
 import type { FunctionCatalog } from '../../../core/catalog.ts';
-import { TowlineError } from '../../../core/errors.ts';
-import type { EventBus } from '../../../core/events.ts';
-import type { ManifestWriter, WriteOutcome } from '../../../core/manifest-writer.ts';
+import type { ManifestWriter } from '../../../core/manifest-writer.ts';
 import { CommitSha, whyNotFunction } from '../../../core/names.ts';
-import { jsonBody, query, wholeNumber } from '../request/input.ts';
-import { personOf, type Requester } from '../request/requester.ts';
+import { query, wholeNumber } from '../request/input.ts';
+import type { Requester } from '../request/requester.ts';
 import { notFound, type Scope } from '../request/scope.ts';
-import type { DeployHistory } from './deploy-history.ts';
 import type { FunctionRows } from './function-rows.ts';
 
 export interface FunctionRoutesDeps {
   requester: Requester;
   scope: Scope;
   rows: FunctionRows;
-  history: DeployHistory;
   writer: ManifestWriter;
   catalog: FunctionCatalog;
-  events: EventBus;
 }
 
 const base = '/api/v1/owners/:owner/functions';
@@ -30,7 +25,7 @@ const HistoryParameters = z.object({
 });
 const DiffParameters = z.object({ from: CommitSha.optional(), to: CommitSha });
 
-/** Functions, their history from git, and the way back. */
+/** Functions and their history from git. */
 export function functionRoutes(deps: FunctionRoutesDeps): Router {
   const { requester, scope, writer } = deps;
   const router = new Router();
@@ -58,35 +53,10 @@ export function functionRoutes(deps: FunctionRoutesDeps): Router {
     const { from, to } = query(ctx, DiffParameters);
     ctx.body = await writer.diff({ owner: owner.slug, functionName: name, from: from ?? null, to });
   });
-  router.post(`${base}/:name/revert`, async (ctx) => {
-    const identity = await requester.identify(ctx);
-    const owner = scope.owner(identity, ctx.params['owner'], 'change');
-    const name = functionName(owner, ctx.params['name']);
-    const request = await jsonBody(ctx, RevertRequest);
-    const outcome = await writer.revert({
-      owner: owner.slug,
-      functionName: name,
-      ...request,
-      actor: personOf(identity),
-    });
-    const result = revertResult(outcome);
-    deps.history.invalidate(owner.slug, name);
-    if (!result.unchanged) {
-      const { commit } = result;
-      deps.events.publish({
-        type: 'history.changed',
-        ownerId: owner.id,
-        owner: owner.slug,
-        functionName: name,
-        commit,
-      });
-    }
-    ctx.body = result;
-  });
   return router;
 }
 
-function functionName(owner: Owner, name: string | undefined): string {
+export function functionName(owner: Owner, name: string | undefined): string {
   if (name === undefined || whyNotFunction(owner.slug, name) !== undefined) throw notFound('function');
   return name;
 }
@@ -103,24 +73,4 @@ async function detail(deps: FunctionRoutesDeps, owner: Owner, name: string): Pro
     current,
     manifest: at ? await deps.writer.at(at) : null,
   };
-}
-
-function revertResult(outcome: WriteOutcome): RevertResult {
-  switch (outcome.type) {
-    case 'pushed':
-    case 'unchanged':
-      return {
-        commit: outcome.commit,
-        number: outcome.written[0]?.number ?? 0,
-        unchanged: outcome.type === 'unchanged',
-      };
-    case 'conflict':
-      throw new TowlineError('conflict', outcome.message, {
-        hint: 'look at the newest deploy, then decide again',
-      });
-    case 'refused':
-      throw new TowlineError(outcome.code, outcome.message);
-    case 'skipped':
-      throw new TowlineError('manifest_refused', outcome.reason);
-  }
 }

@@ -9,6 +9,7 @@ import type { EventBus } from '../../../core/events.ts';
 import type {
   HistoryEntry,
   ManifestWriter,
+  PendingRemoval,
   RevertIntent,
   WriteOutcome,
 } from '../../../core/manifest-writer.ts';
@@ -29,6 +30,9 @@ export interface FakeRooms {
   pending: Map<string, { status: FunctionStatus; reason: string }>;
   revertOutcome: WriteOutcome;
   reverts: RevertIntent[];
+  /** What else was asked of the writer. */
+  written: Record<string, unknown>[];
+  removals: PendingRemoval[];
   rebuilds: { pushId: string; actor: Person }[];
   deletions: { owner: string; name: string; actor: Person }[];
   historyReads: number;
@@ -48,6 +52,8 @@ export function createFakeRooms(): FakeRooms & { wait(signal: AbortSignal): Prom
     pending: new Map(),
     revertOutcome: { type: 'pushed', commit: sha('9'), written: [{ functionName: 'hello', number: 9 }] },
     reverts: [],
+    written: [],
+    removals: [],
     rebuilds: [],
     deletions: [],
     historyReads: 0,
@@ -97,10 +103,24 @@ export function fakeBuilds(rooms: Rooms): BuildService {
 
 export function fakeWriter(rooms: Rooms): ManifestWriter {
   const unused = () => Promise.reject(new Error('not a part of the platform API'));
+  const written = (verb: string, intent: object): WriteOutcome => {
+    rooms.written.push({ verb, ...intent });
+    return rooms.revertOutcome;
+  };
   return {
     deploy: unused,
     remove: unused,
+    secrets: unused,
     current: unused,
+    undo: async (intent) => written('undo', intent),
+    hold: async (intent) => written('hold', intent),
+    resume: async (intent) => written('resume', intent),
+    promote: async (intent) => written('promote', intent),
+    removals: async (owner) => rooms.removals.filter((one) => one.owner === owner),
+    confirmRemoval: async (answer) => written('confirm', answer),
+    async rejectRemoval(answer) {
+      return rooms.removals.some(({ id, owner }) => id === answer.id && owner === answer.owner);
+    },
     async revert(intent) {
       rooms.reverts.push(intent);
       return rooms.revertOutcome;
@@ -231,6 +251,20 @@ export function catalogEntry(of: Partial<CatalogEntry> & { ownerId: string }): C
     restarts: 0,
     since: 1_000,
     ...of,
+  };
+}
+
+export function pendingRemoval(): PendingRemoval {
+  return {
+    id: 'r1',
+    owner: 'alex',
+    repo: 'app',
+    reason: 'gone from stack.yml',
+    actor: 'alex',
+    functionNames: ['hello'],
+    limit: 25,
+    askedAt: 0,
+    state: 'waiting',
   };
 }
 

@@ -13,6 +13,7 @@ const kindWords: Record<HistoryEntry['kind'], string> = {
   hold: 'Hold',
   resume: 'Resume',
   promote: 'Promotion',
+  secrets: 'Secrets',
   edit: 'Edit',
 };
 

@@ -1,7 +1,38 @@
 import { type CommitKind, commitKinds, type HistoryEntry } from '../../core/manifest-writer.ts';
-import type { FileVersion } from '../planning/branch-view.ts';
+import { functionOfPath, tenantFolder } from '../paths.ts';
+import type { LoggedCommit, ManifestRepository } from '../repository/manifest-repository.ts';
 
-export interface HistorySubject {
+interface FileVersion {
+  commit: LoggedCommit;
+  number: number;
+  after: string | null;
+}
+
+/** For tests: one owner's history worked out from one `git log`, newest first, without any index. */
+export async function naiveHistory(
+  repository: ManifestRepository,
+  head: string,
+  owner: string,
+  committerEmail: string,
+): Promise<HistoryEntry[]> {
+  const commits = await repository.log(head, [tenantFolder(owner)]);
+  const byPath = new Map<string, FileVersion[]>();
+  for (const commit of commits) {
+    for (const { path, after } of commit.changes) {
+      byPath.set(path, [...(byPath.get(path) ?? []), { commit, number: 0, after }]);
+    }
+  }
+  const entries = [...byPath].flatMap(([path, versions]) => {
+    for (const [index, version] of versions.entries()) version.number = versions.length - index;
+    const place = functionOfPath(path);
+    return place ? functionHistory({ ...place, committerEmail }, versions) : [];
+  });
+  const order = new Map(commits.map(({ commit }, index) => [commit, index]));
+  const at = ({ commit }: HistoryEntry) => order.get(commit) ?? 0;
+  return entries.sort((a, b) => at(a) - at(b) || (a.functionName < b.functionName ? -1 : 1));
+}
+
+interface HistorySubject {
   owner: string;
   functionName: string;
   /** Whose commits are Towline's own. */
@@ -12,7 +43,7 @@ export interface HistorySubject {
  * One function's history from its file's versions (newest first, as given): Towline's commits by their trailers,
  * everybody else's by what they did to the file.
  */
-export function functionHistory(subject: HistorySubject, versions: readonly FileVersion[]): HistoryEntry[] {
+function functionHistory(subject: HistorySubject, versions: readonly FileVersion[]): HistoryEntry[] {
   const oldestFirst = versions.toReversed();
   const entries = oldestFirst.map((version) => toEntry(subject, version));
   const numbers = new Map(entries.map((entry) => [entry.commit, entry.number]));
@@ -90,8 +121,7 @@ interface Before {
 
 /** Fills what only the versions before can tell: what a commit restored, and which commits it undid. */
 function explain(entry: HistoryEntry, version: FileVersion, before: Before): void {
-  const recognised = entry.kind === 'edit' || entry.kind === 'remove' || entry.kind === 'revert';
-  if (!recognised) return;
+  if (!['edit', 'remove', 'revert'].includes(entry.kind)) return;
   const { entries, earlier } = before;
   const named = namedRevert(entry, version, before);
   if (earlier) {
@@ -99,15 +129,14 @@ function explain(entry: HistoryEntry, version: FileVersion, before: Before): voi
     if (entry.kind === 'edit') entry.kind = 'revert';
     inherit(entry, entries[earlier.first - 1]);
   }
-  const undoneFrom = earlier ? earlier.newest + 1 : named;
-  if (undoneFrom === undefined) return;
-  const undoneTo = earlier ? entry.number - 1 : undoneFrom;
-  for (let number = undoneFrom; number <= undoneTo; number += 1) {
-    const undone = entries[number - 1];
-    if (undone) undone.revertedBy ??= entry.number;
-  }
-  const inRange = named !== undefined && named >= undoneFrom && named <= undoneTo;
-  entry.reverts = entries[(inRange ? named : undoneTo) - 1]?.commit ?? null;
+  const listed = earlier ? undefined : listedFrom(entry, version, before);
+  if (listed !== undefined) entry.restores = listed - 1;
+  const from = earlier ? earlier.newest + 1 : (listed ?? named);
+  if (from === undefined) return;
+  const to = earlier || listed ? entry.number - 1 : from;
+  for (const undone of entries.slice(from - 1, to)) undone.revertedBy ??= entry.number;
+  const inRange = named !== undefined && named >= from && named <= to;
+  entry.reverts = entries[(inRange ? named : to) - 1]?.commit ?? null;
 }
 
 /** A restored version runs what the first one with that content ran. */
@@ -115,6 +144,17 @@ function inherit(entry: HistoryEntry, origin: HistoryEntry | undefined): void {
   entry.sourceCommit ??= origin?.sourceCommit ?? null;
   entry.source ??= origin?.source ?? null;
   entry.image ??= origin?.image ?? null;
+}
+
+/** Towline's own revert that also holds: the first of all that it names, down from the one before it. */
+function listedFrom(entry: HistoryEntry, version: FileVersion, before: Before): number | undefined {
+  const { trailers } = version.commit;
+  const own = trailers['Towline-Function']?.includes(`${entry.owner}/${entry.functionName}`);
+  if (entry.kind !== 'revert' || !own) return undefined;
+  const numbers = (trailers['Towline-Reverts'] ?? []).map((commit) => before.numbers.get(commit));
+  const oldest = numbers.at(-1);
+  if (oldest === undefined || numbers[0] !== entry.number - 1) return undefined;
+  return (before.entries[oldest - 2]?.present ?? false) === entry.present ? oldest : undefined;
 }
 
 const revertLine = /^This reverts commit ([0-9a-f]{40})\b/m;

@@ -1,0 +1,114 @@
+import { DatabaseSync } from 'node:sqlite';
+import type { DeployIntent, PendingRemoval, RemoveIntent } from '../../core/manifest-writer.ts';
+import type { WaitingStore } from './waiting-store.ts';
+
+const schema = `
+create table if not exists deploys (
+  path text primary key, source_commit text not null, base text not null, intent text not null
+) strict;
+create table if not exists replaced (path text not null, source_commit text not null, primary key (path, source_commit)) strict;
+create table if not exists removals (
+  id text primary key, owner text not null, asked_at integer not null, rejected integer not null,
+  removal text not null, intent text not null
+) strict;
+create index if not exists removals_by_owner on removals (owner, asked_at);
+`;
+/** Source commits remembered of one held function. */
+const maxReplaced = 200;
+const maxRemovals = 1000;
+
+export function openWaitingStore(path: string): WaitingStore {
+  const database = new DatabaseSync(path);
+  database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000');
+  database.exec(schema);
+  const sql = (text: string) => database.prepare(text);
+  const statements = {
+    put: sql('insert or replace into deploys (path, source_commit, base, intent) values (?, ?, ?, ?)'),
+    remember: sql(
+      'insert or ignore into replaced select path, source_commit from deploys where path = ? and source_commit <> ?',
+    ),
+    forget: sql(`delete from replaced where path = ?1 and rowid not in
+      (select rowid from replaced where path = ?1 order by rowid desc limit ${maxReplaced})`),
+    unforget: sql('delete from replaced where path = ? and source_commit = ?'),
+    get: sql('select base, intent from deploys where path = ?'),
+    paths: sql('select path from deploys order by path'),
+    replaced: sql('select 1 from replaced where path = ? and source_commit = ?'),
+    drop: sql('delete from deploys where path = ?'),
+    dropReplaced: sql('delete from replaced where path = ?'),
+    putRemoval:
+      sql(`insert into removals (id, owner, asked_at, rejected, removal, intent) values (?, ?, ?, 0, ?, ?)
+      on conflict (id) do update set removal = excluded.removal, intent = excluded.intent`),
+    trimRemovals: sql(
+      `delete from removals where id not in (select id from removals order by asked_at desc limit ${maxRemovals})`,
+    ),
+    removal: sql('select rejected, removal, intent from removals where id = ?'),
+    removals: sql(
+      'select rejected, removal, intent from removals where owner = ?1 or ?1 is null order by asked_at, id',
+    ),
+    reject: sql('update removals set rejected = 1 where id = ?'),
+    dropRemoval: sql('delete from removals where id = ?'),
+  };
+
+  function transaction(work: () => void): void {
+    database.exec('begin immediate');
+    try {
+      work();
+      database.exec('commit');
+    } catch (error) {
+      if (database.isTransaction) database.exec('rollback');
+      throw error;
+    }
+  }
+
+  return {
+    putDeploy({ path: file, intent, base }) {
+      const { sourceCommit } = intent.provenance;
+      transaction(() => {
+        statements.remember.run(file, sourceCommit);
+        statements.unforget.run(file, sourceCommit);
+        statements.put.run(file, sourceCommit, base, JSON.stringify(intent));
+        statements.forget.run(file);
+      });
+    },
+    deploy(file) {
+      const row = statements.get.get(file) as { base: string; intent: string } | undefined;
+      return row && { path: file, base: row.base, intent: JSON.parse(row.intent) as DeployIntent };
+    },
+    deployPaths: () => (statements.paths.all() as { path: string }[]).map((row) => row.path),
+    isReplaced: (file, sourceCommit) => statements.replaced.get(file, sourceCommit) !== undefined,
+    dropDeploy(file) {
+      transaction(() => {
+        statements.drop.run(file);
+        statements.dropReplaced.run(file);
+      });
+    },
+    putRemoval(removal, intent) {
+      const { id, owner, askedAt } = removal;
+      statements.putRemoval.run(id, owner, askedAt, JSON.stringify(removal), JSON.stringify(intent));
+      statements.trimRemovals.run();
+    },
+    removal(id) {
+      const row = statements.removal.get(id) as unknown as RemovalRow | undefined;
+      return row && { removal: toRemoval(row), intent: JSON.parse(row.intent) as RemoveIntent };
+    },
+    removals(owner) {
+      return (statements.removals.all(owner ?? null) as unknown as RemovalRow[]).map(toRemoval);
+    },
+    rejectRemoval: (id) => void statements.reject.run(id),
+    dropRemoval: (id) => void statements.dropRemoval.run(id),
+    [Symbol.dispose]() {
+      if (database.isOpen) database.close();
+    },
+  };
+}
+
+interface RemovalRow {
+  rejected: number;
+  removal: string;
+  intent: string;
+}
+
+function toRemoval(row: RemovalRow): PendingRemoval {
+  const removal = JSON.parse(row.removal) as PendingRemoval;
+  return { ...removal, state: row.rejected === 1 ? 'rejected' : 'waiting' };
+}

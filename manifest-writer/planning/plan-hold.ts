@@ -1,0 +1,76 @@
+import { gitLabels } from '../../core/function-spec.ts';
+import type { HoldIntent } from '../../core/manifest-writer.ts';
+import { heldReason, holdOf, holdText, withHold } from '../holding/hold.ts';
+import { commitMessage } from '../message/commit-message.ts';
+import { safeSignature } from '../message/ident.ts';
+import { isFunction, manifestPath } from '../paths.ts';
+import { readFunction } from '../render/read-function.ts';
+import type { BranchView } from './branch-view.ts';
+import { type Decision, outcome, type PlannedIntent, type PlanningContext, refused } from './decision.ts';
+
+/** One commit that sets or takes away the hold in the function's manifest, and nothing else. */
+export function planHold(
+  kind: 'hold' | 'resume',
+  intent: HoldIntent,
+  context: PlanningContext,
+): PlannedIntent {
+  const { owner, functionName } = intent;
+  const name = `${owner}/${functionName}`;
+  const missing = refused('not_found', `there is no function "${name}"`);
+  if (!isFunction(owner, functionName)) return { paths: [], decide: async () => missing };
+  const path = manifestPath(owner, functionName);
+  const change: HoldChange = { kind, intent, context, path, name };
+
+  async function decide(view: BranchView): Promise<Decision> {
+    const text = await view.text(path);
+    if (text === null) return missing;
+    const isHeld = holdOf(text) !== undefined;
+    if (isHeld !== (kind === 'hold')) return await commitHold(view, change, text);
+    if (view.isPending(path)) return { type: 'later' };
+    const newest = (await view.history()).newest(path);
+    const written = [{ functionName, number: newest?.number ?? 0 }];
+    return outcome({ type: 'unchanged', commit: newest?.commit ?? view.head, written });
+  }
+  return { paths: [path], decide };
+}
+
+interface HoldChange {
+  kind: 'hold' | 'resume';
+  intent: HoldIntent;
+  context: PlanningContext;
+  path: string;
+  name: string;
+}
+
+async function commitHold(view: BranchView, change: HoldChange, text: string): Promise<Decision> {
+  const { kind, intent, context, path, name } = change;
+  const manifest = readFunction(text);
+  if (!manifest) return refused('manifest_refused', `the manifest of ${name} cannot be read; mend it in git`);
+  const number = await view.nextNumber(path);
+  const next = kind === 'hold' ? holdText(actorOf(intent), context.now(), intent.reason) : null;
+  const was = holdOf(text);
+  const before = was === undefined ? '' : ` (${heldReason(was)})`;
+  return {
+    type: 'commit',
+    written: [{ functionName: intent.functionName, number }],
+    commit: {
+      message: commitMessage(`${kind}(${name}): #${number} ${intent.reason}${before}`, {
+        'Towline-Kind': kind,
+        'Towline-Function': name,
+        'Towline-Deploy': String(number),
+        'Towline-Source-Commit': manifest.metadata.labels[gitLabels.sha] ?? null,
+        'Towline-Image': manifest.spec.image,
+        'Towline-Actor': actorOf(intent),
+        'Towline-Reason': intent.reason,
+      }),
+      author: safeSignature(intent.actor),
+      committer: context.committer,
+      time: context.now(),
+      changes: [{ path, content: withHold(text, next) }],
+    },
+  };
+}
+
+export function actorOf({ actor }: { actor: HoldIntent['actor'] }): string {
+  return actor.login || actor.name;
+}

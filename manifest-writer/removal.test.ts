@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { RemoveIntent } from '../core/manifest-writer.ts';
+import { alice, deployIntent, gitopsFixture } from './gitops-fixture.ts';
+
+const names = [...Array(30).keys()].map((index) => `f-${index}`);
+const bob = { name: 'Bob', email: 'bob@example.org', login: 'bob' };
+const removal = (changes: Partial<RemoveIntent> = {}): RemoveIntent => ({
+  owner: 'alice',
+  functionNames: names,
+  repo: 'greetings',
+  sourceCommit: null,
+  reason: 'gone from stack.yml',
+  actor: alice,
+  ...changes,
+});
+
+test('a large removal waits for somebody’s yes, also over a restart, and is one commit then', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const first = await gitops.writer();
+  await Promise.all(names.map((functionName) => first.deploy(deployIntent({ functionName }))));
+  const before = await gitops.remoteHead();
+  const outcome = await first.remove(removal());
+  assert.equal(outcome.type, 'needs-confirmation');
+  const id = outcome.type === 'needs-confirmation' ? outcome.id : '';
+  assert.deepEqual(outcome, { ...outcome, functionNames: [...names].sort(), limit: 25 });
+  assert.match(
+    outcome.type === 'needs-confirmation' ? outcome.message : '',
+    /30 of 30 .*towline removals confirm/,
+  );
+  assert.equal(await gitops.remoteHead(), before);
+  await first[Symbol.asyncDispose]();
+  const writer = await gitops.writer();
+  const again = await writer.remove(removal());
+  assert.equal(again.type === 'needs-confirmation' && again.id, id, 'asked again it is the same one');
+  assert.deepEqual(
+    (await writer.removals('alice')).map((one) => [one.id, one.state, one.functionNames.length]),
+    [[id, 'waiting', 30]],
+  );
+  assert.deepEqual(await writer.removals('bob'), []);
+  const notTheirs = await writer.confirmRemoval({ owner: 'bob', id, actor: bob });
+  assert.equal(notTheirs.type === 'refused' && notTheirs.code, 'not_found');
+  const done = await writer.confirmRemoval({ owner: 'alice', id, actor: bob });
+  assert.equal(done.type, 'pushed', JSON.stringify(done));
+  const left = await gitops.git(gitops.remote, 'ls-tree', '--name-only', 'main', 'tenants/alice/');
+  assert.equal(left.trim(), 'tenants/alice/tenant.yaml', 'the sentinel stays');
+  const shown = await gitops.git(
+    gitops.remote,
+    'log',
+    '-1',
+    '--format=%an %(trailers:key=Towline-Actor,valueonly)',
+  );
+  assert.equal(shown.trim(), 'Bob bob');
+  assert.equal((await gitops.git(gitops.remote, 'rev-list', '--count', `${before}..main`)).trim(), '1');
+  assert.deepEqual(await writer.removals(), []);
+});
+
+test('a removal that was rejected stays so when it is asked again, until it is confirmed after all', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const writer = await gitops.writer();
+  await Promise.all(names.map((functionName) => writer.deploy(deployIntent({ functionName }))));
+  const outcome = await writer.remove(removal());
+  const id = outcome.type === 'needs-confirmation' ? outcome.id : '';
+  assert.equal(await writer.rejectRemoval({ owner: 'alice', id: 'other', actor: bob }), false);
+  assert.equal(await writer.rejectRemoval({ owner: 'alice', id, actor: bob }), true);
+  assert.equal((await writer.remove(removal())).type, 'skipped');
+  assert.equal((await writer.current('alice')).length, 30);
+  assert.equal((await writer.confirmRemoval({ owner: 'alice', id, actor: bob })).type, 'pushed');
+});
+
+test('a repository’s or a tenant’s functions go in one commit, whatever they are called', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const writer = await gitops.writer();
+  for (const [functionName, repo] of [
+    ['a', 'one'],
+    ['b', 'one'],
+    ['c', 'two'],
+    ['d', 'three'],
+  ] as const) {
+    await writer.deploy(deployIntent({ functionName, repo }));
+  }
+  await writer.deploy(deployIntent({ owner: 'bob', functionName: 'a' }));
+  const ofRepo = await writer.remove(removal({ scope: 'repository', repo: 'one', functionNames: [] }));
+  assert.deepEqual('written' in ofRepo && ofRepo.written.map((one) => one.functionName), ['a', 'b']);
+  const ofTenant = await writer.remove(removal({ scope: 'tenant', functionNames: [] }));
+  assert.deepEqual('written' in ofTenant && ofTenant.written.map((one) => one.functionName), ['c', 'd']);
+  assert.deepEqual(
+    (await writer.current()).map((one) => one.owner),
+    ['bob'],
+  );
+});
