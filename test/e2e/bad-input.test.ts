@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import type { FunctionSummary } from '../../core/api.ts';
 import type { DeployRecord, PushRecord } from '../../core/deploy.ts';
 import { apiPaths } from '../../core/paths.ts';
 import { Clone, type Files, nodeHandler, nodeStack, push, sourceRepository } from './git-client.ts';
-import { Product } from './product.ts';
+import { eventually, Product } from './product.ts';
 
 interface BadCase {
   title: string;
@@ -99,6 +102,19 @@ const badNames = [
   '__proto__',
 ];
 
+/** Every running process with this argument, as /proc shows it. */
+function processesWith(marker: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(marker);
+      } catch {
+        return false;
+      }
+    });
+}
+
 describe('use 5: bad input is answered clearly and disturbs nothing', () => {
   let product: Product;
   let clone: Clone;
@@ -121,6 +137,11 @@ describe('use 5: bad input is answered clearly and disturbs nothing', () => {
     });
     clone = await sourceRepository(product, 'demo', 'app');
     await push(clone, 'Good', repaired);
+    using neighbour = await sourceRepository(product, 'demo', 'next-door');
+    await push(neighbour, 'Neighbour', {
+      'stack.yml': nodeStack('neighbour'),
+      'neighbour/handler.js': nodeHandler('undisturbed'),
+    });
   });
   after(async () => {
     clone?.[Symbol.dispose]();
@@ -128,7 +149,7 @@ describe('use 5: bad input is answered clearly and disturbs nothing', () => {
   });
 
   for (const { title, files, says, code, place } of cases) {
-    it(`${title}: the terminal and the dashboard say it, the old version serves`, async () => {
+    it(`${title}: the terminal and the API say it, the old version and its neighbour serve`, async () => {
       const { terminal } = await push(clone, title, { ...repaired, ...files });
 
       for (const pattern of says) assert.match(terminal, pattern);
@@ -138,6 +159,7 @@ describe('use 5: bad input is answered clearly and disturbs nothing', () => {
       if (place)
         assert.deepEqual({ file: record?.cause?.place?.file, line: record?.cause?.place?.line }, place);
       assert.equal(await served(), 'good');
+      assert.equal((await product.call('demo', '/neighbour')).body, 'undisturbed');
     });
   }
 
@@ -153,16 +175,31 @@ describe('use 5: bad input is answered clearly and disturbs nothing', () => {
     });
   }
 
+  it('a name that was refused is gone from the list with the next push', async () => {
+    const names = async () =>
+      (await product.api<FunctionSummary[]>('GET', apiPaths.functions('demo'))).map(
+        (row) => row.functionName,
+      );
+    await push(clone, 'Capital', { ...repaired, 'stack.yml': stackWith('Capital', good) });
+    assert.ok((await names()).includes('Capital'));
+    await push(clone, 'Small', repaired);
+
+    assert.deepEqual(await names(), ['hello', 'neighbour']);
+  });
+
   it('a build that never ends is ended, with its whole process tree', async () => {
-    const script =
-      "node -e \"require('child_process').spawn(process.execPath,['-e','setInterval(()=>{},1000)'],{stdio:'ignore'});setInterval(()=>{},1000)\"";
+    const marker = `marker-${randomUUID()}`;
+    const child = `require('child_process').spawn(process.execPath,['-e','setInterval(()=>{},1000)','${marker}'],{stdio:'ignore'})`;
+    const script = `node -e "${child};console.log('has a child');setInterval(()=>{},1000)" ${marker}`;
     const { terminal } = await push(clone, 'Endless', {
       ...repaired,
       'hello/package.json': JSON.stringify({ name: 'hello', scripts: { test: script } }),
     });
 
     assert.match(terminal, /3 s|3000|took longer|time/);
+    assert.match(terminal, /has a child/);
     assert.equal((await newestPush())?.deploys[0]?.cause?.code, 'build_timeout');
+    await eventually('the build to leave no process', async () => processesWith(marker).length === 0);
   });
 
   it('a log of 5 MB is cut, and says so', async () => {

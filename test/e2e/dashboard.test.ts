@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
@@ -42,23 +44,34 @@ describe('the dashboard, in a browser against the running product', () => {
 
   it('shows the first push without a reload: building, then ready', async () => {
     await page.goto(`${product.ready.origin}/demo`);
-    await push(source, 'Say hello', {
+    const goOn = join(source.dir, 'go-on');
+    const wait = `const t=setInterval(()=>{if(require('fs').existsSync('${goOn}'))clearInterval(t)},50)`;
+    const pushed = push(source, 'Say hello', {
       'stack.yml': nodeStack('hello'),
       'hello/handler.js': nodeHandler('one'),
+      'hello/package.json': JSON.stringify({ name: 'hello', scripts: { test: `node -e "${wait}"` } }),
     });
 
     await page.getByRole('link', { name: 'hello', exact: true }).first().waitFor();
+    await page.getByText('Building', { exact: true }).first().waitFor();
+    assert.equal(await page.getByText('Ready', { exact: true }).count(), 0);
+    writeFileSync(goOn, '');
+    await pushed;
+    rmSync(goOn);
     await page.getByText('Ready').first().waitFor();
     await page.getByText('Say hello').first().waitFor();
   });
 
   it('shows the history from git, and the diff of a deploy', async () => {
-    await push(source, 'Say two', { 'hello/handler.js': nodeHandler('two') });
+    await push(source, 'Say two', { 'hello/package.json': null, 'hello/handler.js': nodeHandler('two') });
     await page.goto(`${product.ready.origin}/demo/hello/deploys`);
 
     await page.getByText('#2').first().waitFor();
     await page.getByText('#1').first().waitFor();
     await page.getByText('Current').first().waitFor();
+    await page.getByRole('button', { name: 'Diff of #2' }).click();
+    const added = page.locator('.diff tr.added', { hasText: /image: .*@sha256:/ });
+    await added.first().waitFor();
   });
 
   it('rolls back by its button, with a reason, and shows it in the history', async () => {

@@ -82,4 +82,13 @@ describe('use 4: what leaves the source leaves the platform, and nothing else do
     const again = await shop.try(['ls-remote', 'origin']);
     assert.notEqual(again.exitCode, 0);
   });
+
+  it('deploys the same commit anew when the repository is made again', async () => {
+    const again = await shop.try(['push', 'origin', 'HEAD:main']);
+
+    assert.equal(again.exitCode, 0, again.stderr);
+    assert.match(again.stderr, /==> basket is live/);
+    assert.equal((await product.call('demo', '/basket')).body, 'basket 2');
+    assert.equal(await status('neighbour'), 200);
+  });
 });
