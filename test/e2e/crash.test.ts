@@ -19,11 +19,15 @@ describe('use 6: kill -9 at every step, then start again', () => {
   let product: Product;
   let clone: Clone;
   let number = 0;
+  /** Of the first push, which nothing interrupted. */
+  let author: HistoryEntry['author'] | undefined;
   before(async () => {
     product = await Product.start();
     clone = await sourceRepository(product, 'demo', 'app');
     await push(clone, 'First', { 'stack.yml': nodeStack('hello'), 'hello/handler.js': nodeHandler('first') });
     number = 1;
+    author = (await product.api<HistoryEntry[]>('GET', apiPaths.history('demo', 'hello')))[0]?.author;
+    assert.ok(author);
   });
   after(async () => {
     clone?.[Symbol.dispose]();
@@ -51,6 +55,7 @@ describe('use 6: kill -9 at every step, then start again', () => {
     );
     number += 1;
     assert.equal(history[0]?.number, number);
+    assert.deepEqual(history[0]?.author, author, 'the author is who pushed');
     const pushes = await product.api<PushRecord[]>('GET', apiPaths.pushes('demo'));
     const live = pushes
       .flatMap((record) => record.deploys)
