@@ -103,7 +103,10 @@ async function attemptOnce(
   options.attempted(made.map(({ one, id, written }) => ({ one, attempt: { commit: id, tip, written } })));
   const result = await repository.push(tip, head);
   if (result.type !== 'pushed') for (const { one } of made) one.attempts = one.attempts.slice(0, -1);
-  if (result.type === 'lost-race') return undefined;
+  if (result.type === 'lost-race') {
+    for (const { one, id, written } of made) one.answered = [{ commit: id, tip, written }];
+    return undefined;
+  }
   options.onPush();
   if (result.type === 'refused') return await refuse(plan, open, result.message, options);
   const pushed = made.map(({ one, id, written }) => {
@@ -132,7 +135,9 @@ async function finishArrived(
   const arrived = new Map<string, boolean>();
   const settled: Settled[] = [];
   for (const one of batch) {
-    for (const { tip, commit, written } of one.attempts) {
+    const { attempts, answered } = one;
+    one.answered = [];
+    for (const { tip, commit, written } of [...attempts, ...answered]) {
       const known = arrived.get(tip) ?? (await options.repository.contains(head, tip));
       arrived.set(tip, known);
       if (known) settled.push({ one, outcome: { type: 'pushed', commit, written } });

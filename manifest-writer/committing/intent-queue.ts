@@ -89,6 +89,7 @@ export function createIntentQueue(options: IntentQueueOptions): IntentQueue {
         return planned;
       },
       attempts,
+      answered: [],
       begun: attempts.length > 0,
       outcome: undefined,
     };

@@ -8,6 +8,8 @@ export interface QueuedIntent {
   planned(): PlannedIntent;
   /** Commits made for it whose push broke off: each may have arrived. */
   attempts: PushAttempt[];
+  /** Commits whose push lost its race, says the answer: to be looked for once, since git may have sent it twice. */
+  answered: PushAttempt[];
   /** Its batch is on its way, or a commit of it may have arrived: it cannot be taken back. */
   begun: boolean;
   outcome: WriteOutcome | undefined;

@@ -234,7 +234,7 @@ test('over SSH with one key, one list of hosts and no questions', async (t) => {
   ]) {
     assert.ok(resolved.includes(line), line);
   }
-  assert.ok(resolved.includes(`identityfile ${keyPath}`));
+  assert.ok(resolved.includes(`identityfile ${keyPath.replaceAll('%', '%%')}`));
   assert.ok(resolved.includes(`userknownhostsfile ${knownHostsPath}`));
 });
 
