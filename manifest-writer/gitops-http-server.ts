@@ -12,6 +12,8 @@ export interface GitHttpServerOptions {
   /** Whether a Basic user and password are right; without it everybody may push. */
   allows?: ((username: string, password: string) => boolean) | undefined;
   port?: number;
+  /** Its gits belong to the process group of the server's own process, and can be killed with it. */
+  oneGroup?: boolean;
 }
 
 /** For tests and benchmarks: git's own smart HTTP server, which can be made to fail in the ways that servers do. */
@@ -58,7 +60,10 @@ export async function startGitHttpServer(options: GitHttpServerOptions): Promise
     const closed = once(http, 'close');
     http.close();
     http.closeAllConnections();
-    for (const child of children) killGroup(child.pid, 'SIGKILL');
+    for (const child of children) {
+      if (options.oneGroup) child.kill('SIGKILL');
+      else killGroup(child.pid, 'SIGKILL');
+    }
     await closed;
   }
 
@@ -83,7 +88,7 @@ function isAllowed(allows: (username: string, password: string) => boolean, head
 }
 
 function serve(
-  { root, path }: GitHttpServerOptions,
+  { root, path, oneGroup = false }: GitHttpServerOptions,
   request: IncomingMessage,
   response: ServerResponse,
   drops: boolean,
@@ -110,7 +115,11 @@ function serve(
     HTTP_CONTENT_ENCODING: headers['content-encoding'] ?? '',
     GIT_PROTOCOL: String(headers['git-protocol'] ?? ''),
   };
-  const child = spawn('git', ['http-backend'], { env, stdio: ['pipe', 'pipe', 'ignore'], detached: true });
+  const child = spawn('git', ['http-backend'], {
+    env,
+    stdio: ['pipe', 'pipe', 'ignore'],
+    detached: !oneGroup,
+  });
   request.pipe(child.stdin);
   child.stdin.on('error', () => {});
   let head: Buffer | undefined = Buffer.alloc(0);

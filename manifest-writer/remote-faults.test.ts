@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { WriteDelay, WriteOutcome } from '../core/manifest-writer.ts';
 import type { ManifestWriterConfig } from './create-manifest-writer.ts';
-import { alice, deployIntent, gitopsFixture } from './gitops-fixture.ts';
+import { alice, deployIntent, gitopsFixture, searchPath } from './gitops-fixture.ts';
 import { startGitHttpServer } from './gitops-http-server.ts';
 
 const run = promisify(execFile);
@@ -16,7 +16,7 @@ const soon = { retryFirstMs: 10, retryMaxMs: 50 };
 
 async function httpFixture(t: TestContext) {
   const gitops = await gitopsFixture(t);
-  const server = await startGitHttpServer({ root: gitops.folder, path: process.env['PATH'] ?? '' });
+  const server = await startGitHttpServer({ root: gitops.folder, path: searchPath });
   t.after(() => server[Symbol.asyncDispose]());
   return {
     ...gitops,

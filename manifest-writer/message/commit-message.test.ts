@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { gitEnvironment, gitOutput } from '../../runtime/git.ts';
+import { deployIntent, gitopsFixture } from '../gitops-fixture.ts';
 import { logArguments, parseLog } from '../repository/commit-log.ts';
 import { commitStream } from '../repository/commit-stream.ts';
 import { commitMessage } from './commit-message.ts';
@@ -81,6 +82,52 @@ test('no text forges a trailer, a second line or an author: git’s own parsers 
     assert.notEqual(commit?.author.name, '');
     assert.doesNotMatch(`${commit?.author.name}${commit?.author.email}`, /[<>\n\p{Cc}]/u);
   }
+});
+
+test('through the whole writer: whatever a person wrote, one commit has one subject line and only its own trailers', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const writer = await gitops.writer();
+  const people = fc.record({ name: nasty, email: nasty, login: nasty });
+  const samples = fc.sample(fc.record({ subject: nasty, actor: people, reason: nasty }), 40);
+  const deploys = await Promise.all(
+    samples.map(({ subject, actor }, index) =>
+      writer.deploy(
+        deployIntent({ functionName: `fn-${index}`, buildId: `b-${index}`, sourceSubject: subject, actor }),
+      ),
+    ),
+  );
+  assert.ok(deploys.every(({ type }) => type === 'pushed'));
+  const removals = await Promise.all(
+    samples.map(({ actor, reason }, index) =>
+      writer.remove({
+        ...{ owner: 'alice', functionNames: [`fn-${index}`], repo: 'greetings' },
+        ...{ sourceCommit: null, reason, actor },
+      }),
+    ),
+  );
+  for (const [kind, outcomes] of [['deploy', deploys] as const, ['remove', removals] as const]) {
+    for (const [index, outcome] of outcomes.entries()) {
+      assert.ok(outcome.type === 'pushed');
+      const raw = await gitops.git(gitops.remote, 'cat-file', 'commit', outcome.commit);
+      const message = raw.slice(raw.indexOf('\n\n') + 2);
+      const [subject = '', blank, ...rest] = message.trimEnd().split('\n');
+      assert.ok(subject.startsWith(`${kind}(alice/fn-${index}): #`), subject);
+      assert.equal(blank, '');
+      assert.deepEqual(
+        rest.filter((line) => !/^Towline-[A-Z][A-Za-z-]+: \S/.test(line)),
+        [],
+      );
+      assert.doesNotMatch(message, /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+      const env = gitEnvironment('/usr/local/bin:/usr/bin:/bin');
+      const parse = ['interpret-trailers', '--parse'];
+      const parsed = await gitOutput({ args: parse, env, input: message, cwd: folder });
+      assert.equal(parsed.trimEnd(), rest.join('\n'));
+      const ofKind = rest.filter((line) => /^Towline-(?:Kind|Function|Build)/.test(line));
+      const own = [`Towline-Kind: ${kind}`, `Towline-Function: alice/fn-${index}`];
+      assert.deepEqual(ofKind, kind === 'deploy' ? [...own, `Towline-Build: b-${index}`] : own);
+    }
+  }
+  await gitops.git(gitops.remote, 'fsck', '--strict');
 });
 
 test('git interpret-trailers reads the same trailers from the message alone', async () => {
