@@ -159,11 +159,23 @@ describe('the process engine', () => {
     while (await isRunning(pid)) await wait(5);
   });
 
-  it('does not wait for a program that left its group and holds the output open; it ends with the engine', async () => {
+  it('does not wait for a program that left its group and holds the output open, and ends it', async () => {
     const pidFile = join(dir, 'pid');
     const outsider = `echo $$ > ${pidFile}; exec sleep 60`;
     const script = `setsid sh -c '${outsider}' & while [ ! -s ${pidFile} ]; do sleep 0.01; done`;
-    await build(makeTemplate({ leave: script }));
+    await using engine = await createProcessEngine(config);
+    await engine.build({
+      buildId: 'b1',
+      owner: 'alice',
+      repo: 'repo',
+      functionName: 'fn',
+      contextDir: join(dir, 'context'),
+      template: makeTemplate({ leave: script }),
+      buildArgs: {},
+      timeoutMs: 30_000,
+      onLine: () => {},
+      signal: new AbortController().signal,
+    });
     const pid = Number(await readFile(pidFile, 'utf8'));
     while (await isRunning(pid)) await wait(5);
   });

@@ -101,7 +101,11 @@ async function build(
     }
     throw error;
   } finally {
-    if (home !== undefined) await removeHome(home);
+    if (home !== undefined) {
+      // Each build has a home of its own, so that what left its process group is known by it.
+      await endMarkedProcesses('HOME', home);
+      await removeHome(home);
+    }
   }
 }
 

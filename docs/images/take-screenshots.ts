@@ -3,8 +3,8 @@ import type { FunctionSummary } from '../../core/api.ts';
 import type { HistoryEntry } from '../../core/manifest-writer.ts';
 import { apiPaths } from '../../core/paths.ts';
 import { sampleNames } from '../../local/first-run/seed.ts';
-import { launchBrowser } from '../../test/e2e/browser.ts';
 import { eventually, Product, packageDir } from '../../test/e2e/product.ts';
+import { launchChromium } from '../../ui/web/testing/browser.ts';
 
 // The pictures of README.md, from the running product and its own samples: npm run docs:screenshots
 
@@ -28,7 +28,7 @@ if (second)
     reason: 'clients expect plain text',
   });
 
-const browser = await launchBrowser();
+const browser = await launchChromium();
 try {
   const context = await browser.newContext({
     viewport: { width: 1280, height: 800 },

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { launchBrowser } from './browser.ts';
+import { launchChromium } from '../../ui/web/testing/browser.ts';
 import { type Clone, nodeHandler, nodeStack, push, sourceRepository } from './git-client.ts';
 import { eventually, Product } from './product.ts';
 
@@ -18,7 +18,7 @@ describe('the dashboard, in a browser against the running product', () => {
   before(async () => {
     product = await Product.start();
     source = await sourceRepository(product, 'demo', 'app');
-    browser = await launchBrowser();
+    browser = await launchChromium();
     context = await browser.newContext();
     page = await context.newPage();
     page.on('pageerror', (error) => problems.push(String(error)));
