@@ -4,7 +4,7 @@ import type { ManifestWriter, WriteOptions } from '../core/manifest-writer.ts';
 import { delay } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Submission } from './committing/callers.ts';
-import { commitBatch } from './committing/commit-batch.ts';
+import { createBatchCommitter } from './committing/commit-batch.ts';
 import { createIntentQueue, type QueueState } from './committing/intent-queue.ts';
 import { defaultPushesPerMinute, systemTiming, type Timing } from './committing/pace.ts';
 import { createEnvironments, type EnvironmentConfig } from './environments/environments.ts';
@@ -179,6 +179,22 @@ function createWriter(
     path: config.intentsPath ?? `${config.clonePath}.intents.db`,
     maxFinished: limits.maxFinished,
   });
+  const commitBatch = createBatchCommitter({
+    repository,
+    maxAttempts: limits.maxAttempts,
+    signal: stopping.signal,
+    timing,
+    random,
+    attempted(attempts) {
+      for (const { one, attempt } of attempts) one.attempts = [...one.attempts, attempt];
+      // A deploy is found again by its build.
+      const others = attempts.filter(({ one }) => one.kept.kind !== 'deploy');
+      if (others.length > 0)
+        log.attempted(others.map(({ one, attempt }) => ({ id: one.kept.id, ...attempt })));
+    },
+    onLostRace: (attempt) => logger.info({ attempt }, 'the branch moved: building on its new head'),
+    onRepair,
+  });
   const queue = createIntentQueue({
     log,
     plan: (intent) => planIntent(intent, context, repository),
@@ -192,23 +208,7 @@ function createWriter(
     onIdle: maintainNowAndThen,
     commit(batch, tools) {
       batches += 1;
-      return commitBatch(batch, {
-        ...tools,
-        repository,
-        maxAttempts: limits.maxAttempts,
-        signal: stopping.signal,
-        timing,
-        random,
-        attempted(attempts) {
-          for (const { one, attempt } of attempts) one.attempts = [...one.attempts, attempt];
-          // A deploy is found again by its build.
-          const others = attempts.filter(({ one }) => one.kept.kind !== 'deploy');
-          if (others.length > 0)
-            log.attempted(others.map(({ one, attempt }) => ({ id: one.kept.id, ...attempt })));
-        },
-        onLostRace: (attempt) => logger.info({ attempt }, 'the branch moved: building on its new head'),
-        onRepair,
-      }).finally(() => {
+      return commitBatch(batch, tools).finally(() => {
         onPushed?.();
         releaser.look();
       });

@@ -13,7 +13,7 @@ import type { BatchTools } from './intent-queue.ts';
 import type { Timing } from './pace.ts';
 import type { QueuedIntent, Settled } from './queued-intent.ts';
 
-export interface CommitOptions extends BatchTools {
+export interface CommitterOptions {
   repository: IndexedRepository;
   /** How often in a row a batch is built anew on a head that somebody else moved. */
   maxAttempts: number;
@@ -24,6 +24,10 @@ export interface CommitOptions extends BatchTools {
   onRepair(cause: Error): void;
   /** Records commits about to be pushed for intents that their commits alone don't tell of later. */
   attempted(attempts: readonly { one: QueuedIntent; attempt: PushAttempt }[]): void;
+}
+
+interface CommitOptions extends CommitterOptions, BatchTools {
+  ahead: { made: Built | undefined };
 }
 
 interface PlannedCommit {
@@ -38,14 +42,30 @@ interface Plan {
   later: QueuedIntent[];
 }
 
+/** A batch decided on a head, and its commits as the local copy has them. */
+interface Built {
+  head: string;
+  batch: readonly QueuedIntent[];
+  view: BranchView;
+  plan: Plan;
+  ids: string[];
+}
+
+/**
+ * Commits one batch after the other. While one is pushed, the next is decided and built on top of it, for the case that
+ * the push succeeds.
+ */
+export function createBatchCommitter(options: CommitterOptions) {
+  const ahead: CommitOptions['ahead'] = { made: undefined };
+  return (batch: readonly QueuedIntent[], tools: BatchTools): Promise<QueuedIntent[]> =>
+    commitBatch(batch, { ...options, ...tools, ahead });
+}
+
 /**
  * Decides a batch on the newest head, commits it in order, publishes it in one push. Returns the intents that must wait
  * for the next batch. Throws if the rest cannot be written now; what was finished before stays finished.
  */
-export async function commitBatch(
-  batch: readonly QueuedIntent[],
-  options: CommitOptions,
-): Promise<QueuedIntent[]> {
+async function commitBatch(batch: readonly QueuedIntent[], options: CommitOptions): Promise<QueuedIntent[]> {
   let repaired = false;
   let size = batch.length;
   for (let attempt = 1; attempt <= options.maxAttempts; attempt += 1) {
@@ -87,33 +107,70 @@ async function attemptOnce(
   const head = await headFor(batch, repository);
   const open = await finishArrived(batch, head, options);
   if (open.length === 0) return [];
-  const plan = await planBatch(open, createBranchView(repository, head));
-  if (plan.commits.length === 0) {
-    // Nothing is pushed that would prove the head to be the newest, so the remote is asked.
-    if ((await repository.refresh()) !== head) return undefined;
-    options.finish(plan.outcomes);
-    return plan.later;
-  }
-  const ids = await repository.append(
-    head,
-    plan.commits.map(({ commit }) => commit),
-  );
+  const built =
+    takeAhead(open, head, options) ?? (await build(open, createBranchView(repository, head), head, options));
+  if (built.plan.commits.length > 0) return await publish(built, options);
+  // Nothing is pushed that would prove the head to be the newest, so the remote is asked.
+  if ((await repository.refresh()) !== head) return undefined;
+  options.finish(built.plan.outcomes);
+  return built.plan.later;
+}
+
+async function build(
+  batch: readonly QueuedIntent[],
+  view: BranchView,
+  head: string,
+  { repository }: CommitOptions,
+): Promise<Built> {
+  const plan = await planBatch(batch, view);
+  const commits = plan.commits.map(({ commit }) => commit);
+  const ids = commits.length === 0 ? [] : await repository.append(head, commits);
+  return { head, batch, view, plan, ids };
+}
+
+async function publish(built: Built, options: CommitOptions): Promise<QueuedIntent[] | undefined> {
+  const { head, plan, ids } = built;
   const made = plan.commits.map((planned, index) => ({ ...planned, id: ids[index] ?? head }));
   const tip = ids.at(-1) ?? head;
   options.attempted(made.map(({ one, id, written }) => ({ one, attempt: { commit: id, tip, written } })));
-  const result = await repository.push(tip, head);
+  const pushing = options.repository.push(tip, head);
+  const [pushed] = await Promise.allSettled([pushing, buildAhead(built, tip, options)]);
+  if (pushed.status === 'rejected') throw pushed.reason;
+  const result = pushed.value;
   if (result.type !== 'pushed') for (const { one } of made) one.attempts = one.attempts.slice(0, -1);
   if (result.type === 'lost-race') {
     for (const { one, id, written } of made) one.answered = [{ commit: id, tip, written }];
     return undefined;
   }
   options.onPush();
-  if (result.type === 'refused') return await refuse(plan, open, result.message, options);
-  const pushed = made.map(({ one, id, written }) => {
+  if (result.type === 'refused') return await refuse(plan, built.batch, result.message, options);
+  const settled = made.map(({ one, id, written }) => {
     return { one, outcome: { type: 'pushed', commit: id, written } satisfies WriteOutcome };
   });
-  options.finish([...pushed, ...plan.outcomes]);
+  options.finish([...settled, ...plan.outcomes]);
   return plan.later;
+}
+
+/** Failures don't matter here: the batch is then decided in its turn. */
+async function buildAhead({ view, plan }: Built, tip: string, options: CommitOptions): Promise<void> {
+  options.ahead.made = undefined;
+  if (plan.later.length > 0) return;
+  const batch = options.upcoming();
+  if (batch.length === 0) return;
+  const built = await build(batch, view, tip, options);
+  if (built.plan.later.length === 0) options.ahead.made = built;
+}
+
+/** What was built ahead, if it is this batch and the branch is where it was expected. */
+function takeAhead(
+  batch: readonly QueuedIntent[],
+  head: string,
+  { ahead }: CommitOptions,
+): Built | undefined {
+  const { made } = ahead;
+  ahead.made = undefined;
+  const fits = made?.head === head && made.batch.length === batch.length;
+  return fits && made.batch.every((one, index) => one === batch[index]) ? made : undefined;
 }
 
 /** After a push that broke off only the remote knows its head. */

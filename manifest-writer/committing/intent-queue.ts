@@ -16,6 +16,8 @@ export interface BatchTools {
   onPush(): void;
   /** Records outcomes, then tells them. */
   finish(settled: readonly Settled[]): void;
+  /** The next batch as it is now, if it is worth beginning before this one is pushed; it stays as it is then. */
+  upcoming(): readonly QueuedIntent[];
 }
 
 export interface IntentQueueOptions {
@@ -51,6 +53,8 @@ export interface IntentQueue extends AsyncDisposable {
 
 /** An intent on its own that meets a fault which waiting does not mend is given up after so many tries. */
 const maxFaults = 3;
+/** A smaller batch gains more by waiting for company than by being built early. */
+const minUpcoming = 100;
 const shownIntents = 100;
 /** A new intent may end a wait early, but never makes tries more frequent than this. */
 const minRetryGapMs = 1_000;
@@ -74,7 +78,14 @@ export function createIntentQueue(options: IntentQueueOptions): IntentQueue {
   let tries = 0;
   let lastTryAt = Number.NEGATIVE_INFINITY;
   let wake: () => void = () => {};
-  const tools: BatchTools = { turn: () => pace.turn(ending.signal), onPush: () => pace.pushed(), finish };
+  /** How many intents of the queue are the next batch already. */
+  let taken = 0;
+  const tools: BatchTools = {
+    turn: () => pace.turn(ending.signal),
+    onPush: () => pace.pushed(),
+    finish,
+    upcoming,
+  };
 
   for (const kept of log.pending()) enqueue(kept);
   work();
@@ -186,15 +197,27 @@ export function createIntentQueue(options: IntentQueueOptions): IntentQueue {
 
   async function oneBatch(): Promise<void> {
     await pace.turn(ending.signal);
-    await linger.gather(() => queued.length, options.maxBatch, ending.signal);
+    if (taken === 0) await linger.gather(() => queued.length, options.maxBatch, ending.signal);
     // After a fault one by one, so that only the intent at fault is given up.
-    const batch = queued.splice(0, faults.size > 0 ? 1 : options.maxBatch);
+    const batch = queued.splice(0, faults.size > 0 ? 1 : taken || options.maxBatch);
+    taken = 0;
     for (const one of batch) one.begun = true;
     const left = await attempt(batch);
     linger.batchWas(batch.length);
-    for (const one of left) one.begun = one.attempts.length > 0;
     queued = [...left, ...queued];
+    if (left.length > 0) {
+      taken = 0;
+      for (const one of queued) one.begun = one.attempts.length > 0;
+    }
     if (waiting && queued.length > 0) await waitForNextTry();
+  }
+
+  function upcoming(): readonly QueuedIntent[] {
+    if (queued.length < minUpcoming || options.pushesPerMinute !== undefined || faults.size > 0) return [];
+    const next = queued.slice(0, options.maxBatch);
+    for (const one of next) one.begun = true;
+    taken = next.length;
+    return next;
   }
 
   /** What is left of the batch, in order. */

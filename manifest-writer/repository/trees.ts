@@ -47,10 +47,29 @@ function parseTree(content: Buffer): Folder {
     if (space < 0 || end < 0) throw new DamagedCopyError('a tree object cannot be read');
     const mode = content.toString('latin1', at, space);
     const name = content.toString('utf8', space + 1, end);
-    const id = content.toString('hex', end + 1, end + 1 + idBytes);
-    at = end + 1 + idBytes;
-    if (mode === '40000') entries.set(name, { name, type: 'folder', id });
-    else if (mode.startsWith('100')) entries.set(name, { name, type: 'file', id });
+    const start = end + 1;
+    at = start + idBytes;
+    const type = mode === '40000' ? 'folder' : mode.startsWith('100') ? 'file' : undefined;
+    if (type) entries.set(name, new TreeEntry(name, type, content, start));
   }
   return entries;
+}
+
+/** Of a folder's many entries few are looked at, and writing out an id is the slow part. */
+class TreeEntry implements FolderEntry {
+  readonly name: string;
+  readonly type: FolderEntry['type'];
+  readonly #content: Buffer;
+  readonly #start: number;
+
+  constructor(name: string, type: FolderEntry['type'], content: Buffer, start: number) {
+    this.name = name;
+    this.type = type;
+    this.#content = content;
+    this.#start = start;
+  }
+
+  get id(): string {
+    return this.#content.toString('hex', this.#start, this.#start + idBytes);
+  }
 }
