@@ -2,9 +2,14 @@ import type { NewCommit, Signature } from './manifest-repository.ts';
 
 /**
  * Commits as `git fast-import` reads them: lengths go before contents, so no text can be taken for a command.
- * Ends by asking for the new commits' ids, one a line.
+ * Asks for the new commits' ids, one a line. Ends the import, or only makes the commits readable for other gits.
  */
-export function commitStream(ref: string, parent: string | null, commits: readonly NewCommit[]): Buffer {
+export function commitStream(
+  ref: string,
+  parent: string | null,
+  commits: readonly NewCommit[],
+  end: 'done' | 'checkpoint' = 'done',
+): Buffer {
   const parts: Buffer[] = [];
   const line = (text: string) => parts.push(Buffer.from(`${text}\n`));
   const data = (text: string) => {
@@ -29,8 +34,9 @@ export function commitStream(ref: string, parent: string | null, commits: readon
     }
     line('');
   }
+  if (end === 'checkpoint') line('checkpoint');
   for (const index of commits.keys()) line(`get-mark :${index + 1}`);
-  line('done');
+  if (end === 'done') line('done');
   return Buffer.concat(parts);
 }
 

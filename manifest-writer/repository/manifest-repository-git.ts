@@ -9,6 +9,7 @@ import type { RunResult } from '../../runtime/run-process.ts';
 import { signCommits } from '../signing/sign-commits.ts';
 import type { Signer } from '../signing/ssh-signer.ts';
 import { createBoundedCache } from './bounded-cache.ts';
+import { createCommitImporter } from './commit-importer-git.ts';
 import { logArguments, parseLog } from './commit-log.ts';
 import { commitStream } from './commit-stream.ts';
 import { streamAside, streamMainline, streamMainlineIds } from './mainline-git.ts';
@@ -68,6 +69,9 @@ function createGitRepository(config: GitRepositoryConfig) {
   const env = environment(config, access, config.clonePath);
   let objects = createObjectReader(env, config.maxObjectBytes);
   let trees = createTreeReader(objects);
+  const importer = createCommitImporter(env, (stderr) =>
+    isNoRoom({ stderr, endedBy: null }) ? noRoom(new Error(`git fast-import: ${stderr}`)) : undefined,
+  );
   /** Never out of date: an id is what it names. */
   const headers = createBoundedCache<{ tree: string; parent: string | null }>(maxCachedCommits, () => 1);
   const texts = createBoundedCache<string>(maxCachedText, (text) => text.length + 200);
@@ -156,6 +160,7 @@ function createGitRepository(config: GitRepositoryConfig) {
       }
       await fetchInto(freshEnv);
       await objects[Symbol.asyncDispose]();
+      await importer.pause();
       await rm(config.clonePath, { recursive: true, force: true });
       await rename(fresh, config.clonePath);
     } finally {
@@ -268,22 +273,23 @@ function createGitRepository(config: GitRepositoryConfig) {
       return await local([...args, '--end-of-options', from ?? emptyTree, to, '--', path]);
     },
     async append(parent: string, commits) {
-      const text = await local(['fast-import', '--quiet', '--force', '--done'], {
-        input: commitStream(pendingRef, parent, commits),
-      });
-      const ids = text.split('\n').filter((line) => line !== '');
+      const stream = commitStream(pendingRef, parent, commits, 'checkpoint');
+      const ids = await importer.append(stream, commits.length);
       const good = ids.length === commits.length && ids.every((id) => CommitSha.safeParse(id).success);
       if (!good) throw new DamagedCopyError('git fast-import gave no commit ids');
       return config.signer ? await signed(ids, config.signer) : ids;
     },
     push: (commit: string, expected: string) => alone(() => pushIfUnmoved(commit, expected)),
     async maintain() {
+      await importer.pause();
+      await removeKeepFiles(config.clonePath);
       await local(['repack', '-d', '--geometric=2', '--quiet'], { timeoutMs: 600_000 });
       await local(['gc', '--auto', '--quiet'], { timeoutMs: 600_000 });
       await local(['commit-graph', 'write', '--reachable', '--changed-paths'], { timeoutMs: 600_000 });
     },
     async [Symbol.asyncDispose]() {
       stopping.abort(new TowlineError('unavailable', 'the manifest-writer is stopping'));
+      await importer[Symbol.asyncDispose]();
       await objects[Symbol.asyncDispose]();
     },
   } satisfies ManifestRepository & { open(): Promise<void> };
@@ -346,6 +352,15 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** A killed import leaves its packs marked as in use, which no housekeeping would join. */
+async function removeKeepFiles(clonePath: string): Promise<void> {
+  const folder = join(clonePath, 'objects', 'pack');
+  const names = await readdir(folder).catch((): string[] => []);
+  for (const name of names.filter((one) => one.endsWith('.keep'))) {
+    await rm(join(folder, name), { force: true });
+  }
 }
 
 /** What a killed process left half made. */
