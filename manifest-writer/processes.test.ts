@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { WriteOutcome } from '../core/manifest-writer.ts';
 import { alice, committer, deployIntent, gitopsFixture, searchPath } from './gitops-fixture.ts';
 import type { WriteIntent } from './intents/write-intent.ts';
-import { startServerProcess, startWriterProcess } from './writer-processes.ts';
+import { startServerProcess, startWriterProcess } from './writer-processes-fixture.ts';
 
 /** `TOWLINE_FULL_TESTS=1` runs these at their full size, which takes about a minute. */
 const full = process.env['TOWLINE_FULL_TESTS'] === '1';
