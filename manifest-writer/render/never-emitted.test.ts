@@ -143,7 +143,7 @@ for (const target of targets) {
           if (ours.has(key) || (as === 'constraint' && /(towline|knative)\.dev\//.test(key))) continue;
           assert.doesNotMatch(
             key,
-            /(fluxcd\.io|argoproj\.io|config\.kubernetes\.io|kustomize[^/]*|knative\.dev|towline\.dev)\//i,
+            /(fluxcd\.io|argoproj\.io|config\.kubernetes\.io|kustomize[^/]*|(^|\.)(knative|towline)\.dev)\//i,
           );
           assert.doesNotMatch(key, /^(kubectl|deployment)\.kubernetes\.io\//i);
         }
