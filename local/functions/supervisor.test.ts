@@ -345,10 +345,18 @@ process.on('SIGTERM', () => server.close());`;
     );
     supervisor.apply(desire(await shop.build(files)));
     await ready(supervisor);
-    await supervisor[Symbol.asyncDispose]();
     const folder = path.join(shop.stateDir, 'alice', 'hello');
-    const logs = (await readdir(folder)).filter((name) => name.startsWith('output.log'));
-    const texts = await Promise.all(logs.map((name) => readFile(path.join(folder, name), 'utf8')));
+    const read = async () => {
+      // A file may be renamed between the two looks.
+      const names = await readdir(folder).catch(() => []);
+      const logs = names.filter((name) => name.startsWith('output.log'));
+      return Promise.all(logs.map((name) => readFile(path.join(folder, name), 'utf8').catch(() => '')));
+    };
+    // Being ready says nothing of how much of its output has been read.
+    const isWhole = async () => (await read()).some((text) => text.includes('line 4999\n'));
+    while (!(await isWhole())) await new Promise((resolve) => setTimeout(resolve, 5));
+    await supervisor[Symbol.asyncDispose]();
+    const texts = await read();
     const bytes = texts.join('').length;
     assert.ok(bytes > 0 && bytes <= 20_000, `${bytes} bytes`);
     assert.ok(texts.some((text) => text.includes('line 4999\n')));
