@@ -1,5 +1,6 @@
 import { trailerKeys } from '../../core/manifest-writer.ts';
-import type { LoggedChange, MainlineCommit } from './manifest-repository.ts';
+import { toChange } from './commit-log.ts';
+import type { MainlineCommit } from './manifest-repository.ts';
 
 const pairEnd = '\x1f';
 const valueStart = '\x1e';
@@ -96,18 +97,4 @@ function toTrailers(text: string): Record<string, string[]> {
     trailers[key] = [...(trailers[key] ?? []), value];
   }
   return trailers;
-}
-
-const rawLine = /^:(\d{6}) (\d{6}) ([0-9a-f]+) ([0-9a-f]+) [A-Z]\d*\t(.+)$/;
-
-function toChange(line: string): LoggedChange[] {
-  const match = rawLine.exec(line);
-  if (!match) return [];
-  const [, modeBefore = '', modeAfter = '', before = '', after = '', path = ''] = match;
-  return [{ path, before: fileId(modeBefore, before), after: fileId(modeAfter, after) }];
-}
-
-/** Only regular files count: a link or a submodule in a function's place is no manifest. */
-function fileId(mode: string, id: string): string | null {
-  return mode.startsWith('100') ? id : null;
 }

@@ -59,7 +59,8 @@ function toCommit(values: string[]): LoggedCommit {
   };
 }
 
-function toChange(line: string): LoggedChange[] {
+/** One line of git's `--raw` output; nothing if it isn't one. */
+export function toChange(line: string): LoggedChange[] {
   const match = rawLine.exec(line);
   if (!match) return [];
   const [, modeBefore = '', modeAfter = '', before = '', after = '', path = ''] = match;
