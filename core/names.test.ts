@@ -1,15 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import {
-  branchOf,
-  digestOf,
-  imageReference,
-  labelValue,
-  RepoName,
-  whyNotFunction,
-  whyNotOwner,
-} from './names.ts';
+import { branchOf, digestOf, imageName, labelValue, RepoName, whyNotFunction, whyNotOwner } from './names.ts';
 
 const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$/);
 const digest = `sha256:${'a'.repeat(64)}`;
@@ -78,15 +70,15 @@ describe('names', () => {
         label,
         fc.string({ minLength: 1, maxLength: 300 }),
         (owner, repo, functionName, branch) => {
-          const image = imageReference({
+          const name = imageName({
             registry: 'registry.example',
             owner,
             repo,
             functionName,
             branch,
             sha: 'b'.repeat(40),
-            digest,
           });
+          const image = `${name}@${digest}`;
           assert.match(image, grammar);
           assert.equal(digestOf(image), digest);
         },

@@ -94,18 +94,16 @@ export interface ImageNameParts {
   functionName: string;
   branch: string;
   sha: string;
-  /** `sha256:<64 hex>` */
-  digest: string;
 }
 
-/** `<registry>/<owner>/<repo>-<function>:latest-<branch>-<sha7>@<digest>`, made valid for the OCI grammar. */
-export function imageReference(parts: ImageNameParts): string {
+/** `<registry>/<owner>/<repo>-<function>:latest-<branch>-<sha7>`, made valid for the OCI grammar. */
+export function imageName(parts: ImageNameParts): string {
   const name = `${parts.repo}-${parts.functionName}`
     .toLowerCase()
     .replace(/[^a-z0-9-]+/g, '-')
     .replace(/^-+|-+$/g, '');
   const branch = parts.branch.replace(/[^A-Za-z0-9_.-]+/g, '-').slice(0, 100);
-  return `${parts.registry}/${parts.owner}/${name}:latest-${branch}-${parts.sha.slice(0, 7)}@${parts.digest}`;
+  return `${parts.registry}/${parts.owner}/${name}:latest-${branch}-${parts.sha.slice(0, 7)}`;
 }
 
 /** The digest of a reference that ends in one. */

@@ -56,6 +56,10 @@ describe('assembling a build context', () => {
       constraints: [],
       readOnlyRootFilesystem: false,
       buildArgs: {},
+      buildOptions: [],
+      buildSecrets: {},
+      platforms: [],
+      skipBuild: false,
       place: { file: 'stack.yml', line: 2 },
       handlerPlace: place,
     };

@@ -61,6 +61,10 @@ describe('the process engine', () => {
       contextDir: join(dir, 'context'),
       template,
       buildArgs: {},
+      secrets: {},
+      platforms: [],
+      image: 'artifact.towline.internal/alice/repo-fn:latest-main-1234567',
+      labels: {},
       timeoutMs: 30_000,
       onLine: (line) => lines.push(line),
       signal: new AbortController().signal,
@@ -172,6 +176,10 @@ describe('the process engine', () => {
       contextDir: join(dir, 'context'),
       template: makeTemplate({ leave: script }),
       buildArgs: {},
+      secrets: {},
+      platforms: [],
+      image: 'artifact.towline.internal/alice/repo-fn:latest-main-1234567',
+      labels: {},
       timeoutMs: 30_000,
       onLine: () => {},
       signal: new AbortController().signal,
@@ -205,6 +213,10 @@ describe('the process engine', () => {
       contextDir: join(dir, 'context'),
       template: makeTemplate({ wait: 'echo going; sleep 600' }),
       buildArgs: {},
+      secrets: {},
+      platforms: [],
+      image: 'artifact.towline.internal/alice/repo-fn:latest-main-1234567',
+      labels: {},
       timeoutMs: 30_000,
       onLine: (line) => {
         if (line === 'going') disposed = engine[Symbol.asyncDispose]();
@@ -223,7 +235,7 @@ describe('the process engine', () => {
     await using engine = await createProcessEngine(config);
     assert.deepEqual(await readdir(join(dir, 'artifacts')), [digest.slice(7)]);
     assert.deepEqual(await homes(dir), []);
-    assert.equal(await engine.has(digest), true);
+    assert.equal(await engine.has(`registry.example/alice/fn@${digest}`), true);
   });
 
   it('ends what the builds of a killed platform still run, and nobody else', async () => {

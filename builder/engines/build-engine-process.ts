@@ -3,6 +3,7 @@ import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from
 import { join } from 'node:path';
 import { artifactRegistry } from '../../core/artifact.ts';
 import { TowlineError } from '../../core/errors.ts';
+import { digestOf } from '../../core/names.ts';
 import { endMarkedProcesses } from '../../runtime/orphans.ts';
 import type { Template } from '../templates/template.ts';
 import { type ArtifactStore, openArtifactStore } from './artifact-store.ts';
@@ -52,7 +53,8 @@ export async function createProcessEngine(
   return {
     name: 'process',
     registry: artifactRegistry,
-    has: (digest) => store.has(digest),
+    runsImages: false,
+    has: (image) => store.has(digestOf(image) ?? ''),
     async build(request) {
       const signal = AbortSignal.any([request.signal, closing.signal]);
       const building = build({ ...config, marker }, store, { ...request, signal });
@@ -78,13 +80,18 @@ async function build(
   request: BuildRequest,
 ): Promise<BuildResult> {
   const { template, contextDir } = request;
+  if (!template) {
+    throw new TowlineError('language_unknown', 'plain processes cannot build a Dockerfile', {
+      hint: 'use a language template, or an installation that builds images (npm start -- --engine docker)',
+    });
+  }
   request.signal.throwIfAborted();
   const deadline = Date.now() + request.timeoutMs;
   await requireProgram(template.command[0] ?? '', config.path, template.language);
   await requireEntry(contextDir, template);
   let home: string | undefined;
   try {
-    await runSteps(request, async () => {
+    await runSteps({ ...request, template }, async () => {
       home = await mkdtemp(join(config.homeDir, homePrefix));
       return { env: stepEnvironment(config, home, request.buildArgs), deadline, signal: request.signal };
     });

@@ -55,6 +55,10 @@ export function describeBuildEngine(
         contextDir: options.contextDir ?? (await context()),
         template: subject.template(scripts),
         buildArgs: {},
+        secrets: {},
+        platforms: [],
+        image: 'artifact.towline.internal/alice/repo-fn:latest-main-1234567',
+        labels: {},
         timeoutMs: 30_000,
         onLine: (line) => lines.push(line),
         signal: new AbortController().signal,
@@ -67,12 +71,12 @@ export function describeBuildEngine(
       const { digest, sizeBytes } = await build({});
       assert.match(digest, /^sha256:[0-9a-f]{64}$/);
       assert.ok(sizeBytes > 0);
-      assert.equal(await subject.engine.has(digest), true);
+      assert.equal(await subject.engine.has(`registry.example/alice/fn:1@${digest}`), true);
     });
 
     it('does not have what was never built, nor what is no digest', async () => {
-      assert.equal(await subject.engine.has(`sha256:${'0'.repeat(64)}`), false);
-      assert.equal(await subject.engine.has('sha256:../../etc'), false);
+      assert.equal(await subject.engine.has(`registry.example/alice/fn:1@sha256:${'0'.repeat(64)}`), false);
+      assert.equal(await subject.engine.has('registry.example/a@sha256:../../etc'), false);
       assert.equal(await subject.engine.has(''), false);
     });
 

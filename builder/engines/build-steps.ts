@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TowlineError } from '../../core/errors.ts';
 import { runProcess } from '../../runtime/run-process.ts';
-import type { BuildStep } from '../templates/template.ts';
+import type { BuildStep, Template } from '../templates/template.ts';
 import type { BuildRequest } from './build-engine.ts';
 import { createErrorLine, createOutputLines } from './output-lines.ts';
 import { applies } from './step-conditions.ts';
@@ -25,9 +25,12 @@ interface OutputBudget {
   lines: number;
 }
 
+/** A build by a template: without one there are no steps. */
+export type TemplateBuild = BuildRequest & { template: Template };
+
 /** Runs those of the template's steps that have something to do, one after another. */
 export async function runSteps(
-  request: BuildRequest,
+  request: TemplateBuild,
   settings: StepSettings | (() => Promise<StepSettings>),
 ): Promise<void> {
   let ready: StepSettings | undefined;
@@ -40,7 +43,7 @@ export async function runSteps(
 }
 
 async function runStep(
-  request: BuildRequest,
+  request: TemplateBuild,
   step: BuildStep,
   settings: StepSettings,
   budget: OutputBudget,

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { TowlineError } from '../../core/errors.ts';
-import { imageReference } from '../../core/names.ts';
+import { imageName } from '../../core/names.ts';
 import { assembleContext } from '../context/assemble-context.ts';
 import type { Stack, StackFunction } from '../stack/stack.ts';
 import { interruption, type PipelineContext, type PushTask } from './pipeline-context.ts';
@@ -45,6 +45,8 @@ async function build(
     const say = (kind: 'phase' | 'output', text: string) =>
       journal.say({ kind, stage: 'build', functionName: fn.name, text });
     say('phase', `${fn.name}: ${fn.lang}, ${files} ${files === 1 ? 'file' : 'files'}`);
+    const name = { registry: engine.registry, owner, repo, functionName: fn.name };
+    const image = imageName({ ...name, branch, sha: sourceCommit });
     const { digest } = await engine.build({
       buildId: id,
       owner,
@@ -53,13 +55,16 @@ async function build(
       contextDir,
       template,
       buildArgs: fn.buildArgs,
+      secrets: {},
+      platforms: fn.platforms,
+      image,
+      labels: {},
       timeoutMs: config.buildTimeoutMs,
       onLine: (line) => say('output', line),
       signal,
     });
     signal.throwIfAborted();
-    const name = { registry: engine.registry, owner, repo, functionName: fn.name };
-    return imageReference({ ...name, branch, sha: sourceCommit, digest });
+    return `${image}@${digest}`;
   } finally {
     await rm(contextDir, { recursive: true, force: true, maxRetries: 3 });
   }

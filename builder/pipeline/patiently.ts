@@ -5,7 +5,13 @@ import { delay } from '../../runtime/lifecycle.ts';
 import type { PipelineContext, PushTask } from './pipeline-context.ts';
 
 /** Somebody else is away or was faster: the same call may succeed later. */
-const passing: ReadonlySet<ErrorCode> = new Set(['remote_unavailable', 'write_conflict', 'unavailable']);
+const passing: ReadonlySet<ErrorCode> = new Set([
+  'remote_unavailable',
+  'write_conflict',
+  'unavailable',
+  'engine_unavailable',
+  'registry_unavailable',
+]);
 
 const defaultPatienceMs = 6 * 60 * 60_000;
 const defaultRetry = { firstMs: 250, maxMs: 30_000 };

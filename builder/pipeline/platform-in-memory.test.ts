@@ -219,6 +219,7 @@ export function createMemoryEngine() {
   const engine: BuildEngine = {
     name: 'memory',
     registry: 'artifact.towline.internal',
+    runsImages: false,
     has: async () => true,
     async build(request: BuildRequest) {
       const key = `${request.owner}/${request.repo}/${request.functionName}`;
@@ -226,7 +227,7 @@ export function createMemoryEngine() {
       state.running += 1;
       state.mostRunning = Math.max(state.mostRunning, state.running);
       try {
-        const dir = join(request.contextDir, request.template.handlerFolder);
+        const dir = join(request.contextDir, request.template?.handlerFolder ?? '');
         const text = readFileSync(join(dir, 'handler.js'), 'utf8').trim();
         await waitAtGate(key, request.signal);
         const [word, count] = text.split(' ');

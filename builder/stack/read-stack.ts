@@ -62,7 +62,14 @@ async function readParsed(
   source: YamlSource,
   options: { owner: string; languages: string[] },
 ): Promise<Stack> {
-  const stack: Stack = { file: source.file, functions: [], refused: [], copy: [], warnings: [] };
+  const stack: Stack = {
+    file: source.file,
+    functions: [],
+    refused: [],
+    copy: [],
+    templates: [],
+    warnings: [],
+  };
   const hint = minimal(options.languages[0] ?? 'node');
   const entries = readEntries(source, source.root, 'a stack file', hint);
   if (!entries) return stack;

@@ -17,9 +17,32 @@ export interface StackFunction {
   constraints: string[];
   readOnlyRootFilesystem: boolean;
   buildArgs: Record<string, string>;
+  /** Names from the template's `build_options`. */
+  buildOptions: string[];
+  /** Build secrets by id: the name of one of the owner's secrets that the installation keeps, never a value. */
+  buildSecrets: Record<string, string>;
+  /** As `linux/amd64`. */
+  platforms: string[];
+  /** Overrides the template's process. */
+  fprocess?: string | undefined;
+  /** As written: what is deployed with `skip_build`; else the platform names its own images. */
+  image?: string | undefined;
+  imagePlace?: SourcePlace | undefined;
+  skipBuild: boolean;
+  namespace?: string | undefined;
   place: SourcePlace;
   /** Where `handler` is written. */
   handlerPlace?: SourcePlace | undefined;
+}
+
+/** One entry of `configuration.templates`. */
+export interface TemplateReference {
+  name: string;
+  /** A git URL, without the ref; not given: the installation's own of that name. */
+  source?: string | undefined;
+  /** What stood behind `#`: a branch, a tag or a commit. */
+  ref?: string | undefined;
+  place: SourcePlace;
 }
 
 export interface Stack {
@@ -30,6 +53,8 @@ export interface Stack {
   refused: { name: string; cause: DeployCause }[];
   /** `configuration.copy`: paths copied into every handler. */
   copy: { path: string; place: SourcePlace }[];
+  /** `configuration.templates`: where languages come from that the installation does not bundle. */
+  templates: TemplateReference[];
   /** One line each, with the place: what was ignored or not allowed. */
   warnings: string[];
 }
