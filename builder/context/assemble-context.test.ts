@@ -16,7 +16,7 @@ describe('assembling a build context', () => {
   let dir: string;
   let source: string;
   let target: string;
-  let template: Template;
+  let template: Template | null;
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'towline-context-'));
     source = join(dir, 'source');
@@ -77,6 +77,38 @@ describe('assembling a build context', () => {
     }
     return files;
   }
+
+  describe('with the language dockerfile', () => {
+    beforeEach(() => {
+      template = null;
+    });
+
+    it('takes the handler as the whole context', async () => {
+      await write(source, { 'fn/Dockerfile': 'FROM scratch', 'lib/a': 'a', 'fn/function/b': 'b' });
+      await assemble({ copy: ['lib'] });
+      assert.deepEqual(await listing(), {
+        Dockerfile: 'FROM scratch',
+        'handler.js': 'mine',
+        'function/b': 'b',
+        'lib/a': 'a',
+      });
+    });
+
+    it('calls a dockerfile Dockerfile, as Docker does, unless there are both', async () => {
+      await write(source, { 'fn/dockerfile': 'FROM lower' });
+      await assemble();
+      assert.deepEqual(await listing(), { Dockerfile: 'FROM lower', 'handler.js': 'mine' });
+      await write(source, { 'fn/Dockerfile': 'FROM upper' });
+      await assemble();
+      assert.equal((await listing())['Dockerfile'], 'FROM upper');
+    });
+
+    it('says where a Dockerfile is missing, and which file has nearly its name', async () => {
+      await assert.rejects(assemble(), { code: 'build_failed', message: /"fn" has no Dockerfile/, place });
+      await write(source, { 'fn/DockerFile': 'FROM scratch' });
+      await assert.rejects(assemble(), { code: 'build_failed', hint: 'rename DockerFile to Dockerfile' });
+    });
+  });
 
   it("puts the user's files over the template's samples, and counts what it copied", async () => {
     await write(source, { 'fn/lib/a.js': 'a', 'other/b.js': 'b' });
@@ -223,7 +255,7 @@ describe('assembling a build context', () => {
   });
 
   it("lets a user's folder take the place of a template's file, and the other way round", async () => {
-    await write(template.dir, { 'function/data': 'file', 'function/lib/x': 'folder' });
+    await write(template!.dir, { 'function/data': 'file', 'function/lib/x': 'folder' });
     await write(source, { 'fn/data/x': 'folder', 'fn/lib': 'file' });
     await assemble();
     const files = await listing();

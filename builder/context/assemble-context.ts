@@ -1,4 +1,4 @@
-import { lstat, mkdir, realpath } from 'node:fs/promises';
+import { lstat, mkdir, readdir, realpath, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type SourcePlace, TowlineError } from '../../core/errors.ts';
 import type { Stack, StackFunction } from '../stack/stack.ts';
@@ -12,7 +12,8 @@ export interface ContextRequest {
   /** Made if it is missing; nothing outside it is ever written. */
   targetDir: string;
   fn: StackFunction;
-  template: Template;
+  /** `null` for the language `dockerfile`: the handler's folder is the whole context. */
+  template: Template | null;
   copy: Stack['copy'];
   maxBytes: number;
 }
@@ -37,17 +38,38 @@ export async function assembleContext(request: ContextRequest): Promise<{ files:
   const handler = await findHandler(copy.root, fn, place);
   await mkdir(request.targetDir, { recursive: true });
   const targetDir = await realpath(request.targetDir);
-  const templateRoot = await realpath(template.dir);
-  await copyFolder(
-    { root: templateRoot, budget, what: `the template "${template.language}"`, place: undefined },
-    { source: templateRoot, shown: '.', target: targetDir, trail: [] },
-  );
-  const target = join(targetDir, template.handlerFolder);
+  if (template) await copyTemplate(template, targetDir, budget);
+  const target = template ? join(targetDir, template.handlerFolder) : targetDir;
   await copyFolder(copy, { source: handler, shown: fn.handler, target, trail: [] }, (name) =>
     skippedAtTop.has(name),
   );
   for (const extra of request.copy) await copyExtra({ ...copy, place: extra.place }, extra.path, target);
+  if (!template) await requireDockerfile(targetDir, fn.handler, place);
   return { files: budget.files, bytes: budget.bytes };
+}
+
+async function copyTemplate(template: Template, target: string, budget: CopyBudget): Promise<void> {
+  const root = await realpath(template.dir);
+  const copy = { root, budget, what: `the template "${template.language}"`, place: undefined };
+  await copyFolder(copy, { source: root, shown: '.', target, trail: [] });
+}
+
+/** Docker takes `dockerfile` too; engines need to know only the one name. */
+async function requireDockerfile(targetDir: string, handler: string, place: SourcePlace): Promise<void> {
+  const entries = await readdir(targetDir, { withFileTypes: true });
+  const files = new Set(entries.filter((entry) => entry.isFile()).map((entry) => entry.name));
+  if (files.has('Dockerfile')) return;
+  if (files.has('dockerfile')) {
+    await rename(join(targetDir, 'dockerfile'), join(targetDir, 'Dockerfile'));
+    return;
+  }
+  const similar = [...files].find((name) => name.toLowerCase() === 'dockerfile');
+  throw new TowlineError('build_failed', `the handler "${handler}" has no Dockerfile`, {
+    place,
+    hint: similar
+      ? `rename ${similar} to Dockerfile`
+      : 'add a Dockerfile to the folder, or name a language template as lang',
+  });
 }
 
 async function findHandler(root: string, fn: StackFunction, place: SourcePlace): Promise<string> {
