@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+import { killGroup } from '../../runtime/run-process.ts';
+
+export interface ProgramOptions {
+  command: string;
+  args: readonly string[];
+  env?: Record<string, string> | undefined;
+  cwd?: string | undefined;
+  /** Asked again and again until it resolves to `true`; a throw counts as "not yet". */
+  isReady(): Promise<boolean>;
+  /** Milliseconds until it must be ready. Default: 60,000. */
+  timeoutMs?: number | undefined;
+}
+
+export interface RunningProgram extends AsyncDisposable {
+  pid: number;
+  /** The last 64 kB of both outputs. */
+  output(): string;
+  /** Resolves when it has ended, whoever ended it. */
+  exited: Promise<void>;
+  /** Ends the whole group without a warning, as a crash does. */
+  kill(): Promise<void>;
+}
+
+const keptOutput = 65_536;
+
+/** Starts a server in a process group of its own and waits until it answers. Dispose asks it to end, then makes it. */
+export async function startProgram(options: ProgramOptions): Promise<RunningProgram> {
+  const child = spawn(options.command, options.args, {
+    env: options.env ?? { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/' },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output = (output + text).slice(-keptOutput);
+    });
+  }
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  let hasEnded = false;
+  exited.then(() => {
+    hasEnded = true;
+  });
+  await once(child, 'spawn');
+  const pid = child.pid!;
+  const kill = async () => {
+    killGroup(pid, 'SIGKILL');
+    if (!hasEnded) await exited;
+  };
+  const deadline = Date.now() + (options.timeoutMs ?? 60_000);
+  while (!(await options.isReady().catch(() => false))) {
+    if (hasEnded || Date.now() > deadline) {
+      await kill();
+      throw new Error(`${options.command} did not start:\n${output}`);
+    }
+    await wait(50);
+  }
+  return {
+    pid,
+    output: () => output,
+    exited,
+    kill,
+    async [Symbol.asyncDispose]() {
+      // The leader alone: it ends its own children in order. What it leaves is ended by group.
+      if (!hasEnded) child.kill('SIGTERM');
+      await Promise.race([exited, wait(10_000, undefined, { ref: false })]);
+      await kill();
+    },
+  };
+}
+
+/** A loopback port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
