@@ -23,6 +23,7 @@ import { createPushJournal } from './deploys/push-journal.ts';
 import type { BuildEngine } from './engines/build-engine.ts';
 import { createFileLogStore } from './logs/build-log-store-files.ts';
 import type { PipelineContext } from './pipeline/pipeline-context.ts';
+import type { PrebuiltImages } from './pipeline/prebuilt-images.ts';
 import { processPush } from './pipeline/process-push.ts';
 import { createFairSlots } from './queue/fair-slots.ts';
 import { createPersistentQueue } from './queue/persistent-queue.ts';
@@ -34,6 +35,7 @@ import { createWebhookHandler } from './webhooks/webhook-handler.ts';
 export { type BuilderConfig, builderSettings } from './config.ts';
 export type { BuildEngine } from './engines/build-engine.ts';
 export { createProcessEngine } from './engines/build-engine-process.ts';
+export type { PrebuiltImage, PrebuiltImages, PrebuiltRequest } from './pipeline/prebuilt-images.ts';
 export type { SourceAccess } from './source/source-access.ts';
 export { loadTemplates } from './templates/load-templates.ts';
 export type { TemplateCatalog } from './templates/template.ts';
@@ -46,6 +48,8 @@ export interface BuilderDeps {
   sourceAccess: SourceAccess;
   engine: BuildEngine;
   templates: TemplateCatalog;
+  /** Images that are deployed as they are; without it everything is built. */
+  prebuilt?: PrebuiltImages | undefined;
   functionUrl: (owner: string, functionName: string) => string;
   /** Tells which version stays live when a deploy fails; without it nothing is claimed. */
   catalog?: FunctionCatalog | undefined;
@@ -139,6 +143,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     reconciler: deps.reconciler,
     engine: deps.engine,
     templates: deps.templates,
+    prebuilt: deps.prebuilt,
     sourceAccess,
     catalog: deps.catalog,
     functionUrl: deps.functionUrl,

@@ -9,6 +9,7 @@ import type { BuildEngine } from '../engines/build-engine.ts';
 import type { FairSlots } from '../queue/fair-slots.ts';
 import type { SourceAccess } from '../source/source-access.ts';
 import type { TemplateCatalog } from '../templates/template.ts';
+import type { PrebuiltImages } from './prebuilt-images.ts';
 
 /** What every step of every push works with. */
 export interface PipelineContext {
@@ -20,6 +21,8 @@ export interface PipelineContext {
   reconciler: Reconciler;
   engine: BuildEngine;
   templates: TemplateCatalog;
+  /** `undefined`: everything is built here. */
+  prebuilt?: PrebuiltImages | undefined;
   sourceAccess: SourceAccess;
   catalog: FunctionCatalog | undefined;
   functionUrl: (owner: string, functionName: string) => string;

@@ -69,7 +69,7 @@ function deployFunction(
   const isCommitted = record.gitopsCommit !== null;
   const built = isCommitted
     ? Promise.resolve(true)
-    : buildFunction(task, context, { id, fn, copy: stack.copy, workspace });
+    : buildFunction(task, context, { id, event, fn, copy: stack.copy, workspace });
   const committed = built.then(
     (isBuilt) => isCommitted || (isBuilt && commitFunction(task, context, { id, fn, event })),
   );
