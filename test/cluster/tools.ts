@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+import { access, cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { runProcess } from '../../runtime/run-process.ts';
+
+interface ToolSource {
+  /** Below `tools/`: a module of its own for each, so that one's versions don't move another's. */
+  folder: string;
+  /** Main packages by the name of their program. */
+  programs: Record<string, string>;
+  /** A module whose custom resource definitions are kept beside the program, and where in it they lie. */
+  crds?: { module: string; dir: string } | undefined;
+}
+
+const flux = 'github.com/fluxcd';
+const sources: ToolSource[] = [
+  {
+    folder: 'buildkit',
+    programs: {
+      buildctl: 'github.com/moby/buildkit/cmd/buildctl',
+      buildkitd: 'github.com/moby/buildkit/cmd/buildkitd',
+    },
+  },
+  { folder: 'etcd', programs: { etcd: 'go.etcd.io/etcd/server/v3' } },
+  { folder: 'kubernetes', programs: { 'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver' } },
+  {
+    folder: 'source-controller',
+    programs: { 'source-controller': `${flux}/source-controller` },
+    crds: { module: `${flux}/source-controller`, dir: 'config/crd/bases' },
+  },
+  {
+    folder: 'kustomize-controller',
+    programs: { 'kustomize-controller': `${flux}/kustomize-controller` },
+    crds: { module: `${flux}/kustomize-controller`, dir: 'config/crd/bases' },
+  },
+  {
+    folder: 'source-watcher',
+    programs: { 'source-watcher': `${flux}/source-watcher/v2/cmd` },
+    crds: { module: `${flux}/source-watcher/v2`, dir: 'config/crd/bases' },
+  },
+];
+
+const building = new Map<string, Promise<string>>();
+
+/**
+ * The path of a program: from `KUBEBUILDER_ASSETS` or the PATH if it is a part of Kubernetes and there, else built,
+ * once for this machine, from the module that its go.mod pins.
+ */
+export async function tool(name: string): Promise<string> {
+  const source = sources.find(({ programs }) => name in programs);
+  if (!source) throw new Error(`there is no tool "${name}"`);
+  return (await givenTool(source, name)) ?? join(await built(source), name);
+}
+
+/** Folders with the custom resource definitions of these tools, as their modules bring them. */
+export function toolCrds(...names: string[]): Promise<string[]> {
+  const wanted = sources.filter(({ programs, crds }) => crds && names.some((name) => name in programs));
+  return Promise.all(wanted.map(async (source) => join(await built(source), 'crds')));
+}
+
+const givenFolders = new Set(['etcd', 'kubernetes']);
+
+async function givenTool(source: ToolSource, name: string): Promise<string | undefined> {
+  if (!givenFolders.has(source.folder)) return undefined;
+  const assets = process.env['KUBEBUILDER_ASSETS'];
+  // Debian's etcd is too old for a current API server, so the PATH is asked for the API server alone.
+  const path = name === 'kube-apiserver' ? (process.env['PATH'] ?? '').split(delimiter) : [];
+  for (const dir of assets === undefined ? path : [assets, ...path]) {
+    if (await exists(join(dir, name))) return join(dir, name);
+  }
+  return undefined;
+}
+
+function built(source: ToolSource): Promise<string> {
+  const known = building.get(source.folder);
+  if (known) return known;
+  const build = buildTool(source);
+  building.set(source.folder, build);
+  return build;
+}
+
+async function buildTool({ folder, programs, crds }: ToolSource): Promise<string> {
+  const module = join(import.meta.dirname, 'tools', folder);
+  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'towline', 'tools');
+  const pins = await Promise.all(['go.mod', 'go.sum'].map((file) => readFile(join(module, file))));
+  const sum = createHash('sha256').update(Buffer.concat(pins)).digest('hex').slice(0, 16);
+  const dir = join(cache, `${folder}-${sum}`);
+  if (await exists(dir)) return dir;
+  await mkdir(cache, { recursive: true });
+  const making = await mkdtemp(join(cache, '.new-'));
+  try {
+    const started = Date.now();
+    const names = Object.keys(programs).join(' and ');
+    say(`building ${names} with go, once for this machine: this takes minutes`);
+    const flags = ['-trimpath', '-buildvcs=false', '-ldflags=-s -w'];
+    for (const [name, path] of Object.entries(programs)) {
+      await go(module, ['build', ...flags, '-o', join(making, name), path]);
+    }
+    if (crds) {
+      const at = await go(module, ['list', '-m', '-f', '{{.Dir}}', crds.module]);
+      await cp(join(at.trim(), crds.dir), join(making, 'crds'), { recursive: true });
+    }
+    say(`built ${names} in ${Math.round((Date.now() - started) / 1000)} s, kept in ${dir}`);
+    // Whoever comes second has built the same.
+    await rename(making, dir).catch(() => undefined);
+  } finally {
+    await rm(making, { recursive: true, force: true });
+  }
+  return dir;
+}
+
+async function go(cwd: string, args: string[]): Promise<string> {
+  const env = { ...(process.env as Record<string, string>), GOFLAGS: '-mod=readonly', CGO_ENABLED: '0' };
+  const { exitCode, stdout, stderr } = await runProcess({
+    command: 'go',
+    args,
+    cwd,
+    env,
+    timeoutMs: 3_600_000,
+  });
+  if (exitCode !== 0) throw new Error(`go ${args[0]} ended with ${exitCode}:\n${stderr}`);
+  return stdout.toString();
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function say(text: string): void {
+  process.stderr.write(`# ${text}\n`);
+}
