@@ -1,0 +1,153 @@
+import { HttpMethod, type KubeConfig, RequestContext } from '@kubernetes/client-node';
+import { type Dispatcher, fetch } from 'undici';
+
+/** As every object of the Kubernetes API begins. */
+export interface ClusterObject {
+  apiVersion?: string;
+  kind?: string;
+  metadata: {
+    name: string;
+    namespace?: string;
+    uid?: string;
+    resourceVersion?: string;
+    generation?: number;
+    creationTimestamp?: string;
+    deletionTimestamp?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+  };
+}
+
+/** What the API server said instead of doing it; `status` is HTTP's, `reason` Kubernetes' own word (`NotFound`, `Expired`). */
+export class ClusterError extends Error {
+  override readonly name = 'ClusterError';
+  readonly status: number;
+  readonly reason: string;
+
+  constructor(status: number, reason: string, message: string) {
+    super(message);
+    this.status = status;
+    this.reason = reason;
+  }
+}
+
+export type Query = Record<string, string | number | boolean | undefined>;
+
+export interface ClusterRequest {
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | undefined;
+  query?: Query | undefined;
+  body?: unknown;
+  /** Of the body. `apply` is server-side apply and needs the query `fieldManager`. */
+  patch?: 'merge' | 'apply' | undefined;
+  signal?: AbortSignal | undefined;
+  /** Milliseconds. Default: 30,000. */
+  timeoutMs?: number | undefined;
+}
+
+export interface WatchRequest {
+  query: Query;
+  /** Milliseconds without a byte after which the connection is taken for dead. */
+  idleMs: number;
+  signal: AbortSignal;
+  /** The server has accepted; lines may be long in coming. */
+  onOpen?: (() => void) | undefined;
+}
+
+/** The API server, as the kubeconfig's user: credentials are read again for each request, so a rotated token is used. */
+export interface ClusterApi {
+  /** Throws `ClusterError` for an answer that is no success, and what `fetch` throws if there is none. */
+  request<T>(path: string, request?: ClusterRequest): Promise<T>;
+  /** One parsed line after another, until the server ends it. Throws if nothing comes for `idleMs`. */
+  lines(path: string, watch: WatchRequest): AsyncGenerator<unknown>;
+}
+
+const defaultTimeoutMs = 30_000;
+/** etcd takes objects up to 1.5 MB. */
+const maxLine = 8 * 1024 * 1024;
+const maxErrorText = 4096;
+const contentTypes = {
+  merge: 'application/merge-patch+json',
+  apply: 'application/apply-patch+yaml',
+} as const;
+
+export function createClusterApi(config: KubeConfig): ClusterApi {
+  async function send(path: string, request: ClusterRequest & { signal: AbortSignal }) {
+    const url = addressOf(config, path, request.query ?? {});
+    const context = new RequestContext(url.toString(), HttpMethod.GET);
+    await config.applySecurityAuthentication(context);
+    // The generated client's types are of another copy of undici.
+    const dispatcher = context.getDispatcher() as unknown as Dispatcher | undefined;
+    const response = await fetch(url, {
+      method: request.method ?? 'GET',
+      headers: { ...context.getHeaders(), accept: 'application/json', ...contentType(request) },
+      body: request.body === undefined ? null : JSON.stringify(request.body),
+      ...(dispatcher ? { dispatcher } : {}),
+      redirect: 'error',
+      signal: request.signal,
+    });
+    if (!response.ok) throw await errorOf(response);
+    return response;
+  }
+
+  return {
+    async request<T>(path: string, request: ClusterRequest = {}) {
+      const limit = AbortSignal.timeout(request.timeoutMs ?? defaultTimeoutMs);
+      const signal = request.signal ? AbortSignal.any([limit, request.signal]) : limit;
+      const response = await send(path, { ...request, signal });
+      return (await response.json()) as T;
+    },
+    async *lines(path, { query, idleMs, signal, onOpen }) {
+      const idle = new AbortController();
+      const timer = setTimeout(() => idle.abort(new Error(`nothing came for ${idleMs} ms`)), idleMs);
+      try {
+        const response = await send(path, { query, signal: AbortSignal.any([idle.signal, signal]) });
+        onOpen?.();
+        for await (const line of linesOf(response.body ?? [], () => timer.refresh())) yield JSON.parse(line);
+      } finally {
+        clearTimeout(timer);
+        // Ends the connection if the reader has had enough.
+        idle.abort();
+      }
+    },
+  };
+}
+
+function addressOf(config: KubeConfig, path: string, query: Query): URL {
+  const server = config.getCurrentCluster()?.server;
+  if (server === undefined) throw new Error('the kubeconfig names no cluster');
+  const url = new URL(server.replace(/\/$/, '') + path);
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) url.searchParams.set(name, String(value));
+  }
+  return url;
+}
+
+function contentType({ body, patch }: ClusterRequest): Record<string, string> {
+  if (body === undefined) return {};
+  return { 'content-type': patch ? contentTypes[patch] : 'application/json' };
+}
+
+async function* linesOf(
+  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  onData: () => void,
+): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of body) {
+    onData();
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > maxLine) throw new Error('a line of the watch is too long');
+    for (const line of lines) if (line !== '') yield line;
+  }
+}
+
+async function errorOf(response: Awaited<ReturnType<typeof fetch>>): Promise<ClusterError> {
+  const text = (await response.text()).slice(0, maxErrorText);
+  try {
+    const { reason, message } = JSON.parse(text) as { reason?: string; message?: string };
+    return new ClusterError(response.status, reason ?? '', message ?? text);
+  } catch {
+    return new ClusterError(response.status, '', text.trim() || response.statusText);
+  }
+}
