@@ -59,7 +59,10 @@ export interface DeployRecord {
   owner: string;
   ownerId: string;
   repo: string;
+  /** The branch, or the tag whose push promotes. */
   branch: string;
+  /** Where it goes; not there if it is the default environment. */
+  environment?: string | undefined;
   functionName: string | null;
   sourceCommit: string;
   /** First line of the source commit's message; empty until it is cloned. */

@@ -142,6 +142,7 @@ export function createMemoryWriter(file?: string) {
     async current(owner) {
       return state.deployed(owner ?? '').map((functionName) => ({
         owner: owner ?? '',
+        environment: 'default',
         functionName,
         path: `tenants/${owner}/${functionName}.yaml`,
         blob: zeroSha,

@@ -5,6 +5,7 @@ import type { Me } from '../../core/api.ts';
 import type { Accounts, Authenticator } from '../../core/auth.ts';
 import type { BuildService } from '../../core/build-service.ts';
 import type { FunctionCatalog, PendingDeploys } from '../../core/catalog.ts';
+import { defaultEnvironment } from '../../core/environments.ts';
 import { TowlineError } from '../../core/errors.ts';
 import type { EventBus } from '../../core/events.ts';
 import type { ManifestWriter } from '../../core/manifest-writer.ts';
@@ -89,6 +90,7 @@ export async function createPlatformApi(
     owners: scope.readableOwners(identity).map((owner) => owner.slug),
     gitBaseUrl: config.gitBaseUrl,
     version: config.version,
+    environments: [defaultEnvironment],
   });
   let ready = true;
   resources.defer(() => {

@@ -3,6 +3,7 @@ import type { Owner } from '../../../core/auth.ts';
 import type { BuildService } from '../../../core/build-service.ts';
 import type { CatalogEntry, FunctionCatalog, FunctionStatus, PendingDeploys } from '../../../core/catalog.ts';
 import type { DeployRecord, DeployState } from '../../../core/deploy.ts';
+import { defaultEnvironment } from '../../../core/environments.ts';
 import type { HistoryEntry } from '../../../core/manifest-writer.ts';
 import type { DeployHistory } from './deploy-history.ts';
 
@@ -98,6 +99,7 @@ function summaryOf(deps: FunctionRowsDeps, owner: Owner, name: string, sources: 
   const sourceCommit = source?.sourceCommit ?? entry?.sourceCommit ?? last?.sourceCommit ?? null;
   return {
     owner: owner.slug,
+    environment: defaultEnvironment,
     functionName: name,
     url: deps.functionUrl(owner.slug, name),
     ...state(deps, owner, name, sources),

@@ -230,6 +230,7 @@ export function exampleState(): StubState {
     entry: entry(),
     current: exampleHistory()[0] ?? null,
     manifest,
+    environments: [],
   };
   return {
     me: me(['demo', 'shop-team']),

@@ -24,6 +24,7 @@ export function me(owners = ['demo']): Me {
     owners,
     gitBaseUrl: 'http://localhost:8080/git',
     version: '0.1.0',
+    environments: ['default'],
   };
 }
 
@@ -78,6 +79,7 @@ export function summary(over: Partial<FunctionSummary> = {}): FunctionSummary {
   const functionName = over.functionName ?? 'hello';
   return {
     owner: 'demo',
+    environment: 'default',
     functionName,
     url: `http://demo.localhost:8080/${functionName}`,
     status: 'Ready',
