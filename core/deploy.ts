@@ -26,6 +26,7 @@ const ends: ReadonlySet<DeployState> = new Set([
   'removed',
 ]);
 
+/** `held` ends a push, not the deploy: once its function is resumed it goes on at `committed`, or is superseded. */
 export function isEnd(state: DeployState): boolean {
   return ends.has(state);
 }

@@ -20,7 +20,11 @@ export type PlatformEvent =
       environment?: string | undefined;
       functionName: string;
       commit: string;
-    };
+    }
+  /** A deploy that was held waits no more: it was released, or something else took its place. */
+  | { type: 'hold.ended'; ownerId: string; owner: string; functionName: string; buildId: string }
+  /** A large removal began to wait for an answer, or got one. */
+  | { type: 'removals.changed'; ownerId: string; owner: string };
 
 /** In-process publish and subscribe. Listeners are called synchronously and must not throw or block. */
 export interface EventBus {

@@ -218,6 +218,14 @@ export interface HistoryEntry {
   present: boolean;
 }
 
+/** A deploy that was answered `held`. */
+export interface HeldDeployQuery {
+  owner: string;
+  functionName: string;
+  environment?: string | undefined;
+  buildId: string;
+}
+
 export interface ManifestDiff {
   from: string | null;
   to: string;
@@ -259,6 +267,8 @@ export interface ManifestWriter {
   hold(intent: HoldIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
   /** The newest deploy that waited follows in a commit of its own. */
   resume(intent: HoldIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
+  /** What became of it: still `held`, else the outcome of its release; `skipped` says what took its place. */
+  afterHold(query: HeldDeployQuery): Promise<WriteOutcome>;
   promote(intent: PromoteIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
   /** Removals of an owner, or of all, that wait for an answer or were rejected. */
   removals(owner?: string): Promise<PendingRemoval[]>;
