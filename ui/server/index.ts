@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from 'koa';
-import type { Identity } from '../../core/access.ts';
+import { type Identity, mayChange } from '../../core/access.ts';
 import type { Me } from '../../core/api.ts';
-import type { Accounts, Authenticator } from '../../core/auth.ts';
+import type { Accounts, Authenticator, Owner } from '../../core/auth.ts';
 import type { BuildService } from '../../core/build-service.ts';
 import type { FunctionCatalog, PendingDeploys } from '../../core/catalog.ts';
 import { defaultEnvironment } from '../../core/environments.ts';
@@ -87,7 +87,7 @@ export async function createPlatformApi(
   );
   const me = (identity: Identity): Me => ({
     identity,
-    owners: scope.readableOwners(identity).map((owner) => owner.slug),
+    ...namesOf(scope.readableOwners(identity), identity),
     gitBaseUrl: config.gitBaseUrl,
     version: config.version,
     environments: [defaultEnvironment],
@@ -127,6 +127,11 @@ export async function createPlatformApi(
     handle: (req, res) => void handle(req, res),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+function namesOf(readable: readonly Owner[], identity: Identity): Pick<Me, 'owners' | 'mayChange'> {
+  const changeable = readable.filter(({ id }) => mayChange(identity, id));
+  return { owners: readable.map(({ slug }) => slug), mayChange: changeable.map(({ slug }) => slug) };
 }
 
 function health(ctx: Context, good: boolean): void {
