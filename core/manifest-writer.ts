@@ -19,6 +19,7 @@ export type CommitKind = (typeof commitKinds)[number];
 export const trailerKeys = [
   'Towline-Kind',
   'Towline-Function',
+  'Towline-Environment',
   'Towline-Deploy',
   'Towline-Source',
   'Towline-Source-Commit',
