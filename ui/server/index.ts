@@ -119,7 +119,7 @@ export async function createPlatformApi(
     if (/^\/api(?:\/|$)/.test(ctx.path)) throw new TowlineError('not_found', 'the API has no such path');
     return next();
   });
-  const pageData = createPageData(scope, rows, me);
+  const pageData = createPageData({ scope, rows, me, writer: deps.writer });
   app.use(dashboardRoutes({ webDir: config.webDir, requester, pageData }));
   const handle = app.callback();
   const owned = resources.move();
@@ -141,17 +141,21 @@ function health(ctx: Context, good: boolean): void {
 }
 
 /** The functions of the owner in the page's path if there are any to see, else of the first owner. */
-function createPageData(
-  scope: Scope,
-  rows: FunctionRows,
-  me: (identity: Identity) => Me,
-): (identity: Identity, path: string) => Promise<PageData> {
+function createPageData(deps: {
+  scope: Scope;
+  rows: FunctionRows;
+  me: (identity: Identity) => Me;
+  writer: Pick<ManifestWriter, 'removals'>;
+}): (identity: Identity, path: string) => Promise<PageData> {
+  const { scope, rows, me, writer } = deps;
   return async (identity, path) => {
     const owners = scope.readableOwners(identity);
     const asked = owners.find((owner) => owner.slug === path.split('/', 2)[1]);
     const shown = asked ? await rows.all(asked) : [];
     const first = owners[0];
     const functions = shown.length > 0 || !first || asked === first ? shown : await rows.all(first);
-    return { me: me(identity), functions };
+    const answered = asked ?? first;
+    const removals = answered ? await writer.removals(answered.slug) : [];
+    return { me: me(identity), functions, removals };
   };
 }

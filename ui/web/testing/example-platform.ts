@@ -329,6 +329,8 @@ export function exampleState(): StubState {
       'p-10': exampleLog(300),
     },
     openLogs: new Set(['p-10']),
+    removals: [],
+    change: () => ({ status: 200, body: { commit: sha('5fe2a18'), number: 5, unchanged: false } }),
     revert: () => ({ status: 200, body: { commit: sha('5fe2a18'), number: 5, unchanged: false } }),
   };
 }

@@ -1,7 +1,7 @@
 import type { FunctionSummary, Me } from '../../../core/api.ts';
 import type { CatalogEntry } from '../../../core/catalog.ts';
 import type { DeployRecord, LogLine, PushRecord } from '../../../core/deploy.ts';
-import type { HistoryEntry } from '../../../core/manifest-writer.ts';
+import type { HistoryEntry, PendingRemoval } from '../../../core/manifest-writer.ts';
 
 /** Records with believable values, for tests; each test says only what it is about. */
 
@@ -143,6 +143,21 @@ export function history(over: Partial<HistoryEntry> = {}): HistoryEntry {
     direct: false,
     current: false,
     present: true,
+    ...over,
+  };
+}
+
+export function removal(over: Partial<PendingRemoval> = {}): PendingRemoval {
+  return {
+    id: 'r-1',
+    owner: 'demo',
+    repo: 'shop',
+    reason: 'no longer in stack.yml',
+    actor: 'lee',
+    functionNames: Array.from({ length: 31 }, (_, index) => `page-${index + 1}`),
+    limit: 25,
+    askedAt: Date.now() - 4 * 60_000,
+    state: 'waiting',
     ...over,
   };
 }
