@@ -20,8 +20,10 @@ import { missedPush, recoverPushes } from './deliveries/recover-pushes.ts';
 import { createSqliteDeployStore } from './deploys/deploy-store-sqlite.ts';
 import { createPendingDeploys } from './deploys/pending-deploys.ts';
 import { createPushJournal } from './deploys/push-journal.ts';
+import { createPushJournals } from './deploys/push-journals.ts';
 import type { BuildEngine } from './engines/build-engine.ts';
 import { createFileLogStore } from './logs/build-log-store-files.ts';
+import { createHeldDeploys } from './pipeline/held-deploys.ts';
 import type { PipelineContext } from './pipeline/pipeline-context.ts';
 import type { PrebuiltImages } from './pipeline/prebuilt-images.ts';
 import { processPush } from './pipeline/process-push.ts';
@@ -159,15 +161,23 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       perOwner: Math.max(1, maxConcurrentBuilds - 1),
     }),
     stopped,
+    onHeld: (id) => heldDeploys.look(id),
+    onRemovalWaits: ({ owner, ownerId }) => events.publish({ type: 'removals.changed', owner, ownerId }),
     onStale: (delivery, head) =>
       inBackground('the head of a branch could not be queued', recoverHead(delivery, head)),
   };
 
   const onListenerFault = (error: unknown) =>
     logger.error({ err: error }, 'a change of a push could not be published');
+  const journals = createPushJournals((delivery) =>
+    createPushJournal(delivery, { store, logs, events, now, onError: onListenerFault }),
+  );
+  const heldDeploys = createHeldDeploys({ store, deliveries, journals, context, background: inBackground });
+  const unsubscribe = events.subscribe((event) => {
+    if (event.type === 'hold.ended') heldDeploys.look(event.buildId);
+  });
   const pushQueue = createPushQueue({
-    openJournal: (delivery) =>
-      createPushJournal(delivery, { store, logs, events, now, onError: onListenerFault }),
+    openJournal: journals.open,
     process: (task) => processPush(task, context),
     onDone(delivery) {
       deliveries.done(delivery.event.id);
@@ -213,6 +223,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     async start() {
       if (isStarted) return;
       isStarted = true;
+      heldDeploys.start();
       for (const delivery of deliveries.pending()) queue.add(delivery);
       const emit = (event: SourceEvent) => void accept(event, 'recovered');
       const startedAfter = deliveries.lastSeq();
@@ -224,6 +235,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     push: (id) => store.push(id),
     deploy: (id) => store.deploy(id),
     latestDeploys: (owner) => store.latestDeploys(owner),
+    heldDeploys: (owner) => store.heldDeploys(owner),
     log: (pushId, after, signal) => logs.read(pushId, after, AbortSignal.any([signal, stopped])),
     async rebuild(pushId, actor) {
       const event = deliveries.find(pushId)?.event;
@@ -235,6 +247,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     },
     ...createPendingDeploys(store),
     async [Symbol.asyncDispose]() {
+      unsubscribe();
       stop.abort(new Error('the build service stops'));
       await idle();
       await logs[Symbol.asyncDispose]();

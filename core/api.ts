@@ -4,6 +4,7 @@ import type { CatalogEntry, FunctionStatus } from './catalog.ts';
 import type { DeployRecord } from './deploy.ts';
 import { defaultEnvironment, whyNotEnvironment } from './environments.ts';
 import type { ErrorCode, SourcePlace } from './errors.ts';
+import type { Hold } from './hold.ts';
 import type { HistoryEntry } from './manifest-writer.ts';
 import { CommitSha, OwnerSlug } from './names.ts';
 
@@ -25,17 +26,29 @@ export interface Me {
   identity: Identity;
   /** Owners this identity may see, its own first. */
   owners: string[];
+  /** Those of them whose functions it may change. */
+  mayChange: string[];
   /** As `http://localhost:8080/git`. */
   gitBaseUrl: string;
   version: string;
+  /** Of the installation, in the configuration's order; only `default` if there are no others. */
+  environments: string[];
 }
 
 /** One row of the functions page. */
 export interface FunctionSummary {
   owner: string;
+  /** The one this row is about. Without being asked for one: the default one if the function is there, else the first that has it. */
+  environment: string;
   functionName: string;
   url: string;
+  /** What people are shown: `Held` for a function on hold, whatever it serves. */
   status: FunctionStatus;
+  /** What is served, without a look at the hold. */
+  serving: FunctionStatus;
+  hold: Hold | null;
+  /** The deploy that goes live when the function is resumed. */
+  waiting: DeployRecord | null;
   reason: string | null;
   repo: string;
   branch: string;
@@ -54,9 +67,33 @@ export interface FunctionDetail {
   current: HistoryEntry | null;
   /** The manifest at the head of the GitOps repository; `null` if there is none. */
   manifest: string | null;
+  /** What each environment has of it, in the configuration's order; those that never had it are left out. */
+  environments: EnvironmentState[];
 }
 
+/** One function in one environment. */
+export interface EnvironmentState {
+  environment: string;
+  url: string;
+  status: FunctionStatus;
+  reason: string | null;
+  /** The deploy that is served; `null` if none is. */
+  number: number | null;
+  sourceCommit: string | null;
+  /** The newest commit of its manifest there, a removal too. */
+  current: HistoryEntry | null;
+}
+
+const EnvironmentName = z.string().refine((name) => whyNotEnvironment(name) === undefined, {
+  error: (issue) => whyNotEnvironment(String(issue.input)) ?? 'not an environment',
+});
+
+/** Of the query of everything that is read, and of the body of every change: the default one if it isn't given. */
+const inEnvironment = { environment: EnvironmentName.optional() };
+export const EnvironmentParameter = z.object(inEnvironment);
+
 export const RevertRequest = z.object({
+  ...inEnvironment,
   toCommit: CommitSha,
   reason: z.string().max(500).default(''),
   expectedCommit: CommitSha.optional(),
@@ -65,16 +102,16 @@ export const RevertRequest = z.object({
 });
 export type RevertRequest = z.infer<typeof RevertRequest>;
 
-export const UndoRequest = z.object({ commit: CommitSha, reason: z.string().max(500).default('') });
+export const UndoRequest = z.object({
+  ...inEnvironment,
+  commit: CommitSha,
+  reason: z.string().max(500).default(''),
+});
 export type UndoRequest = z.infer<typeof UndoRequest>;
 
 /** Of `hold` and `resume`. */
-export const HoldRequest = z.object({ reason: z.string().max(500).default('') });
+export const HoldRequest = z.object({ ...inEnvironment, reason: z.string().max(500).default('') });
 export type HoldRequest = z.infer<typeof HoldRequest>;
-
-const EnvironmentName = z.string().refine((name) => whyNotEnvironment(name) === undefined, {
-  error: (issue) => whyNotEnvironment(String(issue.input)) ?? 'not an environment',
-});
 
 export const PromoteRequest = z.object({
   from: EnvironmentName.default(defaultEnvironment),
@@ -107,4 +144,9 @@ export interface CreatedToken {
 }
 
 /** Names of the events on `GET /api/v1/events`; the data is the PlatformEvent as JSON. */
-export const streamEventNames = ['push.changed', 'function.changed', 'history.changed'] as const;
+export const streamEventNames = [
+  'push.changed',
+  'function.changed',
+  'history.changed',
+  'removals.changed',
+] as const;

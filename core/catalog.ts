@@ -1,3 +1,5 @@
+import type { Hold } from './hold.ts';
+
 /** The words for a function's state, the same in the dashboard, the CLI and the API. */
 export const functionStatuses = [
   'Queued',
@@ -24,7 +26,10 @@ export interface CatalogEntry {
   owner: string;
   ownerId: string;
   functionName: string;
+  /** Of what is served; a hold changes nothing about that and is told in `hold`. */
   status: FunctionStatus;
+  /** Set while deploys of it wait. */
+  hold: Hold | null;
   /** Why it is Degraded or Failed, or why the last deploy isn't the one served. One line. */
   reason: string | null;
   /** The same for visitors: fixed words only, nothing that a program printed or a repository holds. `null` if `reason` is. */
@@ -71,5 +76,6 @@ export interface PendingDeploys {
   pending(
     owner: string,
     functionName: string,
+    environment?: string,
   ): { status: FunctionStatus; reason: string; publicReason: string } | undefined;
 }

@@ -26,6 +26,7 @@ const ends: ReadonlySet<DeployState> = new Set([
   'removed',
 ]);
 
+/** `held` ends a push, not the deploy: once its function is resumed it goes on at `committed`, or is superseded. */
 export function isEnd(state: DeployState): boolean {
   return ends.has(state);
 }
@@ -59,7 +60,10 @@ export interface DeployRecord {
   owner: string;
   ownerId: string;
   repo: string;
+  /** The branch, or the tag whose push promotes. */
   branch: string;
+  /** Where it goes; not there if it is the default environment. */
+  environment?: string | undefined;
   functionName: string | null;
   sourceCommit: string;
   /** First line of the source commit's message; empty until it is cloned. */

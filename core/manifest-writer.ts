@@ -19,6 +19,7 @@ export type CommitKind = (typeof commitKinds)[number];
 export const trailerKeys = [
   'Towline-Kind',
   'Towline-Function',
+  'Towline-Environment',
   'Towline-Deploy',
   'Towline-Source',
   'Towline-Source-Commit',
@@ -45,6 +46,8 @@ export interface DeployIntent {
 
 export interface RemoveIntent {
   owner: string;
+  /** The default one if it isn't given. */
+  environment?: string | undefined;
   /** All in one commit. */
   functionNames: string[];
   /** `repository`: whatever comes from `repo`; `tenant`: everything of the owner. `functionNames` is not looked at then. */
@@ -59,6 +62,8 @@ export interface RemoveIntent {
 
 export interface RevertIntent {
   owner: string;
+  /** The default one if it isn't given. */
+  environment?: string | undefined;
   functionName: string;
   /** The GitOps commit whose state of the function's file becomes current again. */
   toCommit: string;
@@ -73,6 +78,8 @@ export interface RevertIntent {
 /** Takes back the newest change of a function, a revert too. If it isn't the newest any more: `conflict`. */
 export interface UndoIntent {
   owner: string;
+  /** The default one if it isn't given. */
+  environment?: string | undefined;
   functionName: string;
   commit: string;
   reason: string;
@@ -82,6 +89,8 @@ export interface UndoIntent {
 /** Stops deploys of a function from going live, or lets them again; committed as `towline.dev/hold` in its manifest. */
 export interface HoldIntent {
   owner: string;
+  /** The default one if it isn't given. */
+  environment?: string | undefined;
   functionName: string;
   reason: string;
   actor: Person;
@@ -97,12 +106,18 @@ export interface PromoteIntent {
   actor: Person;
   /** The commit of `from` whose state is promoted; its newest if it isn't given. */
   commit?: string | undefined;
+  /** The deploy record's id, if a tag asks for it: then asking twice is one commit, as with a deploy. */
+  buildId?: string | undefined;
+  /** As of a deploy; `push` if it isn't given. */
+  trigger?: DeployIntent['trigger'] | undefined;
 }
 
 /** A removal so large that somebody has to confirm it. */
 export interface PendingRemoval {
   id: string;
   owner: string;
+  /** Of all functions that would go; not there if it is the default one. */
+  environment?: string | undefined;
   repo: string;
   reason: string;
   actor: string;
@@ -124,6 +139,8 @@ export interface RemovalAnswer {
 /** What a repository's `secrets.yml` says; an empty text removes all secrets that came from it. */
 export interface SecretsIntent {
   owner: string;
+  /** The default one if it isn't given. */
+  environment?: string | undefined;
   ownerId: string;
   repo: string;
   sourceCommit: string | null;
@@ -202,6 +219,14 @@ export interface HistoryEntry {
   present: boolean;
 }
 
+/** A deploy that was answered `held`. */
+export interface HeldDeployQuery {
+  owner: string;
+  functionName: string;
+  environment?: string | undefined;
+  buildId: string;
+}
+
 export interface ManifestDiff {
   from: string | null;
   to: string;
@@ -214,6 +239,7 @@ export interface ManifestDiff {
 /** One function as the head of the GitOps repository has it. */
 export interface CurrentFunction {
   owner: string;
+  environment: string;
   functionName: string;
   path: string;
   /** Blob id of the manifest. */
@@ -242,6 +268,8 @@ export interface ManifestWriter {
   hold(intent: HoldIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
   /** The newest deploy that waited follows in a commit of its own. */
   resume(intent: HoldIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
+  /** What became of it: still `held`, else the outcome of its release; `skipped` says what took its place. */
+  afterHold(query: HeldDeployQuery): Promise<WriteOutcome>;
   promote(intent: PromoteIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
   /** Removals of an owner, or of all, that wait for an answer or were rejected. */
   removals(owner?: string): Promise<PendingRemoval[]>;
@@ -253,12 +281,18 @@ export interface ManifestWriter {
   /** Of one function's file; `from: null` compares with the state before `to`. Throws `not_found`. */
   diff(query: {
     owner: string;
+    environment?: string | undefined;
     functionName: string;
     from: string | null;
     to: string;
   }): Promise<ManifestDiff>;
   /** The manifest's text at a commit. Throws `not_found`. */
-  at(query: { owner: string; functionName: string; commit: string }): Promise<string>;
-  /** Functions of one owner, or of all, at the head of the branch. */
-  current(owner?: string): Promise<CurrentFunction[]>;
+  at(query: {
+    owner: string;
+    environment?: string | undefined;
+    functionName: string;
+    commit: string;
+  }): Promise<string>;
+  /** Functions of one owner, or of all, in one environment at the head of the branch. */
+  current(owner?: string, environment?: string): Promise<CurrentFunction[]>;
 }

@@ -3,10 +3,16 @@
 const api = '/api/v1';
 const segment = encodeURIComponent;
 
-function withQuery(path: string, query: Record<string, string | number | undefined>): string {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
+function withQuery(path: string, query: object): string {
+  const given = Object.entries(query as Record<string, string | number | undefined>).filter(
+    ([, value]) => value !== undefined && value !== '',
+  );
   if (given.length === 0) return path;
   return `${path}?${new URLSearchParams(given.map(([key, value]) => [key, String(value)]))}`;
+}
+
+interface InEnvironment {
+  environment?: string | undefined;
 }
 
 export const apiPaths = {
@@ -16,11 +22,13 @@ export const apiPaths = {
   loginLinks: () => `${api}/login-links`,
   tokens: (owner: string) => `${api}/owners/${segment(owner)}/tokens`,
   token: (owner: string, id: string) => `${api}/owners/${segment(owner)}/tokens/${segment(id)}`,
-  functions: (owner: string) => `${api}/owners/${segment(owner)}/functions`,
-  function: (owner: string, name: string) => `${api}/owners/${segment(owner)}/functions/${segment(name)}`,
-  history: (owner: string, name: string, query: { limit?: number; before?: string } = {}) =>
+  functions: (owner: string, query: InEnvironment = {}) =>
+    withQuery(`${api}/owners/${segment(owner)}/functions`, query),
+  function: (owner: string, name: string, query: InEnvironment = {}) =>
+    withQuery(`${api}/owners/${segment(owner)}/functions/${segment(name)}`, query),
+  history: (owner: string, name: string, query: InEnvironment & { limit?: number; before?: string } = {}) =>
     withQuery(`${api}/owners/${segment(owner)}/functions/${segment(name)}/history`, query),
-  diff: (owner: string, name: string, query: { from?: string; to: string }) =>
+  diff: (owner: string, name: string, query: InEnvironment & { from?: string; to: string }) =>
     withQuery(`${api}/owners/${segment(owner)}/functions/${segment(name)}/diff`, query),
   revert: (owner: string, name: string) =>
     `${api}/owners/${segment(owner)}/functions/${segment(name)}/revert`,

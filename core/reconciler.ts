@@ -2,6 +2,8 @@ import type { DeployCause } from './deploy.ts';
 
 export interface FollowTarget {
   owner: string;
+  /** The default one if it isn't given. */
+  environment?: string | undefined;
   functionName: string;
   /** The GitOps commit to follow. */
   commit: string;

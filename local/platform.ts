@@ -132,6 +132,14 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
       {
         logger,
         onPushed: () => applyLoop.nudge(),
+        onHoldEnded: ({ spec, provenance, buildId }) =>
+          events.publish({
+            type: 'hold.ended',
+            ownerId: provenance.ownerId,
+            owner: spec.owner,
+            functionName: spec.functionName,
+            buildId,
+          }),
         imageExists: (image) => hasArtifact(data.at('artifacts'), image),
       },
     ),

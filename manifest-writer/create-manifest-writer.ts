@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { TowlineError } from '../core/errors.ts';
-import type { ManifestWriter, WriteOptions } from '../core/manifest-writer.ts';
+import type { DeployIntent, ManifestWriter, WriteOptions } from '../core/manifest-writer.ts';
 import { delay } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Submission } from './committing/callers.ts';
@@ -9,6 +9,7 @@ import { createIntentQueue, type QueueState } from './committing/intent-queue.ts
 import { defaultPushesPerMinute, systemTiming, type Timing } from './committing/pace.ts';
 import { createEnvironments, type EnvironmentConfig } from './environments/environments.ts';
 import { createHistoryReader, textAt } from './history/history-reader.ts';
+import { outcomeAfterHold } from './holding/after-hold.ts';
 import { holdOf } from './holding/hold.ts';
 import { createReleaser } from './holding/release-waiting.ts';
 import { removalAnswers } from './holding/removal-answers.ts';
@@ -91,6 +92,8 @@ export interface ManifestWriterDeps {
   clock?: (() => number) | undefined;
   /** Called after each batch that may have moved the branch, so that whoever applies it can be nudged. */
   onPushed?: (() => void) | undefined;
+  /** Told when a deploy that was answered `held` waits no more; `afterHold` says what became of it. Must not throw. */
+  onHoldEnded?: ((intent: DeployIntent) => void) | undefined;
   /** How the writer waits; its clock is for waiting alone. */
   timing?: Timing | undefined;
   /** Source of randomness in [0, 1). */
@@ -159,7 +162,9 @@ function createWriter(
   const { logger, clock = Date.now, onPushed, timing = systemTiming, random = Math.random } = deps;
   const stopping = new AbortController();
   const committer = safeSignature(config.committer);
-  const waiting = openWaitingStore(config.waitingPath ?? `${config.clonePath}.waiting.db`);
+  const waiting = openWaitingStore(config.waitingPath ?? `${config.clonePath}.waiting.db`, ({ intent }) =>
+    deps.onHoldEnded?.(intent),
+  );
   const context: PlanningContext = {
     committer,
     namespace: config.namespace,
@@ -275,13 +280,14 @@ function createWriter(
       (await images.whyNotUndo(intent)) ?? submit({ kind: 'undo', intent }, signal, options).outcome,
     hold: (intent, signal, options) => submit({ kind: 'hold', intent }, signal, options).outcome,
     resume: (intent, signal, options) => submit({ kind: 'resume', intent }, signal, options).outcome,
+    afterHold: (query) => reading((head) => outcomeAfterHold(query, { waiting, repository, head })),
     promote: (intent, signal, options) => submit({ kind: 'promote', intent }, signal, options).outcome,
     ...removalAnswers(waiting, (intent) => submit({ kind: 'remove', intent }).outcome),
     secrets: (intent, signal, options) => submit({ kind: 'secrets', intent }, signal, options).outcome,
     history: (query) => reading((head) => reader.history(head, query)),
     diff: (query) => reading((head) => reader.diff(head, query)),
     at: (query) => reading((head) => reader.at(head, query)),
-    current: (owner) => reading((head) => reader.current(head, owner)),
+    current: (owner, environment) => reading((head) => reader.current(head, owner, environment)),
     async [Symbol.asyncDispose]() {
       const grace = new AbortController();
       const released = releaser[Symbol.asyncDispose]();

@@ -1,3 +1,6 @@
-export { createManifestWriter } from './create-manifest-writer.ts';
+export { createManifestWriter, type ManifestWriterConfig } from './create-manifest-writer.ts';
+export { createEnvironments, EnvironmentList } from './environments/environments.ts';
+export { PolicyConfig } from './policy/policy-config.ts';
 export { createGitOpsRepository } from './repository/create-gitops-repository.ts';
 export { githubAppCredentials } from './repository/github-app-credentials.ts';
+export { SecretRules } from './secrets/secret-rules.ts';

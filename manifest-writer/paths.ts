@@ -41,6 +41,16 @@ export function functionOfPath(path: string): FunctionPlace | undefined {
   return { environment, owner, functionName };
 }
 
+/** Whether a function of these names could have a manifest. */
+export function isPlace(place: {
+  owner: string;
+  functionName: string;
+  environment?: string | undefined;
+}): boolean {
+  const { owner, functionName, environment = defaultEnvironment } = place;
+  return whyNotEnvironment(environment) === undefined && isFunction(owner, functionName);
+}
+
 export function isFunction(owner: string, functionName: string): boolean {
   return whyNotOwner(owner) === undefined && whyNotFunction(owner, functionName) === undefined;
 }

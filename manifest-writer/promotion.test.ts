@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { TowlineError } from '../core/errors.ts';
 import { createEnvironments } from './environments/environments.ts';
@@ -59,7 +61,10 @@ test('a promotion keeps to the other environment’s names, holds and policy', a
   const writer = await gitops.writer({ environments: [...environments, strict] });
   assert.equal((await writer.deploy(staged({ ownerId: '17' }))).type, 'pushed');
   const refusal = await writer.promote({ ...promotion, to: 'strict' });
-  assert.match(refusal.type === 'refused' ? refusal.message : '', /policy of "strict"/);
+  assert.match(
+    refusal.type === 'refused' ? refusal.message : '',
+    /^"strict" does not take it: the memory limit "128Mi" is outside of what the policy allows: at most "64Mi"$/,
+  );
   const nowhere = await writer.promote({ ...promotion, to: 'moon' });
   assert.match(
     nowhere.type === 'refused' ? nowhere.message : '',
@@ -70,6 +75,68 @@ test('a promotion keeps to the other environment’s names, holds and policy', a
   assert.equal((await writer.deploy(deployIntent({ functionName: 'x', ownerId: '18' }))).type, 'pushed');
   const taken = await writer.promote(promotion);
   assert.equal(taken.type === 'refused' && taken.code, 'name_taken', 'the folder is another account’s there');
+});
+
+test('what the policy of an environment clamps for a deploy it clamps for a promotion, and says so', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const policy = {
+    limits: { memory: { max: '64Mi' }, cpu: { default: '100m' } },
+    outOfBounds: 'clamp' as const,
+  };
+  const writer = await gitops.writer({ environments: [...environments, { name: 'small', policy }] });
+  const labels = { team: 'web', 'com.openfaas.scale.max': '3' };
+  assert.equal((await writer.deploy(staged({ labels }))).type, 'pushed');
+  const promoted = await writer.promote({ ...promotion, to: 'small' });
+  assert.equal(promoted.type, 'pushed', JSON.stringify(promoted));
+  const clamp = 'the memory limit "128Mi" is set to what the policy allows: at most "64Mi"';
+  assert.deepEqual('written' in promoted && promoted.written[0]?.warnings, [clamp]);
+  const [entry] = await writer.history({ ...hello, environment: 'small' });
+  const text = await writer.at({ ...hello, environment: 'small', commit: entry!.commit });
+  assert.match(text, /limits:\n +cpu: 100m\n +memory: 64Mi\n/);
+  assert.match(text, /team: web/);
+  const deployed = await writer.deploy({ ...deployIntent({ labels, source: '1' }), environment: 'small' });
+  assert.equal(deployed.type, 'unchanged', 'a deploy there asks for the same as the promotion');
+
+  const person = await gitops.person();
+  const file = 'environments/staging/tenants/alice/hello.yaml';
+  const changed = (await readFile(join(person.path, file), 'utf8')).replace(
+    'spec:\n',
+    'spec:\n  handler: x\n',
+  );
+  await writeFile(join(person.path, file), changed);
+  await person.git('commit', '--quiet', '-a', '-m', 'by hand');
+  await person.git('push', '--quiet');
+  const again = await writer.promote({ ...promotion, to: 'small' });
+  const words = 'written' in again ? again.written[0]?.warnings : undefined;
+  assert.deepEqual(words, [
+    clamp,
+    'what a person changed in the manifest of "staging" itself is left out here',
+  ]);
+});
+
+test('a promotion that a tag asks for is made once, and a re-run never brings back what was replaced', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const writer = await gitops.writer({ environments });
+  await writer.deploy(staged({ source: '1' }));
+  const tagged = { ...promotion, buildId: 'tag-v1' };
+  assert.equal((await writer.promote(tagged)).type, 'pushed');
+  await writer.deploy(staged({ source: '2' }));
+  assert.equal((await writer.promote({ ...promotion, buildId: 'tag-v2' })).type, 'pushed');
+  assert.equal((await writer.promote(tagged)).type, 'pushed', 'the recorded outcome of the same build');
+  const first = (await writer.history({ ...hello, environment: 'staging' })).at(-1)!;
+  const rerun = { ...promotion, commit: first.commit, trigger: 'rebuild' as const, buildId: 'tag-v1-again' };
+  const outcome = await writer.promote(rerun);
+  assert.match(
+    outcome.type === 'skipped' ? outcome.reason : '',
+    /^1111111 of alice\/hello was deployed before/,
+  );
+  assert.deepEqual(
+    (await writer.history(hello)).map(({ kind, buildId }) => [kind, buildId]),
+    [
+      ['promote', 'tag-v2'],
+      ['promote', 'tag-v1'],
+    ],
+  );
 });
 
 test('a held function is not promoted over', async (t) => {
@@ -85,22 +152,39 @@ test('a held function is not promoted over', async (t) => {
 
 test('refs of a source repository find their environment', () => {
   const configured = createEnvironments(environments);
-  assert.deepEqual(configured.forRef('refs/heads/main'), { way: 'deploy', environment: 'staging' });
-  assert.deepEqual(configured.forRef('refs/heads/release/1'), { way: 'deploy', environment: 'default' });
-  assert.deepEqual(configured.forRef('refs/tags/v1.2'), {
-    way: 'promote',
-    from: 'staging',
-    environment: 'default',
-  });
+  const forRef = (ref: string) => configured.forRef(ref, 'main');
+  assert.deepEqual(forRef('refs/heads/main'), { way: 'deploy', environment: 'staging' });
+  assert.deepEqual(forRef('refs/heads/release/1'), { way: 'deploy', environment: 'default' });
+  assert.deepEqual(forRef('refs/tags/v1.2'), { way: 'promote', from: 'staging', environment: 'default' });
   for (const ref of ['refs/heads/topic', 'refs/tags/x', 'refs/notes/v1', 'main', '']) {
-    assert.equal(configured.forRef(ref), undefined, ref);
+    assert.equal(forRef(ref).way, 'none', ref);
   }
-  assert.deepEqual(createEnvironments().forRef('refs/heads/a/b'), { way: 'deploy', environment: 'default' });
+  const named = createEnvironments([{ name: 'staging', branches: ['staging'] }]);
+  assert.deepEqual(named.environments, ['staging', 'default']);
+  assert.deepEqual(named.forRef('refs/heads/trunk', 'trunk'), { way: 'deploy', environment: 'default' });
+  assert.deepEqual(named.forRef('refs/heads/a', 'trunk'), {
+    way: 'none',
+    reason: 'no environment takes the branch a',
+  });
+});
+
+test('without any configuration the default branch is deployed, and nothing else', () => {
+  const { forRef } = createEnvironments();
+  assert.deepEqual(forRef('refs/heads/a/b', 'a/b'), { way: 'deploy', environment: 'default' });
+  assert.deepEqual(forRef('refs/heads/topic', 'main'), {
+    way: 'none',
+    reason: 'only the branch main is deployed, this push was to topic',
+  });
+  assert.deepEqual(forRef('refs/tags/v1', 'main'), { way: 'none', reason: 'tags are not deployed (v1)' });
+});
+
+test('environments that make no sense are refused', () => {
   for (const bad of [
     [{ name: '../x' }],
     [{ name: 'a' }, { name: 'a' }],
     [{ name: 'a', promotesFrom: 'b' }],
-    [{ name: 'a', policy: { nonsense: 1 } }],
+    [{ name: 'a', tags: ['v*'], promotesFrom: 'a' }],
+    [{ name: 'a', policy: { nonsense: 1 } as object }],
   ]) {
     assert.throws(
       () => createEnvironments(bad),

@@ -27,6 +27,7 @@ export class MemoryCatalog implements FunctionCatalog {
       ownerId: `id-${owner}`,
       functionName,
       status: 'Ready',
+      hold: null,
       reason: null,
       publicReason: null,
       image: null,

@@ -23,6 +23,8 @@ const schema = `
     record TEXT NOT NULL
   ) STRICT;
   CREATE INDEX IF NOT EXISTS deploys_by_push ON deploys (push_id, seq);
+  CREATE INDEX IF NOT EXISTS deploys_held ON deploys (owner, seq) WHERE json_extract(record, '$.state') = 'held';
+  CREATE INDEX IF NOT EXISTS pushes_open ON pushes (seq) WHERE state <> 'done';
   CREATE INDEX IF NOT EXISTS deploys_by_function ON deploys (owner, function_name, seq);
 `;
 
@@ -80,6 +82,11 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
     `SELECT id FROM pushes WHERE state = 'done' AND owner_id = ?1 AND repo = ?2 AND seq <=
        (SELECT seq FROM pushes WHERE owner_id = ?1 AND repo = ?2 ORDER BY seq DESC LIMIT 1 OFFSET ?3)`,
   );
+  const held = database.prepare(
+    `SELECT record FROM deploys
+     WHERE json_extract(record, '$.state') = 'held' AND (?1 IS NULL OR owner = ?1) ORDER BY seq DESC`,
+  );
+  const open = database.prepare("SELECT id FROM pushes WHERE state <> 'done' ORDER BY seq");
   const dropPush = database.prepare('DELETE FROM pushes WHERE id = ?');
   const dropDeploys = database.prepare('DELETE FROM deploys WHERE push_id = ?');
 
@@ -130,6 +137,8 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
         .map(parse<DeployRecord>)
         .flatMap(keptOf),
     latestDeploy,
+    heldDeploys: (owner) => held.all(owner ?? null).map(parse<DeployRecord>),
+    openPushes: () => open.all().map((row) => String(row['id'])),
     prune({ ownerId, repo }, keep) {
       const ids = old.all(ownerId, repo, keep).map((row) => String(row['id']));
       for (const id of ids) {

@@ -22,6 +22,10 @@ export interface DeployStore {
   latestDeploys(owner?: string): DeployRecord[];
   /** The same for one function. */
   latestDeploy(owner: string, functionName: string): DeployRecord | undefined;
+  /** Those that wait for their function to be resumed, newest first. */
+  heldDeploys(owner?: string): DeployRecord[];
+  /** Ids of pushes that have not ended, oldest first. */
+  openPushes(): string[];
   /** Forgets all but the newest `keep` finished pushes of a repository and returns the ids of those forgotten. */
   prune(repository: { ownerId: string; repo: string }, keep: number): string[];
 }

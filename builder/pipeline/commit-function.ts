@@ -67,6 +67,7 @@ export async function recordOutcome(
       const text = `built, not live: ${outcome.reason}`;
       journal.say({ kind: 'warning', stage: 'commit', functionName: name, text: `${name}: ${text}` });
       journal.change(id, { state: 'held', cause: { code: 'conflict', message: outcome.reason } });
+      context.onHeld(id);
       return false;
     }
     case 'needs-confirmation':

@@ -34,6 +34,10 @@ export interface PipelineContext {
   builds: FairSlots;
   /** The service stops: work is left as it is and taken up again at the next start. */
   stopped: AbortSignal;
+  /** A deploy was answered `held`: whoever carries it on later is told once its record says so. */
+  onHeld: (deployId: string) => void;
+  /** A removal waits for somebody's yes. */
+  onRemovalWaits: (repository: { owner: string; ownerId: string }) => void;
   /** A push turned out not to be the newest: its ref points to `head`. */
   onStale: (delivery: Delivery, head: string) => void;
 }

@@ -142,6 +142,7 @@ export function createMemoryWriter(file?: string) {
     async current(owner) {
       return state.deployed(owner ?? '').map((functionName) => ({
         owner: owner ?? '',
+        environment: 'default',
         functionName,
         path: `tenants/${owner}/${functionName}.yaml`,
         blob: zeroSha,
@@ -166,6 +167,7 @@ export function createMemoryWriter(file?: string) {
     hold: () => Promise.reject(new Error('not used')),
     resume: () => Promise.reject(new Error('not used')),
     promote: () => Promise.reject(new Error('not used')),
+    afterHold: () => Promise.reject(new Error('not used')),
     removals: () => Promise.reject(new Error('not used')),
     confirmRemoval: () => Promise.reject(new Error('not used')),
     rejectRemoval: () => Promise.reject(new Error('not used')),

@@ -62,6 +62,7 @@ async function commitRemoval(
       return context.manifestWriter.remove(intent, context.stopped, { onWaiting });
     });
     for (const id of ids) await recordOutcome(task, context, id, outcome);
+    if (outcome.type === 'needs-confirmation') context.onRemovalWaits(event.repository);
   } catch (error) {
     for (const id of ids) await settleError(task, context, { id, stage: 'commit', error });
   }

@@ -2,6 +2,7 @@ import { type Document, isNode, LineCounter, parseAllDocuments } from 'yaml';
 import type { ZodError } from 'zod';
 import type { DeployCause } from '../../core/deploy.ts';
 import { gitLabels, OpenFaasFunction, towlineAnnotations } from '../../core/function-spec.ts';
+import { type Hold, readHold } from '../../core/hold.ts';
 import { digestOf, objectName, whyNotFunction, whyNotOwner } from '../../core/names.ts';
 import type { DesiredFunction } from '../functions/index.ts';
 
@@ -22,6 +23,7 @@ export type ManifestReading =
 export const maxManifestBytes = 262_144;
 
 const manifestPath = /^tenants\/([^/]+)\/([^/]+)\.yaml$/;
+const maxHold = 400;
 const apiGroup = 'openfaas.com/';
 
 /** `undefined` for every other file: a tenant's sentinel, notes, deeper folders, names that no function can have. */
@@ -130,7 +132,13 @@ function toDesired(place: ManifestPath, { metadata, spec }: OpenFaasFunction): D
     repo: annotations[towlineAnnotations.repo] ?? labels[gitLabels.repo] ?? '',
     branch: annotations[towlineAnnotations.branch] ?? labels[gitLabels.branch] ?? '',
     sourceCommit: labels[gitLabels.sha] ?? '',
+    hold: boundedHold(annotations[towlineAnnotations.hold]),
   };
+}
+
+/** A person may have written anything of any length. */
+function boundedHold(text: string | undefined): Hold | null {
+  return readHold(text?.slice(0, maxHold));
 }
 
 function refusedBySchema(

@@ -68,6 +68,7 @@ export function desire(digest: string, changes: Partial<DesiredFunction> = {}): 
     environment: {},
     repo: 'site',
     branch: 'main',
+    hold: null,
     sourceCommit: digest.slice('sha256:'.length, 'sha256:'.length + 40),
     ...changes,
   };

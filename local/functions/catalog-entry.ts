@@ -27,6 +27,7 @@ export function catalogEntry(state: FunctionState): CatalogEntry {
     ownerId: state.ownerId,
     functionName: state.functionName,
     ...verdict(state),
+    hold: state.desired?.hold ?? null,
     image: served?.image ?? null,
     desiredImage: state.desired?.image ?? shown?.image ?? '',
     repo: shown?.repo ?? '',

@@ -12,6 +12,11 @@ export const DesiredFunction = z.object({
   repo: z.string(),
   branch: z.string(),
   sourceCommit: z.string(),
+  /** Why deploys of it wait; nothing of how it runs. Not in state folders of earlier releases. */
+  hold: z
+    .object({ by: z.string().nullable(), since: z.number().nullable(), reason: z.string() })
+    .nullable()
+    .default(null),
 });
 export type DesiredFunction = z.infer<typeof DesiredFunction>;
 

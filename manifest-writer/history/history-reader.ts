@@ -11,7 +11,14 @@ import { whyNotOwner } from '../../core/names.ts';
 import { holdChange } from '../holding/hold.ts';
 import type { IndexedVersion } from '../index/history-index.ts';
 import type { IndexedRepository } from '../index/indexed-repository.ts';
-import { functionOfPath, isFunction, manifestPath, tenantFolder, tenantsFolder } from '../paths.ts';
+import {
+  environmentFolder,
+  functionOfPath,
+  isFunction,
+  isPlace,
+  manifestPath,
+  tenantFolder,
+} from '../paths.ts';
 import { repositoryOf } from '../planning/claims.ts';
 import { readFunction } from '../render/read-function.ts';
 import { historyEntry } from './history-entry.ts';
@@ -23,6 +30,7 @@ const maxKept = 20_000;
 
 interface Place {
   owner: string;
+  environment?: string | undefined;
   functionName: string;
 }
 
@@ -69,9 +77,10 @@ export function createHistoryReader(repository: IndexedRepository, committerEmai
       return text;
     },
 
-    async current(head: string, owner?: string): Promise<CurrentFunction[]> {
-      const owners = owner === undefined ? await tenants(head) : [owner].filter(isOwner);
-      const lists = await Promise.all(owners.map((one) => functionsOf(head, one)));
+    async current(head: string, owner?: string, environment?: string): Promise<CurrentFunction[]> {
+      if (environment !== undefined && whyNotEnvironment(environment) !== undefined) return [];
+      const owners = owner === undefined ? await tenants(head, environment) : [owner].filter(isOwner);
+      const lists = await Promise.all(owners.map((one) => functionsOf(head, one, environment)));
       return lists.flat();
     },
   };
@@ -94,15 +103,20 @@ export function createHistoryReader(repository: IndexedRepository, committerEmai
     return { ...filled, kind: holdChange(await repository.read(version.before), text) ?? 'edit' };
   }
 
-  async function tenants(head: string): Promise<string[]> {
-    const entries = await repository.list(head, tenantsFolder);
+  async function tenants(head: string, environment: string | undefined): Promise<string[]> {
+    const entries = await repository.list(head, environmentFolder(environment));
     return entries.filter(({ type, name }) => type === 'folder' && isOwner(name)).map(({ name }) => name);
   }
 
-  async function functionsOf(head: string, owner: string): Promise<CurrentFunction[]> {
-    const entries = await repository.list(head, tenantFolder(owner));
+  async function functionsOf(
+    head: string,
+    owner: string,
+    environment: string | undefined,
+  ): Promise<CurrentFunction[]> {
+    const folder = tenantFolder(owner, environment);
+    const entries = await repository.list(head, folder);
     const functions = entries.flatMap((entry) => {
-      const path = `${tenantFolder(owner)}/${entry.name}`;
+      const path = `${folder}/${entry.name}`;
       const place = entry.type === 'file' ? functionOfPath(path) : undefined;
       return place ? [{ ...place, path, blob: entry.id }] : [];
     });
@@ -137,8 +151,8 @@ function isOwner(owner: string): boolean {
 }
 
 function checkedPath(place: Place): string {
-  if (!isFunction(place.owner, place.functionName)) throw notFound(place);
-  return manifestPath(place.owner, place.functionName);
+  if (!isPlace(place)) throw notFound(place);
+  return manifestPath(place.owner, place.functionName, place.environment);
 }
 
 function notFound({ owner, functionName }: Place, commit?: string): TowlineError {

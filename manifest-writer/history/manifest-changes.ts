@@ -1,5 +1,6 @@
 import { gitLabels } from '../../core/function-spec.ts';
 import { digestOf } from '../../core/names.ts';
+import { authored } from '../render/authored-spec.ts';
 import { type FunctionManifest, readFunction } from '../render/read-function.ts';
 
 /** What changed between two manifests, in words and in a fixed order. Values of the environment are not shown. */
@@ -26,16 +27,6 @@ function compare(last: FunctionManifest, next: FunctionManifest): string[] {
     ...mapChanges('annotation', authored(last.spec.annotations), authored(next.spec.annotations)),
     ...changed('read-only file system', onOff(last), onOff(next)),
   ];
-}
-
-/** Labels that say where a deploy came from change with each one; the source line tells that better. */
-function authored(map: Record<string, string>): Record<string, string> {
-  const kept = Object.entries(map).filter(
-    ([key]) =>
-      !/^com\.openfaas\.(cloud\.)?git-/.test(key) &&
-      (key === 'towline.dev/access' || !key.startsWith('towline.dev/')),
-  );
-  return Object.fromEntries(kept);
 }
 
 function changed(what: string, last: string, next: string): string[] {

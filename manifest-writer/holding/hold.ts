@@ -1,5 +1,6 @@
 import { isMap, isSeq, parseDocument, type YAMLMap } from 'yaml';
 import { towlineAnnotations } from '../../core/function-spec.ts';
+import { describeHold, formatHold, readHold } from '../../core/hold.ts';
 import { oneLine } from '../message/plain-text.ts';
 import { asksForTheSame, readFunction } from '../render/read-function.ts';
 
@@ -7,8 +8,7 @@ const maxHold = 300;
 
 /** The annotation's text: who, since when, why. */
 export function holdText(by: string, since: number, reason: string): string {
-  const why = reason === '' ? '' : `: ${reason}`;
-  return oneLine(`${by} since ${new Date(since).toISOString().slice(0, 19)}Z${why}`, maxHold);
+  return oneLine(formatHold(by, since, reason), maxHold);
 }
 
 /** What holds the function of this manifest; `undefined` if nothing does. A person may have written anything. */
@@ -17,12 +17,13 @@ export function holdOf(manifest: string | null): string | undefined {
   const text = readFunction(manifest)?.metadata.annotations[towlineAnnotations.hold];
   if (text === undefined) return undefined;
   const line = oneLine(text, maxHold);
-  return line === '' || line === 'false' ? undefined : line;
+  return readHold(line) === null ? undefined : line;
 }
 
 /** For people, from the annotation. */
 export function heldReason(hold: string): string {
-  return / since \d{4}-/.test(hold) ? `held by ${hold}` : `held: ${hold}`;
+  const known = readHold(hold);
+  return known === null ? 'held' : describeHold(known);
 }
 
 /** The manifest with this hold, or without any; everything else stays as it is written. */

@@ -28,10 +28,11 @@ export function createReleaser(options: ReleaserOptions): Releaser {
   async function lookOnce(): Promise<void> {
     for (const path of waiting.deployPaths()) {
       if (stopped) return;
-      if (await options.isHeld(path)) continue;
-      const { type } = await options.release(path);
+      const buildId = waiting.deploy(path)?.intent.buildId;
+      if (buildId === undefined || (await options.isHeld(path))) continue;
+      const outcome = await options.release(path);
       // Refused or out of date is an answer too; only another hold lets it wait on.
-      if (type !== 'held') waiting.dropDeploy(path);
+      if (outcome.type !== 'held') waiting.endDeploy(path, buildId, outcome);
     }
   }
 

@@ -1,12 +1,15 @@
 import { DatabaseSync } from 'node:sqlite';
-import type { DeployIntent, PendingRemoval, RemoveIntent } from '../../core/manifest-writer.ts';
-import type { WaitingStore } from './waiting-store.ts';
+import type { DeployIntent, PendingRemoval, RemoveIntent, WriteOutcome } from '../../core/manifest-writer.ts';
+import type { WaitingDeploy, WaitingStore } from './waiting-store.ts';
 
 const schema = `
 create table if not exists deploys (
   path text primary key, source_commit text not null, base text not null, intent text not null
 ) strict;
 create table if not exists replaced (path text not null, source_commit text not null, primary key (path, source_commit)) strict;
+create table if not exists ended (
+  seq integer primary key, path text not null, build text not null, outcome text not null, unique (path, build)
+) strict;
 create table if not exists removals (
   id text primary key, owner text not null, asked_at integer not null, rejected integer not null,
   removal text not null, intent text not null
@@ -15,9 +18,20 @@ create index if not exists removals_by_owner on removals (owner, asked_at);
 `;
 /** Source commits remembered of one held function. */
 const maxReplaced = 200;
+/** Ends kept of deploys that waited: whoever deployed them asks soon after. */
+const maxEnded = 2000;
 const maxRemovals = 1000;
 
-export function openWaitingStore(path: string): WaitingStore {
+export interface EndedDeploy {
+  path: string;
+  intent: DeployIntent;
+}
+
+/** `onEnded` is told after the end is on disk; it must not throw. */
+export function openWaitingStore(
+  path: string,
+  onEnded: (ended: EndedDeploy) => void = () => {},
+): WaitingStore {
   const database = new DatabaseSync(path);
   database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000');
   database.exec(schema);
@@ -34,6 +48,10 @@ export function openWaitingStore(path: string): WaitingStore {
     paths: sql('select path from deploys order by path'),
     replaced: sql('select 1 from replaced where path = ? and source_commit = ?'),
     drop: sql('delete from deploys where path = ?'),
+    putEnded: sql('insert or ignore into ended (path, build, outcome) values (?, ?, ?)'),
+    trimEnded: sql(`delete from ended where seq <= (select max(seq) from ended) - ${maxEnded}`),
+    ended: sql('select outcome from ended where path = ? and build = ?'),
+    unend: sql('delete from ended where path = ? and build = ?'),
     dropReplaced: sql('delete from replaced where path = ?'),
     putRemoval:
       sql(`insert into removals (id, owner, asked_at, rejected, removal, intent) values (?, ?, ?, 0, ?, ?)
@@ -60,27 +78,48 @@ export function openWaitingStore(path: string): WaitingStore {
     }
   }
 
+  function deploy(file: string): WaitingDeploy | undefined {
+    const row = statements.get.get(file) as { base: string; intent: string } | undefined;
+    return row && { path: file, base: row.base, intent: JSON.parse(row.intent) as DeployIntent };
+  }
+
+  function putEnded(file: string, buildId: string, outcome: WriteOutcome): void {
+    statements.putEnded.run(file, buildId, JSON.stringify(outcome));
+    statements.trimEnded.run();
+  }
+
   return {
     putDeploy({ path: file, intent, base }) {
       const { sourceCommit } = intent.provenance;
+      const known = deploy(file);
+      const replaced = known?.intent.buildId === intent.buildId ? undefined : known;
       transaction(() => {
         statements.remember.run(file, sourceCommit);
         statements.unforget.run(file, sourceCommit);
         statements.put.run(file, sourceCommit, base, JSON.stringify(intent));
         statements.forget.run(file);
+        statements.unend.run(file, intent.buildId);
+        if (replaced) putEnded(file, replaced.intent.buildId, replacedBy(sourceCommit));
       });
+      if (replaced) onEnded(replaced);
     },
-    deploy(file) {
-      const row = statements.get.get(file) as { base: string; intent: string } | undefined;
-      return row && { path: file, base: row.base, intent: JSON.parse(row.intent) as DeployIntent };
-    },
+    deploy,
     deployPaths: () => (statements.paths.all() as { path: string }[]).map((row) => row.path),
     isReplaced: (file, sourceCommit) => statements.replaced.get(file, sourceCommit) !== undefined,
-    dropDeploy(file) {
+    endDeploy(file, buildId, outcome) {
+      const waits = deploy(file);
+      // A newer one that began to wait meanwhile waits on.
+      if (waits?.intent.buildId !== buildId) return;
       transaction(() => {
         statements.drop.run(file);
         statements.dropReplaced.run(file);
+        putEnded(file, buildId, outcome);
       });
+      onEnded(waits);
+    },
+    ended(file, buildId) {
+      const row = statements.ended.get(file, buildId) as { outcome: string } | undefined;
+      return row && (JSON.parse(row.outcome) as WriteOutcome);
     },
     putRemoval(removal, intent) {
       const { id, owner, askedAt } = removal;
@@ -100,6 +139,10 @@ export function openWaitingStore(path: string): WaitingStore {
       if (database.isOpen) database.close();
     },
   };
+}
+
+function replacedBy(sourceCommit: string): WriteOutcome {
+  return { type: 'skipped', reason: `the newer ${sourceCommit.slice(0, 7)} waits in its place` };
 }
 
 interface RemovalRow {

@@ -30,8 +30,12 @@ export type WriteIntent =
   | { kind: 'promote'; intent: PromoteIntent }
   | { kind: 'secrets'; intent: SecretsIntent };
 
-/** As it is kept. Each build deploys each function once; every other wish is a new one unless its caller names it. */
+/** As it is kept. Each build deploys or promotes each function once; every other wish is a new one unless its caller names it. */
 export function keptIntent({ kind, intent }: WriteIntent, id: string = randomUUID()): NewIntent {
+  if (kind === 'promote' && intent.buildId !== undefined) {
+    const { owner, functionName, to, buildId } = intent;
+    return { id: `promote:${JSON.stringify([owner, functionName, to, buildId])}`, kind, body: intent };
+  }
   if (kind !== 'deploy') return { id: `${kind}:${id}`, kind, body: intent };
   const { owner, functionName } = intent.spec;
   const place = [owner, functionName, intent.buildId, ...(intent.environment ? [intent.environment] : [])];

@@ -43,6 +43,11 @@ export function outcome(value: WriteOutcome): Decision {
   return { type: 'outcome', outcome: value };
 }
 
+/** A plan that is refused whatever the branch says. */
+export function refusedPlan(code: ErrorCode, message: string): PlannedIntent {
+  return { paths: [], decide: async () => refused(code, message) };
+}
+
 export function refused(code: ErrorCode, message: string): Decision {
   return outcome({ type: 'refused', code, message });
 }

@@ -2,7 +2,7 @@ import type { RevertIntent, UndoIntent, WriteOutcome } from '../../core/manifest
 import type { Logger } from '../../runtime/logger.ts';
 import { textAt } from '../history/history-reader.ts';
 import type { IndexedRepository } from '../index/indexed-repository.ts';
-import { isFunction, manifestPath } from '../paths.ts';
+import { isPlace, manifestPath } from '../paths.ts';
 import { readFunction } from '../render/read-function.ts';
 
 interface ImageCheckDeps {
@@ -34,13 +34,23 @@ export function createImageCheck({ repository, imageExists, reading, logger }: I
   }
 
   return {
-    async whyNotRevert({ owner, functionName, toCommit }: RevertIntent): Promise<WriteOutcome | undefined> {
-      if (!imageExists || !isFunction(owner, functionName)) return undefined;
-      return await reading((head) => whyGone(manifestPath(owner, functionName), toCommit, head));
+    async whyNotRevert({
+      owner,
+      functionName,
+      environment,
+      toCommit,
+    }: RevertIntent): Promise<WriteOutcome | undefined> {
+      if (!imageExists || !isPlace({ owner, functionName, environment })) return undefined;
+      return await reading((head) => whyGone(manifestPath(owner, functionName, environment), toCommit, head));
     },
-    async whyNotUndo({ owner, functionName, commit }: UndoIntent): Promise<WriteOutcome | undefined> {
-      if (!imageExists || !isFunction(owner, functionName)) return undefined;
-      const path = manifestPath(owner, functionName);
+    async whyNotUndo({
+      owner,
+      functionName,
+      environment,
+      commit,
+    }: UndoIntent): Promise<WriteOutcome | undefined> {
+      if (!imageExists || !isPlace({ owner, functionName, environment })) return undefined;
+      const path = manifestPath(owner, functionName, environment);
       return await reading(async (head) => {
         const history = await repository.history(head);
         const undone = history.byCommit(path, commit);

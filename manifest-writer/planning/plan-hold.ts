@@ -3,10 +3,10 @@ import type { HoldIntent } from '../../core/manifest-writer.ts';
 import { heldReason, holdOf, holdText, withHold } from '../holding/hold.ts';
 import { commitMessage } from '../message/commit-message.ts';
 import { safeSignature } from '../message/ident.ts';
-import { isFunction, manifestPath } from '../paths.ts';
 import { readFunction } from '../render/read-function.ts';
 import type { BranchView } from './branch-view.ts';
 import { type Decision, outcome, type PlannedIntent, type PlanningContext, refused } from './decision.ts';
+import { environmentTrailer, type FunctionPlacement, locate } from './placement.ts';
 
 /** One commit that sets or takes away the hold in the function's manifest, and nothing else. */
 export function planHold(
@@ -14,16 +14,15 @@ export function planHold(
   intent: HoldIntent,
   context: PlanningContext,
 ): PlannedIntent {
-  const { owner, functionName } = intent;
-  const name = `${owner}/${functionName}`;
-  const missing = refused('not_found', `there is no function "${name}"`);
-  if (!isFunction(owner, functionName)) return { paths: [], decide: async () => missing };
-  const path = manifestPath(owner, functionName);
-  const change: HoldChange = { kind, intent, context, path, name };
+  const { functionName } = intent;
+  const { place, refusal } = locate(intent, context);
+  if (!place) return refusal;
+  const { path } = place;
+  const change: HoldChange = { kind, intent, context, place };
 
   async function decide(view: BranchView): Promise<Decision> {
     const text = await view.text(path);
-    if (text === null) return missing;
+    if (text === null) return refused('not_found', `there is no function "${place?.name}"`);
     const isHeld = holdOf(text) !== undefined;
     if (isHeld !== (kind === 'hold')) return await commitHold(view, change, text);
     if (view.isPending(path)) return { type: 'later' };
@@ -38,12 +37,12 @@ interface HoldChange {
   kind: 'hold' | 'resume';
   intent: HoldIntent;
   context: PlanningContext;
-  path: string;
-  name: string;
+  place: FunctionPlacement;
 }
 
 async function commitHold(view: BranchView, change: HoldChange, text: string): Promise<Decision> {
-  const { kind, intent, context, path, name } = change;
+  const { kind, intent, context, place } = change;
+  const { path, name } = place;
   const manifest = readFunction(text);
   if (!manifest) return refused('manifest_refused', `the manifest of ${name} cannot be read; mend it in git`);
   const number = await view.nextNumber(path);
@@ -56,7 +55,8 @@ async function commitHold(view: BranchView, change: HoldChange, text: string): P
     commit: {
       message: commitMessage(`${kind}(${name}): #${number} ${intent.reason}${before}`, {
         'Towline-Kind': kind,
-        'Towline-Function': name,
+        'Towline-Function': `${intent.owner}/${intent.functionName}`,
+        ...environmentTrailer(place.environment),
         'Towline-Deploy': String(number),
         'Towline-Source-Commit': manifest.metadata.labels[gitLabels.sha] ?? null,
         'Towline-Image': manifest.spec.image,

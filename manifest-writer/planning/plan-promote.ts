@@ -1,30 +1,39 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isMap, isSeq, parseDocument } from 'yaml';
-import { defaultEnvironment } from '../../core/environments.ts';
-import { type FunctionSpec, gitLabels } from '../../core/function-spec.ts';
-import type { PromoteIntent } from '../../core/manifest-writer.ts';
-import { createEnvironments, type Environment } from '../environments/environments.ts';
+import { gitLabels } from '../../core/function-spec.ts';
+import type { PromoteIntent, WrittenFunction } from '../../core/manifest-writer.ts';
 import { heldReason, holdOf, withHold } from '../holding/hold.ts';
-import type { IndexedVersion } from '../index/history-index.ts';
+import type { BranchHistory, IndexedVersion } from '../index/history-index.ts';
 import { commitMessage } from '../message/commit-message.ts';
 import { safeSignature } from '../message/ident.ts';
-import { isFunction, manifestPath, tenantPath } from '../paths.ts';
-import type { Policy } from '../policy/policy.ts';
+import { tenantPath } from '../paths.ts';
+import { authoredSpec, provenanceOf } from '../render/authored-spec.ts';
+import { type PreparedManifest, prepareManifest, refusedManifest } from '../render/prepare-manifest.ts';
 import { asksForTheSame, type FunctionManifest, readFunction } from '../render/read-function.ts';
-import { renderTenant } from '../render/tenant.ts';
-import type { FileChange, ManifestRepository } from '../repository/manifest-repository.ts';
+import { renderManifest } from '../render/render-manifest.ts';
+import { tenantOwnerId } from '../render/tenant.ts';
+import type { ManifestRepository } from '../repository/manifest-repository.ts';
 import type { BranchView } from './branch-view.ts';
-import { repositoryOf, tenantClaim, whyNameTaken, whyOtherRepository } from './claims.ts';
-import { type Decision, outcome, type PlannedIntent, type PlanningContext, refused } from './decision.ts';
-import { noEnvironment, refusedPlan } from './plan-deploy.ts';
+import {
+  type Decision,
+  outcome,
+  type PlannedIntent,
+  type PlanningContext,
+  refused,
+  refusedPlan,
+} from './decision.ts';
+import { claimsOf } from './deploy-claims.ts';
+import { environmentTrailer, type FunctionPlacement, locate } from './placement.ts';
+import { buildIdPattern } from './plan-deploy.ts';
 import { actorOf } from './plan-hold.ts';
+import { whyReplaced } from './replaced-source.ts';
 
 interface Promotion {
   intent: PromoteIntent;
   context: PlanningContext;
-  to: Environment;
-  fromPath: string;
-  path: string;
+  from: FunctionPlacement;
+  to: FunctionPlacement;
+  /** Owner and function. */
   name: string;
 }
 
@@ -41,17 +50,21 @@ export function planPromote(
   context: PlanningContext,
   repository: ManifestRepository,
 ): PlannedIntent {
-  const { owner, functionName } = intent;
+  const { owner, functionName, buildId } = intent;
+  if (buildId !== undefined && !buildIdPattern.test(buildId)) {
+    return refusedPlan('bad_request', 'the build id is not one printable word');
+  }
+  const from = locate({ owner, functionName, environment: intent.from }, context);
+  if (!from.place) return from.refusal;
+  const to = locate({ owner, functionName, environment: intent.to }, context);
+  if (!to.place) return to.refusal;
+  if (from.place.path === to.place.path) {
+    return refusedPlan('bad_request', 'a function is promoted into another environment');
+  }
   const name = `${owner}/${functionName}`;
-  if (!isFunction(owner, functionName)) return refusedPlan('not_found', `there is no function "${name}"`);
-  const environments = context.environments ?? createEnvironments();
-  const [from, to] = [environments.get(intent.from), environments.get(intent.to)];
-  if (!from || !to) return noEnvironment(from ? intent.to : intent.from, context);
-  if (from === to) return refusedPlan('bad_request', 'a function is promoted into another environment');
-  const fromPath = manifestPath(owner, functionName, from.name);
-  const path = manifestPath(owner, functionName, to.name);
-  const promotion: Promotion = { intent, context, to, fromPath, path, name };
-  return { paths: [fromPath, path], decide: (view) => decide(view, promotion, repository) };
+  const promotion: Promotion = { intent, context, from: from.place, to: to.place, name };
+  const paths = [from.place.path, to.place.path];
+  return { paths, decide: (view) => decide(view, promotion, repository) };
 }
 
 async function decide(
@@ -59,11 +72,13 @@ async function decide(
   promotion: Promotion,
   repository: ManifestRepository,
 ): Promise<Decision> {
-  const { intent, path, fromPath, name } = promotion;
-  if (view.isPending(path) || view.isPending(fromPath)) return { type: 'later' };
+  const { intent, from, to, name } = promotion;
+  if (view.isPending(to.path) || view.isPending(from.path)) return { type: 'later' };
   const history = await view.history();
+  const asked = intent.buildId === undefined ? undefined : history.byBuild(to.path, intent.buildId);
+  if (asked) return unchanged(promotion, asked);
   const version =
-    intent.commit === undefined ? history.newest(fromPath) : history.byCommit(fromPath, intent.commit);
+    intent.commit === undefined ? history.newest(from.path) : history.byCommit(from.path, intent.commit);
   const text = version?.after ? await repository.read(version.after) : undefined;
   if (!version || text === undefined) return refused('not_found', `${name} is not in "${intent.from}"`);
   const manifest = readFunction(text);
@@ -73,94 +88,97 @@ async function decide(
 }
 
 async function promoted(view: BranchView, promotion: Promotion, origin: Origin): Promise<Decision> {
-  const { intent, path } = promotion;
-  const current = await view.text(path);
-  const hold = holdOf(current);
-  if (hold !== undefined) return outcome({ type: 'held', reason: heldReason(hold) });
-  const claim = await claims(view, promotion, origin, current);
-  if ('refusal' in claim) return claim.refusal;
-  const content = inNamespace(withHold(origin.text, null), namespaceOf(promotion));
-  const newest = (await view.history()).newest(path);
-  if (current !== null && newest && asksForTheSame(current, content)) {
-    const written = [{ functionName: intent.functionName, number: newest.number }];
-    return outcome({ type: 'unchanged', commit: newest.commit, written });
+  const { intent, context, from, to } = promotion;
+  const sentinel = await view.text(tenantPath(intent.owner, from.environment));
+  const provenance = provenanceOf(
+    origin.manifest,
+    intent.owner,
+    sentinel === null ? undefined : tenantOwnerId(sentinel),
+  );
+  const spec = authoredSpec(origin.manifest, intent);
+  const prepared = inEnvironment(promotion, origin, { spec, provenance });
+  if (prepared.type === 'refused') {
+    return refused(prepared.code, `"${to.environment}" does not take it: ${prepared.message}`);
   }
-  const number = await view.nextNumber(path);
+  const claim = await claimsOf(view, { spec: prepared.spec, provenance, place: to });
+  if (claim.refusal) return claim.refusal;
+  const current = await view.text(to.path);
+  const history = await view.history();
+  const ended = whyNoChange(promotion, { history, current, prepared, sourceCommit: provenance.sourceCommit });
+  if (ended) return ended;
+  const number = await view.nextNumber(to.path);
   return {
     type: 'commit',
-    written: [{ functionName: intent.functionName, number }],
+    written: [written(promotion, number, prepared.warnings)],
     commit: {
       message: message(promotion, origin, number),
       author: safeSignature(intent.actor),
-      committer: promotion.context.committer,
-      time: promotion.context.now(),
-      changes: [...claim.changes, { path, content }],
+      committer: context.committer,
+      time: context.now(),
+      changes: [...claim.changes, { path: to.path, content: prepared.text }],
     },
   };
 }
 
-function namespaceOf({ to, context }: Promotion): string {
-  return to.namespace ?? context.namespace;
-}
+type Prepared = Extract<PreparedManifest, { type: 'manifest' }>;
 
-/** Names, folders and rules are each environment's own. */
-async function claims(
-  view: BranchView,
+function whyNoChange(
   promotion: Promotion,
-  { manifest, text }: Origin,
-  current: string | null,
-): Promise<{ refusal: Decision } | { changes: FileChange[] }> {
-  const { intent, to, context } = promotion;
-  const { owner, functionName } = intent;
-  const ownerId = manifest.metadata.labels[gitLabels.ownerId] ?? '';
-  const tenant = await tenantClaim(view, owner, ownerId, to.name);
-  if (tenant.type === 'refused') return { refusal: refused('name_taken', tenant.message) };
-  const taken =
-    (await whyNameTaken(view, owner, functionName, to.name)) ??
-    whyOtherRepository(current, functionName, repositoryOf(text) ?? '');
-  if (taken !== undefined) return { refusal: refused('name_taken', taken) };
-  const policy = to.policy ?? (to.name === defaultEnvironment ? context.policy : undefined);
-  const forbidden = policy && whyNotByPolicy(policy, manifest, { owner, ownerId, functionName });
-  if (forbidden !== undefined) {
-    return { refusal: refused('manifest_refused', `the policy of "${to.name}": ${forbidden}`) };
+  at: { history: BranchHistory; current: string | null; prepared: Prepared; sourceCommit: string },
+): Decision | undefined {
+  const { intent, to, name } = promotion;
+  const { history, current, prepared, sourceCommit } = at;
+  const hold = holdOf(current);
+  const live = current === null || hold === undefined ? current : withHold(current, null);
+  const newest = history.newest(to.path);
+  if (live !== null && newest && asksForTheSame(live, prepared.text)) {
+    return unchanged(promotion, newest, prepared.warnings);
   }
-  if (tenant.type === 'own') return { changes: [] };
-  const content = renderTenant({ owner, ownerId, namespace: namespaceOf(promotion) });
-  return { changes: [{ path: tenantPath(owner, to.name), content }] };
+  const stale =
+    intent.trigger === 'rebuild'
+      ? whyReplaced(history, { path: to.path, name, sourceCommit, current })
+      : undefined;
+  if (stale !== undefined) return outcome({ type: 'skipped', reason: stale });
+  if (hold === undefined) return undefined;
+  return outcome({ type: 'held', reason: `${heldReason(hold)}; promote it again once it is resumed` });
 }
 
-/** The same configuration is promoted or none: what the policy would change has to be changed at its source. */
-function whyNotByPolicy(
-  policy: Policy,
-  { spec }: FunctionManifest,
-  who: { owner: string; ownerId: string; functionName: string },
-): string | undefined {
-  const asked: FunctionSpec = {
-    owner: who.owner,
-    functionName: who.functionName,
-    image: spec.image,
-    environment: spec.environment,
-    secrets: spec.secrets,
-    labels: authored(spec.labels),
-    annotations: authored(spec.annotations),
-    limits: spec.limits ?? {},
-    requests: spec.requests ?? {},
-    constraints: spec.constraints,
-    readOnlyRootFilesystem: spec.readOnlyRootFilesystem,
-  };
-  const answer = policy.apply(asked, who);
-  if (answer.type === 'refused') return answer.violations.join('; ');
-  if (isDeepStrictEqual(answer.spec, asked)) return undefined;
-  return answer.warnings.join('; ') || 'it asks for other limits';
+/**
+ * The manifest by the rules of the environment it goes to, as a deploy there would have it. As long as these change
+ * nothing it is the same text, with whatever a person wrote into it.
+ */
+function inEnvironment(
+  { context, from, to }: Promotion,
+  { text, manifest }: Origin,
+  asked: Parameters<typeof prepareManifest>[0],
+): PreparedManifest {
+  const { target = manifest.target } = context;
+  const options = { target, namespace: to.namespace, deployedAt: context.now() };
+  const answer = to.policy.apply(asked.spec, asked.provenance);
+  if (answer.type === 'refused') return refusedManifest(answer.violations.join('; '));
+  const same = inNamespace(withHold(text, null), to.namespace);
+  if (target === manifest.target && isDeepStrictEqual(answer.spec, asked.spec)) {
+    return { type: 'manifest', text: same, spec: asked.spec, warnings: answer.warnings };
+  }
+  const prepared = prepareManifest(asked, to.policy, options);
+  if (prepared.type === 'refused' || target !== manifest.target) return prepared;
+  const { text: plain } = renderManifest(asked.spec, asked.provenance, options);
+  if (asksForTheSame(plain, same)) return prepared;
+  const lost = `what a person changed in the manifest of "${from.environment}" itself is left out here`;
+  return { ...prepared, warnings: [...prepared.warnings, lost] };
 }
 
-function authored(map: Record<string, string>): Record<string, string> {
-  const kept = Object.entries(map).filter(
-    ([key]) =>
-      !/^com\.openfaas\.(cloud\.)?git-/.test(key) &&
-      (key === 'towline.dev/access' || !/^towline\.dev\//.test(key)),
-  );
-  return Object.fromEntries(kept);
+function written({ intent }: Promotion, number: number, warnings: string[]): WrittenFunction {
+  const { functionName } = intent;
+  return { functionName, number, ...(warnings.length > 0 ? { warnings } : {}) };
+}
+
+function unchanged(
+  promotion: Promotion,
+  { commit, number }: IndexedVersion,
+  warnings: string[] = [],
+): Decision {
+  return outcome({ type: 'unchanged', commit, written: [written(promotion, number, warnings)] });
 }
 
 /** Every object of the manifest, in another namespace; everything else stays as it is written. */
@@ -183,10 +201,12 @@ function message(promotion: Promotion, { version, manifest }: Origin, number: nu
   return commitMessage(`promote(${name}): #${number} to ${intent.to}, ${reason}`, {
     'Towline-Kind': 'promote',
     'Towline-Function': name,
+    ...environmentTrailer(promotion.to.environment),
     'Towline-Deploy': String(number),
     'Towline-Source': version.source,
     'Towline-Source-Commit': manifest.metadata.labels[gitLabels.sha] ?? version.sourceCommit,
     'Towline-Image': manifest.spec.image,
+    'Towline-Build': intent.buildId ?? null,
     'Towline-Actor': actorOf(intent),
     'Towline-Reason': reason,
   });

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { defaultEnvironment } from '../../core/environments.ts';
 import type { RemoveIntent, WrittenFunction } from '../../core/manifest-writer.ts';
 import { whyNotOwner } from '../../core/names.ts';
 import { commitMessage } from '../message/commit-message.ts';
@@ -6,24 +7,28 @@ import { safeSignature } from '../message/ident.ts';
 import { functionOfPath, isFunction, manifestPath, tenantFolder } from '../paths.ts';
 import type { BranchView } from './branch-view.ts';
 import { repositoryOf } from './claims.ts';
-import { type Decision, outcome, type PlannedIntent, type PlanningContext, refused } from './decision.ts';
+import { type Decision, outcome, type PlannedIntent, type PlanningContext, refusedPlan } from './decision.ts';
+import { environmentTrailer, noEnvironment, placementOf } from './placement.ts';
 import { actorOf } from './plan-hold.ts';
 
 /** One commit for all functions of the intent that still come from its repository. */
 export function planRemove(intent: RemoveIntent, context: PlanningContext): PlannedIntent {
   const { owner, scope = 'functions' } = intent;
   if (whyNotOwner(owner) !== undefined) {
-    return { paths: [], decide: async () => refused('not_found', `there is no owner "${owner}"`) };
+    return refusedPlan('not_found', `there is no owner "${owner}"`);
   }
+  const placement = placementOf(intent.environment, context);
+  if (!placement) return noEnvironment(intent.environment ?? '', context);
+  const { environment } = placement;
   const named = [...new Set(intent.functionNames)].filter((name) => isFunction(owner, name)).sort();
-  const paths = scope === 'functions' ? named.map((name) => manifestPath(owner, name)) : [];
+  const paths = scope === 'functions' ? named.map((name) => manifestPath(owner, name, environment)) : [];
 
   async function decide(view: BranchView): Promise<Decision> {
-    const present = await functionsOf(view, owner);
+    const present = await functionsOf(view, owner, environment);
     const names = scope === 'functions' ? named : present;
     const going: Going[] = [];
     for (const functionName of names) {
-      const path = manifestPath(owner, functionName);
+      const path = manifestPath(owner, functionName, environment);
       if (view.isPending(path)) return { type: 'later' };
       const text = await view.text(path);
       if (text === null || (scope !== 'tenant' && repositoryOf(text) !== intent.repo)) continue;
@@ -37,9 +42,10 @@ export function planRemove(intent: RemoveIntent, context: PlanningContext): Plan
 
 type Going = WrittenFunction & { path: string };
 
-async function functionsOf(view: BranchView, owner: string): Promise<string[]> {
-  const files = await view.files(tenantFolder(owner));
-  return files.flatMap((file) => functionOfPath(`${tenantFolder(owner)}/${file}`)?.functionName ?? []);
+async function functionsOf(view: BranchView, owner: string, environment: string): Promise<string[]> {
+  const folder = tenantFolder(owner, environment);
+  const files = await view.files(folder);
+  return files.flatMap((file) => functionOfPath(`${folder}/${file}`)?.functionName ?? []);
 }
 
 function removal(intent: RemoveIntent, context: PlanningContext, going: Going[]): Decision {
@@ -56,6 +62,10 @@ function removal(intent: RemoveIntent, context: PlanningContext, going: Going[])
   };
 }
 
+function isElsewhere(environment: string | undefined): environment is string {
+  return environment !== undefined && environment !== defaultEnvironment;
+}
+
 /** Functions that may go at once, and their share of the tenant's: the larger of the two counts. */
 const freeCount = 25;
 const freeShare = 0.3;
@@ -69,13 +79,15 @@ function guarded(
 ): Decision | undefined {
   const limit = Math.max(freeCount, Math.floor(freeShare * present));
   if (going.length <= limit || intent.confirmedBy || !waiting) return undefined;
-  const { owner, repo, scope = 'functions', reason } = intent;
+  const { owner, environment, repo, scope = 'functions', reason } = intent;
   const functionNames = going.map(({ functionName }) => functionName);
-  const key = JSON.stringify([owner, repo, scope, scope === 'functions' ? functionNames : []]);
+  const where = isElsewhere(environment) ? [environment] : [];
+  const key = JSON.stringify([owner, repo, scope, scope === 'functions' ? functionNames : [], ...where]);
   const id = createHash('sha256').update(key).digest('hex').slice(0, 16);
   const known = waiting.removal(id)?.removal;
   if (known?.state === 'rejected') return outcome({ type: 'skipped', reason: `removal ${id} was rejected` });
-  const pending = { id, owner, repo, reason, actor: actorOf(intent), functionNames, limit } as const;
+  const place = isElsewhere(environment) ? { environment } : {};
+  const pending = { id, owner, ...place, repo, reason, actor: actorOf(intent), functionNames, limit };
   waiting.putRemoval({ ...pending, askedAt: known?.askedAt ?? now(), state: 'waiting' }, intent);
   const what = `${going.length} of ${present} functions would be removed and ${limit} may go at once`;
   const text = `${what}; confirm it with "towline removals confirm ${id}"`;
@@ -87,7 +99,9 @@ async function nothingToRemove(view: BranchView, intent: RemoveIntent, names: st
   const written: WrittenFunction[] = [];
   let commit = view.head;
   for (const functionName of names) {
-    const newest = (await view.history()).newest(manifestPath(intent.owner, functionName));
+    const newest = (await view.history()).newest(
+      manifestPath(intent.owner, functionName, intent.environment),
+    );
     if (newest?.after !== null) continue;
     if (written.length === 0) commit = newest.commit;
     written.push({ functionName, number: newest.number });
@@ -97,13 +111,15 @@ async function nothingToRemove(view: BranchView, intent: RemoveIntent, names: st
 
 function message(intent: RemoveIntent, going: readonly WrittenFunction[]): string {
   const [only] = going;
+  const where = isElsewhere(intent.environment) ? ` in ${intent.environment}` : '';
   const what =
     going.length === 1 && only
-      ? `remove(${intent.owner}/${only.functionName}): #${only.number}`
-      : `remove(${intent.owner}): ${going.length} functions`;
+      ? `remove(${intent.owner}/${only.functionName}${where}): #${only.number}`
+      : `remove(${intent.owner}${where}): ${going.length} functions`;
   return commitMessage(`${what} ${intent.reason}`, {
     'Towline-Kind': 'remove',
     'Towline-Function': going.map(({ functionName }) => `${intent.owner}/${functionName}`),
+    ...environmentTrailer(intent.environment ?? defaultEnvironment),
     'Towline-Deploy': going.map(({ number }) => String(number)),
     'Towline-Source': `${intent.owner}/${intent.repo}`,
     'Towline-Source-Commit': intent.sourceCommit,

@@ -6,20 +6,19 @@ import type { IndexedVersion } from '../index/history-index.ts';
 import { maxNamedReverts } from '../index/record-commit.ts';
 import { commitMessage } from '../message/commit-message.ts';
 import { safeSignature } from '../message/ident.ts';
-import { isFunction, manifestPath } from '../paths.ts';
 import { type FunctionManifest, readFunction } from '../render/read-function.ts';
 import type { ManifestRepository } from '../repository/manifest-repository.ts';
 import type { BranchView } from './branch-view.ts';
 import { whyNameTaken } from './claims.ts';
 import { type Decision, outcome, type PlannedIntent, type PlanningContext, refused } from './decision.ts';
+import { environmentTrailer, type FunctionPlacement, locate } from './placement.ts';
 import { actorOf } from './plan-hold.ts';
 import { whyNotManifest } from './why-not-manifest.ts';
 
 interface Revert {
   intent: RevertIntent;
   context: PlanningContext;
-  path: string;
-  name: string;
+  place: FunctionPlacement;
 }
 
 /** Of a very long way back only the newest versions are named. */
@@ -35,13 +34,10 @@ export function planRevert(
   context: PlanningContext,
   repository: ManifestRepository,
 ): PlannedIntent {
-  const name = `${intent.owner}/${intent.functionName}`;
-  if (!isFunction(intent.owner, intent.functionName)) {
-    return { paths: [], decide: async () => refused('not_found', `there is no function "${name}"`) };
-  }
-  const path = manifestPath(intent.owner, intent.functionName);
-  const revert = { intent, context, path, name };
-  return { paths: [path], decide: (view) => decide(view, revert, repository) };
+  const { place, refusal } = locate(intent, context);
+  if (!place) return refusal;
+  const revert = { intent, context, place };
+  return { paths: [place.path], decide: (view) => decide(view, revert, repository) };
 }
 
 /** A revert to the state before the newest commit of the function. */
@@ -50,18 +46,17 @@ export function planUndo(
   context: PlanningContext,
   repository: ManifestRepository,
 ): PlannedIntent {
-  const { owner, functionName, commit, reason, actor } = intent;
-  const asked: RevertIntent = { owner, functionName, toCommit: commit, reason, actor };
-  const { paths, decide: refuse } = planRevert(asked, context, repository);
-  const [path] = paths;
-  if (path === undefined) return { paths, decide: refuse };
+  const { commit, ...common } = intent;
+  const asked: RevertIntent = { ...common, toCommit: commit };
+  const { place, refusal } = locate(asked, context);
+  if (!place) return refusal;
+  const { path, name } = place;
 
   async function decideUndo(view: BranchView): Promise<Decision> {
-    if (path === undefined || view.isPending(path)) return { type: 'later' };
+    if (view.isPending(path)) return { type: 'later' };
     const history = await view.history();
     const undone = history.byCommit(path, commit);
-    if (!undone)
-      return refused('not_found', `there is no commit ${commit.slice(0, 40)} of ${owner}/${functionName}`);
+    if (!undone) return refused('not_found', `there is no commit ${commit.slice(0, 40)} of ${name}`);
     if (!undone.current) {
       const newest = `#${history.count(path)} is newer than #${undone.number}`;
       return outcome({ type: 'conflict', message: `${newest}; choose a deploy to return to` });
@@ -71,11 +66,12 @@ export function planUndo(
       return refused('not_found', `there is nothing before #${undone.number}; remove the function instead`);
     return await planRevert({ ...asked, toCommit: before.commit }, context, repository).decide(view);
   }
-  return { paths, decide: decideUndo };
+  return { paths: [path], decide: decideUndo };
 }
 
 async function decide(view: BranchView, revert: Revert, repository: ManifestRepository): Promise<Decision> {
-  const { intent, path, name } = revert;
+  const { intent, place } = revert;
+  const { path, name } = place;
   if (view.isPending(path)) return { type: 'later' };
   const history = await view.history();
   if (!(await isOnBranch(intent.toCommit, view, repository))) {
@@ -94,7 +90,7 @@ async function decide(view: BranchView, revert: Revert, repository: ManifestRepo
     const written = [{ functionName: intent.functionName, number: newest.number }];
     return outcome({ type: 'unchanged', commit: newest.commit, written });
   }
-  const changed = await whyConflict(intent, view, repository, path, current);
+  const changed = await whyConflict(revert, view, repository, current);
   if (changed !== undefined) return outcome({ type: 'conflict', message: changed });
   const target = history.byCommit(path, intent.toCommit) ?? history.byContent(path, blob);
   const undone = history.since(path, target?.number ?? newest.number - 1, maxNamedReverts);
@@ -113,29 +109,30 @@ async function isOnBranch(
 }
 
 async function whyConflict(
-  intent: RevertIntent,
+  { intent, place }: Revert,
   view: BranchView,
   repository: ManifestRepository,
-  path: string,
   current: string | null,
 ): Promise<string | undefined> {
   const { expectedCommit } = intent;
+  const { path, name } = place;
   if (expectedCommit === undefined) return undefined;
   const known = await isOnBranch(expectedCommit, view, repository);
   if (known && (await repository.blobOf(expectedCommit, path)) === current) return undefined;
   const number = (await view.history()).count(path);
-  return `${intent.owner}/${intent.functionName} was changed meanwhile; its newest deploy is #${number}. Look at it and ask again`;
+  return `${name} was changed meanwhile; its newest deploy is #${number}. Look at it and ask again`;
 }
 
 async function restore(view: BranchView, revert: Revert, undone: Undone, content: string): Promise<Decision> {
-  const { intent, context, path, name } = revert;
+  const { intent, context, place } = revert;
+  const { path, name, environment } = place;
   const manifest = readFunction(content);
   const invalid = whyNotManifest(content, objectName(intent.owner, intent.functionName));
   if (invalid !== undefined || !manifest) {
     const what = `the manifest of ${name} at ${intent.toCommit.slice(0, 7)} is not valid any more`;
     return refused('manifest_refused', `${what}: ${invalid}`);
   }
-  const taken = await whyNameTaken(view, intent.owner, intent.functionName);
+  const taken = await whyNameTaken(view, intent.owner, intent.functionName, environment);
   if (taken !== undefined) return refused('name_taken', taken);
   const number = await view.nextNumber(path);
   const message = revertMessage(revert, manifest, { number, undone });
@@ -157,16 +154,17 @@ function held(content: string, { intent, context }: Revert): string {
 }
 
 function revertMessage(
-  { intent, name }: Revert,
+  { intent, place }: Revert,
   manifest: FunctionManifest,
   { number, undone }: { number: number; undone: Undone },
 ): string {
   const { newest, oldest } = undone;
   const span = newest === oldest ? `#${newest}` : `#${oldest} to #${newest}`;
   const reason = intent.reason === '' ? '' : `: ${intent.reason}`;
-  return commitMessage(`revert(${name}): #${number} undo ${span}${reason}`, {
+  return commitMessage(`revert(${place.name}): #${number} undo ${span}${reason}`, {
     'Towline-Kind': 'revert',
-    'Towline-Function': name,
+    'Towline-Function': `${intent.owner}/${intent.functionName}`,
+    ...environmentTrailer(place.environment),
     'Towline-Deploy': String(number),
     'Towline-Source-Commit': manifest.metadata.labels[gitLabels.sha] ?? null,
     'Towline-Image': manifest.spec.image,

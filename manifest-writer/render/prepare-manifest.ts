@@ -23,20 +23,22 @@ export function prepareManifest(
   const problem = whyNotSpec(asked.spec, provenance, options.target);
   if (problem) return { type: 'refused', ...problem };
   const allowed = policy.apply(asked.spec, provenance);
-  if (allowed.type === 'refused') return refused(allowed.violations.join('; '));
+  if (allowed.type === 'refused') return refusedManifest(allowed.violations.join('; '));
   const { spec, warnings } = allowed;
   // What the policy filled in has to fit the author's own words and the target as well.
   const conflict = whyNotSpec(spec, provenance, options.target);
   if (conflict) return { type: 'refused', ...conflict };
   const { data, text } = renderManifest(spec, provenance, options);
   const bytes = Buffer.byteLength(text);
-  if (bytes > maxManifestBytes) return refused(`the manifest is larger than ${maxManifestBytes} bytes`);
+  if (bytes > maxManifestBytes)
+    return refusedManifest(`the manifest is larger than ${maxManifestBytes} bytes`);
   const invalid = whyNotSchema(options.target, data);
-  if (invalid !== undefined) return refused(`the cluster would not take the manifest: ${invalid}`);
+  if (invalid !== undefined) return refusedManifest(`the cluster would not take the manifest: ${invalid}`);
   const ways = options.target === 'kubernetes' ? kubernetesWarnings(spec) : [];
   return { type: 'manifest', text, spec, warnings: [...warnings, ...ways] };
 }
 
-function refused(message: string): PreparedManifest {
+/** For what the rules say no to. */
+export function refusedManifest(message: string): PreparedManifest {
   return { type: 'refused', code: 'manifest_refused', message };
 }

@@ -6,9 +6,10 @@ export async function whySecretTaken(
   view: Pick<BranchView, 'text'>,
   owner: string,
   name: string,
+  environment?: string,
 ): Promise<string | undefined> {
   for (const other of possibleOwners(name)) {
-    if (other !== owner && (await view.text(secretPath(other, name))) !== null) {
+    if (other !== owner && (await view.text(secretPath(other, name, environment))) !== null) {
       return `the name "${name}" is already taken in this installation; rename the secret`;
     }
   }

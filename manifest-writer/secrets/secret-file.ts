@@ -16,8 +16,8 @@ export function whyNotSecretName(owner: string, name: string): string | undefine
 }
 
 /** Only for checked names. */
-export function secretPath(owner: string, name: string): string {
-  return `${tenantFolder(owner)}/${name}${ending}`;
+export function secretPath(owner: string, name: string, environment?: string): string {
+  return `${tenantFolder(owner, environment)}/${name}${ending}`;
 }
 
 /** The object's name, if the file in a tenant's folder is a secret's. */

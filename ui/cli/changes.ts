@@ -1,88 +1,70 @@
 import type { Command } from 'commander';
-import type { RevertResult } from '../../core/api.ts';
+import type { FunctionDetail, RevertResult } from '../../core/api.ts';
 import { defaultEnvironment } from '../../core/environments.ts';
-import type { PendingRemoval } from '../../core/manifest-writer.ts';
 import { apiPaths } from '../../core/paths.ts';
-import { CliError, exitCodes } from './client.ts';
 import type { Scope, WithScope } from './scope.ts';
 
-/** The verbs that change what is deployed without a push, rollback aside. */
+interface HoldOptions {
+  reason: string;
+  environment?: string | undefined;
+}
+
+/** The verbs that change what is deployed without a push, rollback and removals aside. */
 export function addChangeCommands(program: Command, withScope: WithScope): void {
-  for (const verb of ['hold', 'resume'] as const) {
-    const description =
-      verb === 'hold'
-        ? 'pushes are still built, and wait instead of going live'
-        : 'the newest push that waited goes live';
-    program
-      .command(`${verb} <function>`)
-      .description(description)
-      .option('--reason <text>', 'why, for the history', '')
-      .action(
-        withScope((scope, name: string, options: { reason: string }) =>
-          change(
-            scope,
-            apiPaths[verb](scope.owner, name),
-            options,
-            `${name} is ${verb === 'hold' ? 'held' : 'resumed'}`,
-          ),
-        ),
-      );
-  }
+  program
+    .command('hold <function>')
+    .description('pushes are still built, and wait instead of going live')
+    .option('--reason <text>', 'why, for the history', '')
+    .option('-e, --environment <environment>', 'where', defaultEnvironment)
+    .action(withScope(hold));
+  program
+    .command('resume <function>')
+    .description('the newest push that waited goes live')
+    .option('--reason <text>', 'why, for the history', '')
+    .option('-e, --environment <environment>', 'where', defaultEnvironment)
+    .action(withScope(resume));
   program
     .command('promote <function> <environment>')
     .description('the same image and configuration into another environment')
     .option('--from <environment>', 'where it comes from', defaultEnvironment)
     .option('--reason <text>', 'why, for the history', '')
-    .action(
-      withScope((scope, name: string, to: string, options: { from: string; reason: string }) =>
-        change(
-          scope,
-          apiPaths.promote(scope.owner, name),
-          { ...options, to },
-          `${name} is promoted to ${to}`,
-        ),
-      ),
-    );
-  program
-    .command('removals [action] [id]')
-    .description('large removals that wait for a yes; action: confirm or reject')
-    .action(
-      withScope((scope, action: string | undefined, id: string | undefined) =>
-        action === undefined ? listRemovals(scope) : answerRemoval(scope, action, id),
-      ),
-    );
+    .action(withScope(promote));
 }
 
-async function change(scope: Scope, path: string, body: object, done: string): Promise<void> {
-  const result = await scope.client.request<RevertResult>('POST', path, body);
-  scope.show(result, () =>
-    result.unchanged
-      ? `${done} already\n`
-      : `${done}: #${result.number} (gitops ${result.commit.slice(0, 7)})\n`,
-  );
+async function change(scope: Scope, path: string, body: object): Promise<RevertResult> {
+  return await scope.client.request<RevertResult>('POST', path, body);
 }
 
-async function listRemovals(scope: Scope): Promise<void> {
-  const removals = await scope.client.request<PendingRemoval[]>('GET', apiPaths.removals(scope.owner));
-  scope.show(removals, () =>
-    removals.length === 0
-      ? 'no removal waits\n'
-      : removals
-          .map(({ id, functionNames, reason, state }) => {
-            const what = `${functionNames.length} functions (${functionNames.slice(0, 5).join(', ')}, …)`;
-            return `${id}  ${state}  ${what}: ${reason}\n`;
-          })
-          .join(''),
-  );
+function said({ unchanged, number, commit }: RevertResult, done: string): string {
+  return unchanged ? `${done} already\n` : `${done}: #${number} (gitops ${commit.slice(0, 7)})\n`;
 }
 
-async function answerRemoval(scope: Scope, action: string, id: string | undefined): Promise<void> {
-  if (id === undefined || (action !== 'confirm' && action !== 'reject')) {
-    throw new CliError(exitCodes.usage, 'bad_request', 'towline removals [confirm|reject <id>]');
-  }
-  if (action === 'confirm') {
-    return await change(scope, apiPaths.confirmRemoval(scope.owner, id), {}, `removal ${id} is made`);
-  }
-  await scope.client.request('POST', apiPaths.rejectRemoval(scope.owner, id), {});
-  scope.show({ id, state: 'rejected' }, () => `removal ${id} is rejected\n`);
+async function hold(scope: Scope, name: string, options: HoldOptions): Promise<void> {
+  const result = await change(scope, apiPaths.hold(scope.owner, name), options);
+  scope.show(result, () => said(result, `${name} is held`));
+}
+
+/** Also says which deploy goes live now. */
+async function resume(scope: Scope, name: string, options: HoldOptions): Promise<void> {
+  const { environment } = options;
+  const path = apiPaths.function(scope.owner, name, { environment });
+  const { summary } = await scope.client.request<FunctionDetail>('GET', path);
+  const result = await change(scope, apiPaths.resume(scope.owner, name), options);
+  const { waiting } = summary;
+  const released = waiting && { sourceCommit: waiting.sourceCommit, sourceSubject: waiting.sourceSubject };
+  scope.show({ ...result, released }, () => {
+    const next =
+      released && `${released.sourceCommit.slice(0, 7)} ${released.sourceSubject} waited and goes live\n`;
+    return `${said(result, `${name} is resumed`)}${next ?? ''}`;
+  });
+}
+
+async function promote(
+  scope: Scope,
+  name: string,
+  to: string,
+  options: { from: string; reason: string },
+): Promise<void> {
+  const result = await change(scope, apiPaths.promote(scope.owner, name), { ...options, to });
+  scope.show(result, () => said(result, `${name} is promoted from ${options.from} to ${to}`));
 }

@@ -1,4 +1,5 @@
 import type { FunctionSummary } from '../../core/api.ts';
+import { describeHold } from '../../core/hold.ts';
 import type { HistoryEntry } from '../../core/manifest-writer.ts';
 
 /** Columns padded to their widest cell, two spaces apart. */
@@ -16,8 +17,20 @@ export function table(rows: string[][]): string {
 }
 
 const short = (sha: string | null) => sha?.slice(0, 7) ?? '-';
-const time = (ms: number | null) =>
+export const time = (ms: number | null) =>
   ms === null ? '-' : new Date(ms).toISOString().slice(0, 19).replace('T', ' ');
+
+/** A hold hides nothing: what is wrong with the version that serves is said beside it. */
+function shownStatus({ status, serving }: FunctionSummary): string {
+  return status === 'Held' && serving !== 'Ready' ? `${status} (${serving})` : status;
+}
+
+/** What a function's one line has no room for. */
+export function functionNotes({ hold, waiting, reason }: FunctionSummary): string {
+  const waits = waiting && `waits: ${short(waiting.sourceCommit)} ${waiting.sourceSubject}`;
+  const notes = [hold && describeHold(hold), waits, reason].filter((note) => note !== null);
+  return notes.map((note) => `${note}\n`).join('');
+}
 
 export function functionTable(rows: FunctionSummary[]): string {
   const head = ['FUNCTION', 'STATUS', 'DEPLOY', 'COMMIT', 'DEPLOYED (UTC)', 'URL'];
@@ -25,7 +38,7 @@ export function functionTable(rows: FunctionSummary[]): string {
     head,
     ...rows.map((row) => [
       row.functionName,
-      row.status,
+      shownStatus(row),
       row.number === null ? '-' : `#${row.number}`,
       short(row.sourceCommit),
       time(row.deployedAt),

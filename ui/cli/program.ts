@@ -8,7 +8,8 @@ import { apiPaths } from '../../core/paths.ts';
 import { addChangeCommands } from './changes.ts';
 import { CliError, type Client, createClient, exitCodes, findConnection } from './client.ts';
 import { newFunction, newFunctionLanguages } from './new-function.ts';
-import { functionTable, historyTable } from './print.ts';
+import { functionNotes, functionTable, historyTable } from './print.ts';
+import { addRemovalCommands } from './removals.ts';
 import { earlierVersions, failedCommitsOf, waitUntilLive, withChoice } from './rollback.ts';
 import type { Scope, WithScope } from './scope.ts';
 
@@ -124,8 +125,7 @@ async function reportRollback(
 
 async function showStatus(scope: Scope, name: string): Promise<void> {
   const detail = await scope.client.request<FunctionDetail>('GET', apiPaths.function(scope.owner, name));
-  const reason = detail.summary.reason ? `\n${detail.summary.reason}` : '';
-  scope.show(detail, () => `${functionTable([detail.summary])}${reason}`.trimEnd().concat('\n'));
+  scope.show(detail, () => `${functionTable([detail.summary])}${functionNotes(detail.summary)}`);
 }
 
 async function showBuildLog(scope: Scope, name: string): Promise<void> {
@@ -241,6 +241,7 @@ export function createProgram(context: CliContext): Command {
     .option('--hold', 'hold the function there, so that no push replaces it')
     .action(withScope(rollback));
   addChangeCommands(program, withScope);
+  addRemovalCommands(program, withScope);
   program
     .command('new <language> <name>')
     .alias('init')

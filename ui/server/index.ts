@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from 'koa';
-import type { Identity } from '../../core/access.ts';
+import { type Identity, mayChange } from '../../core/access.ts';
 import type { Me } from '../../core/api.ts';
-import type { Accounts, Authenticator } from '../../core/auth.ts';
+import type { Accounts, Authenticator, Owner } from '../../core/auth.ts';
 import type { BuildService } from '../../core/build-service.ts';
 import type { FunctionCatalog, PendingDeploys } from '../../core/catalog.ts';
+import { defaultEnvironment } from '../../core/environments.ts';
 import { TowlineError } from '../../core/errors.ts';
 import type { EventBus } from '../../core/events.ts';
 import type { ManifestWriter } from '../../core/manifest-writer.ts';
@@ -86,9 +87,10 @@ export async function createPlatformApi(
   );
   const me = (identity: Identity): Me => ({
     identity,
-    owners: scope.readableOwners(identity).map((owner) => owner.slug),
+    ...namesOf(scope.readableOwners(identity), identity),
     gitBaseUrl: config.gitBaseUrl,
     version: config.version,
+    environments: [defaultEnvironment],
   });
   let ready = true;
   resources.defer(() => {
@@ -117,7 +119,7 @@ export async function createPlatformApi(
     if (/^\/api(?:\/|$)/.test(ctx.path)) throw new TowlineError('not_found', 'the API has no such path');
     return next();
   });
-  const pageData = createPageData(scope, rows, me);
+  const pageData = createPageData({ scope, rows, me, writer: deps.writer });
   app.use(dashboardRoutes({ webDir: config.webDir, requester, pageData }));
   const handle = app.callback();
   const owned = resources.move();
@@ -127,6 +129,11 @@ export async function createPlatformApi(
   };
 }
 
+function namesOf(readable: readonly Owner[], identity: Identity): Pick<Me, 'owners' | 'mayChange'> {
+  const changeable = readable.filter(({ id }) => mayChange(identity, id));
+  return { owners: readable.map(({ slug }) => slug), mayChange: changeable.map(({ slug }) => slug) };
+}
+
 function health(ctx: Context, good: boolean): void {
   ctx.set('Cache-Control', 'no-store');
   ctx.status = good ? 200 : 503;
@@ -134,17 +141,21 @@ function health(ctx: Context, good: boolean): void {
 }
 
 /** The functions of the owner in the page's path if there are any to see, else of the first owner. */
-function createPageData(
-  scope: Scope,
-  rows: FunctionRows,
-  me: (identity: Identity) => Me,
-): (identity: Identity, path: string) => Promise<PageData> {
+function createPageData(deps: {
+  scope: Scope;
+  rows: FunctionRows;
+  me: (identity: Identity) => Me;
+  writer: Pick<ManifestWriter, 'removals'>;
+}): (identity: Identity, path: string) => Promise<PageData> {
+  const { scope, rows, me, writer } = deps;
   return async (identity, path) => {
     const owners = scope.readableOwners(identity);
     const asked = owners.find((owner) => owner.slug === path.split('/', 2)[1]);
     const shown = asked ? await rows.all(asked) : [];
     const first = owners[0];
     const functions = shown.length > 0 || !first || asked === first ? shown : await rows.all(first);
-    return { me: me(identity), functions };
+    const answered = asked ?? first;
+    const removals = answered ? await writer.removals(answered.slug) : [];
+    return { me: me(identity), functions, removals };
   };
 }

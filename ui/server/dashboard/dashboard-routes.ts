@@ -3,6 +3,7 @@ import type { Context } from 'koa';
 import type { Identity } from '../../../core/access.ts';
 import type { FunctionSummary, Me } from '../../../core/api.ts';
 import { TowlineError } from '../../../core/errors.ts';
+import type { PendingRemoval } from '../../../core/manifest-writer.ts';
 import { pagePaths } from '../../../core/paths.ts';
 import type { Requester } from '../request/requester.ts';
 import {
@@ -18,6 +19,8 @@ import {
 export interface PageData {
   me: Me;
   functions: FunctionSummary[];
+  /** Of the owner in the page's path, else of the first. */
+  removals: PendingRemoval[];
 }
 
 export interface DashboardDeps {

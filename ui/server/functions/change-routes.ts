@@ -72,12 +72,14 @@ export function changeRoutes(deps: ChangeRoutesDeps): Router {
       deps.history.invalidate(owner.slug, name);
       tell(deps, owner, name, result.commit);
     }
+    deps.events.publish({ type: 'removals.changed', ownerId: owner.id, owner: owner.slug });
     ctx.body = result;
   });
   router.post(`${base}/removals/:id/reject`, async (ctx) => {
     const { owner, actor } = await changer(deps, ctx, ctx.params['owner']);
     const id = ctx.params['id'] ?? '';
     if (!(await writer.rejectRemoval({ owner: owner.slug, id, actor }))) throw notFound('removal');
+    deps.events.publish({ type: 'removals.changed', ownerId: owner.id, owner: owner.slug });
     ctx.body = { id, state: 'rejected' };
   });
   return router;

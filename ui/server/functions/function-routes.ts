@@ -72,5 +72,6 @@ async function detail(deps: FunctionRoutesDeps, owner: Owner, name: string): Pro
     entry: entry?.ownerId === owner.id ? entry : null,
     current,
     manifest: at ? await deps.writer.at(at) : null,
+    environments: [],
   };
 }

@@ -58,9 +58,13 @@ describe('a row of the functions page', () => {
     assert.deepEqual(await rows.all(alex), [
       {
         owner: 'alex',
+        environment: 'default',
         functionName: 'hello',
         url: 'http://alex.localhost/hello',
         status: 'Ready',
+        serving: 'Ready',
+        hold: null,
+        waiting: null,
         reason: null,
         repo: 'app',
         branch: 'main',
@@ -72,6 +76,20 @@ describe('a row of the functions page', () => {
         lastDeploy: deploy,
       },
     ]);
+  });
+
+  it('shows a held function as held, and beside it what it serves and what waits', async () => {
+    const { rooms, rows } = setUp();
+    const hold = { by: 'dana', since: 1_000, reason: 'a fair' };
+    const waiting = deployRecord({ ownerId, id: 'deploy-2', state: 'held', number: null });
+    const other = deployRecord({ ownerId: 'somebody else', id: 'deploy-3', state: 'held' });
+    rooms.entries = [catalogEntry({ ownerId, status: 'Degraded', reason: 'it crashed', hold })];
+    rooms.history = [historyEntry()];
+    rooms.deploys = [other, waiting];
+
+    const [row] = await rows.all(alex);
+    assert.deepEqual([row?.status, row?.serving, row?.reason], ['Held', 'Degraded', 'it crashed']);
+    assert.deepEqual([row?.hold, row?.waiting], [hold, waiting]);
   });
 
   it('tells of the deploy that is served while a newer one is not', async () => {

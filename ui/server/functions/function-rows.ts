@@ -3,6 +3,8 @@ import type { Owner } from '../../../core/auth.ts';
 import type { BuildService } from '../../../core/build-service.ts';
 import type { CatalogEntry, FunctionCatalog, FunctionStatus, PendingDeploys } from '../../../core/catalog.ts';
 import type { DeployRecord, DeployState } from '../../../core/deploy.ts';
+import { defaultEnvironment } from '../../../core/environments.ts';
+import { type Hold, shownStatus } from '../../../core/hold.ts';
 import type { HistoryEntry } from '../../../core/manifest-writer.ts';
 import type { DeployHistory } from './deploy-history.ts';
 
@@ -18,6 +20,8 @@ export interface FunctionRowsDeps {
 interface Sources {
   entry: CatalogEntry | undefined;
   last: DeployRecord | undefined;
+  /** Built, and waits for the function to be resumed. */
+  waiting: DeployRecord | undefined;
   /** Newest first. */
   entries: readonly HistoryEntry[];
 }
@@ -34,7 +38,12 @@ export function createFunctionRows(deps: FunctionRowsDeps): FunctionRows {
     const history = await deps.history.of(owner.slug);
     const sources = new Map<string, Sources>();
     const of = (name: string): Sources => {
-      const known = sources.get(name) ?? { entry: undefined, last: undefined, entries: [] };
+      const known = sources.get(name) ?? {
+        entry: undefined,
+        last: undefined,
+        waiting: undefined,
+        entries: [],
+      };
       sources.set(name, known);
       return known;
     };
@@ -46,6 +55,7 @@ export function createFunctionRows(deps: FunctionRowsDeps): FunctionRows {
     for (const record of deps.builds.latestDeploys(owner.slug)) {
       if (record.ownerId === owner.id && record.functionName !== null) of(record.functionName).last = record;
     }
+    for (const [name, record] of waitingDeploys(deps.builds, owner)) of(name).waiting = record;
     return sources;
   }
 
@@ -62,6 +72,17 @@ export function createFunctionRows(deps: FunctionRowsDeps): FunctionRows {
       return sources && summaryOf(deps, owner, functionName, sources);
     },
   };
+}
+
+/** The newest of each function. */
+function waitingDeploys(builds: BuildService, owner: Owner): Map<string, DeployRecord> {
+  const waiting = new Map<string, DeployRecord>();
+  for (const record of builds.heldDeploys(owner.slug)) {
+    const { ownerId, functionName, environment = defaultEnvironment } = record;
+    if (ownerId !== owner.id || functionName === null || environment !== defaultEnvironment) continue;
+    if (!waiting.has(functionName)) waiting.set(functionName, record);
+  }
+  return waiting;
 }
 
 const statusOfState: Partial<Record<DeployState, FunctionStatus>> = {
@@ -98,9 +119,10 @@ function summaryOf(deps: FunctionRowsDeps, owner: Owner, name: string, sources: 
   const sourceCommit = source?.sourceCommit ?? entry?.sourceCommit ?? last?.sourceCommit ?? null;
   return {
     owner: owner.slug,
+    environment: defaultEnvironment,
     functionName: name,
     url: deps.functionUrl(owner.slug, name),
-    ...state(deps, owner, name, sources),
+    ...shownState(entry?.hold ?? null, state(deps, owner, name, sources)),
     repo: entry?.repo ?? last?.repo ?? '',
     branch: entry?.branch ?? last?.branch ?? '',
     sourceCommit,
@@ -108,8 +130,15 @@ function summaryOf(deps: FunctionRowsDeps, owner: Owner, name: string, sources: 
     author: served?.author.name ?? last?.actor.name ?? null,
     number: served?.number ?? null,
     deployedAt: served?.committedAt ?? entry?.since ?? null,
+    waiting: sources.waiting ?? null,
     lastDeploy: last ?? null,
   };
+}
+
+type Shown = Pick<FunctionSummary, 'status' | 'serving' | 'hold' | 'reason'>;
+
+function shownState(hold: Hold | null, { status, reason }: Pick<Shown, 'status' | 'reason'>): Shown {
+  return { status: shownStatus(status, hold), serving: status, hold, reason };
 }
 
 function state(

@@ -23,12 +23,14 @@ export function createScope(accounts: Accounts, builds: BuildService): Scope {
   return {
     owner(identity, slug, purpose) {
       const owner = slug === undefined ? undefined : accounts.ownerBySlug(slug);
-      if (!owner || !allows(identity, owner.id, purpose)) throw notFound('owner');
+      if (!owner || !allows(identity, owner.id, 'read')) throw notFound('owner');
+      refuseUnless(allows(identity, owner.id, purpose));
       return owner;
     },
     push(identity, id, purpose) {
       const push = id === undefined ? undefined : builds.push(id);
-      if (!push || !allows(identity, push.ownerId, purpose)) throw notFound('push');
+      if (!push || !allows(identity, push.ownerId, 'read')) throw notFound('push');
+      refuseUnless(allows(identity, push.ownerId, purpose));
       return push;
     },
     readableOwners(identity) {
@@ -37,6 +39,11 @@ export function createScope(accounts: Accounts, builds: BuildService): Scope {
       return [...own, ...readable.filter((owner) => owner.id !== identity.ownerId)];
     },
   };
+}
+
+/** Whoever may see something is told plainly that they may not change it. */
+function refuseUnless(allowed: boolean): void {
+  if (!allowed) throw new TowlineError('forbidden', 'you may look at this and not change it');
 }
 
 export function notFound(what: string): TowlineError {

@@ -80,6 +80,8 @@ export function fakeBuilds(rooms: Rooms): BuildService {
       rooms.pushes.filter((push) => push.owner === owner && (!repo || push.repo === repo)).slice(0, limit),
     push: (id) => rooms.pushes.find((push) => push.id === id),
     deploy: (id) => rooms.deploys.find((deploy) => deploy.id === id),
+    heldDeploys: (owner) =>
+      rooms.deploys.filter((deploy) => deploy.state === 'held' && (!owner || deploy.owner === owner)),
     latestDeploys: (owner) => rooms.deploys.filter((deploy) => !owner || deploy.owner === owner),
     async *log(pushId, after, signal) {
       let next = after;
@@ -112,6 +114,7 @@ export function fakeWriter(rooms: Rooms): ManifestWriter {
     remove: unused,
     secrets: unused,
     current: unused,
+    afterHold: unused,
     undo: async (intent) => written('undo', intent),
     hold: async (intent) => written('hold', intent),
     resume: async (intent) => written('resume', intent),
@@ -240,6 +243,7 @@ export function catalogEntry(of: Partial<CatalogEntry> & { ownerId: string }): C
     owner: 'alex',
     functionName: 'hello',
     status: 'Ready',
+    hold: null,
     reason: null,
     publicReason: null,
     image: imageOf('1'),

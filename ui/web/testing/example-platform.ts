@@ -230,6 +230,7 @@ export function exampleState(): StubState {
     entry: entry(),
     current: exampleHistory()[0] ?? null,
     manifest,
+    environments: [],
   };
   return {
     me: me(['demo', 'shop-team']),
@@ -328,6 +329,8 @@ export function exampleState(): StubState {
       'p-10': exampleLog(300),
     },
     openLogs: new Set(['p-10']),
+    removals: [],
+    change: () => ({ status: 200, body: { commit: sha('5fe2a18'), number: 5, unchanged: false } }),
     revert: () => ({ status: 200, body: { commit: sha('5fe2a18'), number: 5, unchanged: false } }),
   };
 }

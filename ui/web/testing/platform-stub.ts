@@ -6,7 +6,7 @@ import { extname, join, normalize } from 'node:path';
 import type { FunctionDetail, FunctionSummary, Me, Problem } from '../../../core/api.ts';
 import type { LogLine, PushRecord } from '../../../core/deploy.ts';
 import type { PlatformEvent } from '../../../core/events.ts';
-import type { HistoryEntry, ManifestDiff } from '../../../core/manifest-writer.ts';
+import type { HistoryEntry, ManifestDiff, PendingRemoval } from '../../../core/manifest-writer.ts';
 import { apiPaths } from '../../../core/paths.ts';
 import type { HostedRepository } from '../../../core/repository-host.ts';
 
@@ -21,10 +21,13 @@ export interface StubState {
   diff: ManifestDiff;
   pushes: PushRecord[];
   repos: HostedRepository[];
+  removals: PendingRemoval[];
   logs: Record<string, LogLine[]>;
   /** Logs that are still being written. */
   openLogs: Set<string>;
   revert: (body: Record<string, unknown>) => { status: number; body: unknown };
+  /** Of every other change of a function: `hold`, `resume`, `undo`, `promote`, `confirm`, `reject`. */
+  change: (verb: string, body: Record<string, unknown>) => { status: number; body: unknown };
 }
 
 export interface PlatformStub extends AsyncDisposable {
@@ -82,6 +85,10 @@ const gets: [RegExp, Answer][] = [
   [/^\/api\/v1\/owners\/[^/]+\/functions\/[^/]+\/diff$/, (state) => state.diff],
   [/^\/api\/v1\/owners\/([^/]+)\/pushes$/, (state, [owner]) => state.pushes.filter((p) => p.owner === owner)],
   [/^\/api\/v1\/pushes\/([^/]+)$/, (state, [id]) => state.pushes.find((push) => push.id === id)],
+  [
+    /^\/api\/v1\/owners\/([^/]+)\/removals$/,
+    (state, [owner]) => state.removals.filter((r) => r.owner === owner),
+  ],
   [/^\/api\/v1\/owners\/[^/]+\/repos$/, (state) => state.repos],
 ];
 
@@ -121,6 +128,11 @@ export async function startPlatformStub(dist: string, state: StubState): Promise
       const answer = state.revert(body as Record<string, unknown>);
       return json(res, answer.body, answer.status);
     }
+    const verb = /\/(hold|resume|undo|promote|confirm|reject)$/.exec(path)?.[1];
+    if (verb) {
+      const answer = state.change(verb, body as Record<string, unknown>);
+      return json(res, answer.body, answer.status);
+    }
     if (path.endsWith('/tokens'))
       return json(res, { id: 't-1', token: 'towline_pat_example', expiresAt: null }, 201);
     if (path.endsWith('/rebuild')) return json(res, { id: state.pushes[0]?.id }, 202);
@@ -136,7 +148,11 @@ export async function startPlatformStub(dist: string, state: StubState): Promise
     }
     const html = await readFile(join(dist, 'index.html'), 'utf8');
     const owner = state.me.owners.find((each) => each === path.split('/')[1]) ?? state.me.identity.owner;
-    const data = { me: state.me, functions: state.functions.filter((row) => row.owner === owner) };
+    const data = {
+      me: state.me,
+      functions: state.functions.filter((row) => row.owner === owner),
+      removals: state.removals.filter((removal) => removal.owner === owner),
+    };
     const block = `<script type="application/json" id="towline-data">${JSON.stringify(data).replaceAll('<', '\\u003c')}</script>`;
     res.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy });
     res.end(state.embed ? html.replace('</head>', `${block}</head>`) : html);

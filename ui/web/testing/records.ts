@@ -1,7 +1,7 @@
 import type { FunctionSummary, Me } from '../../../core/api.ts';
 import type { CatalogEntry } from '../../../core/catalog.ts';
 import type { DeployRecord, LogLine, PushRecord } from '../../../core/deploy.ts';
-import type { HistoryEntry } from '../../../core/manifest-writer.ts';
+import type { HistoryEntry, PendingRemoval } from '../../../core/manifest-writer.ts';
 
 /** Records with believable values, for tests; each test says only what it is about. */
 
@@ -22,8 +22,10 @@ export function me(owners = ['demo']): Me {
       via: 'session',
     },
     owners,
+    mayChange: owners,
     gitBaseUrl: 'http://localhost:8080/git',
     version: '0.1.0',
+    environments: ['default'],
   };
 }
 
@@ -78,9 +80,13 @@ export function summary(over: Partial<FunctionSummary> = {}): FunctionSummary {
   const functionName = over.functionName ?? 'hello';
   return {
     owner: 'demo',
+    environment: 'default',
     functionName,
     url: `http://demo.localhost:8080/${functionName}`,
     status: 'Ready',
+    serving: over.status ?? 'Ready',
+    hold: null,
+    waiting: null,
     reason: null,
     repo: 'app',
     branch: 'main',
@@ -100,6 +106,7 @@ export function entry(over: Partial<CatalogEntry> = {}): CatalogEntry {
     ownerId: 'o-1',
     functionName: 'hello',
     status: 'Ready',
+    hold: null,
     reason: null,
     publicReason: null,
     image: imageOf('hello', 'ab'),
@@ -136,6 +143,21 @@ export function history(over: Partial<HistoryEntry> = {}): HistoryEntry {
     direct: false,
     current: false,
     present: true,
+    ...over,
+  };
+}
+
+export function removal(over: Partial<PendingRemoval> = {}): PendingRemoval {
+  return {
+    id: 'r-1',
+    owner: 'demo',
+    repo: 'shop',
+    reason: 'no longer in stack.yml',
+    actor: 'lee',
+    functionNames: Array.from({ length: 31 }, (_, index) => `page-${index + 1}`),
+    limit: 25,
+    askedAt: Date.now() - 4 * 60_000,
+    state: 'waiting',
     ...over,
   };
 }

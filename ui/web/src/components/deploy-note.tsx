@@ -29,8 +29,8 @@ export function Cause({ deploy }: { deploy: DeployRecord }) {
 }
 
 /** Whether no version of it ever ran: it has no URL that answers, and none that is worth opening. */
-export function neverRan({ status, number, deployedAt }: FunctionSummary): boolean {
-  return status === 'Failed' && number === null && deployedAt === null;
+export function neverRan({ serving, number, deployedAt }: FunctionSummary): boolean {
+  return serving === 'Failed' && number === null && deployedAt === null;
 }
 
 /** The page of a function; of a name that no function can have, the push that had it. */

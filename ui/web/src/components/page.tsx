@@ -2,6 +2,7 @@ import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { pagePaths } from '../../../../core/paths.ts';
+import { loadRemovals, removalsByOwner, resets } from '../data/store.ts';
 
 export interface Crumb {
   text: string;
@@ -55,14 +56,21 @@ export function Page({ title, trail, heading, actions, tabs, children }: PagePro
 interface Tab {
   text: string;
   href: string;
+  /** How much on that page waits for somebody, and what. */
+  waits?: { count: number; what: string };
 }
 
 export function Tabs({ label, tabs, active }: { label: string; tabs: Tab[]; active: string }) {
   return (
     <nav class="tabs" aria-label={label}>
-      {tabs.map(({ text, href }) => (
+      {tabs.map(({ text, href, waits }) => (
         <a key={href} href={href} aria-current={text === active ? 'page' : undefined}>
           {text}
+          {waits && waits.count > 0 && (
+            <span class="count waits">
+              {waits.count} <span class="sr-only">{waits.what}</span>
+            </span>
+          )}
         </a>
       ))}
     </nav>
@@ -76,8 +84,20 @@ export function OwnerTabs({
   owner: string;
   active: 'Functions' | 'Pushes' | 'Repositories';
 }) {
+  const removals = removalsByOwner.value.get(owner);
+  useEffect(() => {
+    const abort = new AbortController();
+    // Without an answer no removal is shown; the platform's own refusal of a large one stands.
+    loadRemovals(owner, abort.signal).catch(() => undefined);
+    return () => abort.abort();
+  }, [owner, resets.value]);
+  const waiting = removals?.filter(({ state }) => state === 'waiting').length ?? 0;
   const tabs = [
-    { text: 'Functions', href: pagePaths.owner(owner) },
+    {
+      text: 'Functions',
+      href: pagePaths.owner(owner),
+      waits: { count: waiting, what: waiting === 1 ? 'removal waits' : 'removals wait' },
+    },
     { text: 'Pushes', href: pagePaths.pushes(owner) },
     { text: 'Repositories', href: reposPath(owner) },
   ];

@@ -11,7 +11,12 @@ export interface Connection {
 }
 
 /** core/api.ts has the list too, with zod behind it, which must not get into the page. */
-const eventNames = ['push.changed', 'function.changed', 'history.changed'] satisfies PlatformEvent['type'][];
+const eventNames = [
+  'push.changed',
+  'function.changed',
+  'history.changed',
+  'removals.changed',
+] satisfies PlatformEvent['type'][];
 
 /** A shorter break is not worth a word. */
 const bannerDelayMs = 300;

@@ -1,6 +1,7 @@
 import type { FunctionSummary } from '../../../../core/api.ts';
 import type { CatalogChange, FunctionStatus } from '../../../../core/catalog.ts';
 import type { DeployRecord, DeployState, PushRecord } from '../../../../core/deploy.ts';
+import { shownStatus } from '../../../../core/hold.ts';
 
 /** Pushes kept in the page; older ones are a request away. */
 const maxPushes = 200;
@@ -17,14 +18,20 @@ function sameFunction(a: { owner: string; functionName: string | null }, b: type
 }
 
 /** Status and reason change at once; number, author and subject of another commit have to be asked for. */
-export function applyCatalogChange(list: FunctionSummary[], change: CatalogChange): Reduced<FunctionSummary> {
+export function applyCatalogChange(
+  list: FunctionSummary[],
+  change: CatalogChange,
+  environment = 'default',
+): Reduced<FunctionSummary> {
   const { entry } = change;
   const known = list.find((row) => sameFunction(row, change));
+  if (known && known.environment !== environment) return { list, refetch: false };
   if (!entry || !known) return { list, refetch: Boolean(known) || Boolean(entry) };
-  const changed = { ...known, status: entry.status, reason: entry.reason };
+  const { hold, reason, status: serving } = entry;
+  const changed = { ...known, status: shownStatus(serving, hold), serving, hold, reason };
   return {
     list: list.map((row) => (row === known ? changed : row)),
-    refetch: known.status !== entry.status || known.sourceCommit !== entry.sourceCommit,
+    refetch: known.status !== changed.status || known.sourceCommit !== entry.sourceCommit,
   };
 }
 
@@ -38,11 +45,23 @@ export function applyPushToFunctions(list: FunctionSummary[], push: PushRecord):
       refetch ||= deploy.functionName !== null;
       continue;
     }
+    const waiting = waitingAfter(known, deploy);
+    if (waiting !== known.waiting) {
+      refetch = true;
+      next = next.map((row) => (sameFunction(row, deploy) ? { ...row, waiting } : row));
+    }
     if (known.lastDeploy && isOlder(deploy, known.lastDeploy)) continue;
     if (known.lastDeploy?.state !== deploy.state && isFinished(deploy.state)) refetch = true;
-    next = next.map((row) => (row === known ? { ...row, lastDeploy: deploy } : row));
+    next = next.map((row) => (sameFunction(row, deploy) ? { ...row, lastDeploy: deploy } : row));
   }
   return { list: next, refetch };
+}
+
+/** A deploy begins to wait, or the one that waited goes on. */
+function waitingAfter({ waiting }: FunctionSummary, deploy: DeployRecord): DeployRecord | null {
+  if (waiting?.id === deploy.id) return deploy.state === 'held' ? waiting : null;
+  if (deploy.state !== 'held' || (waiting && isOlder(deploy, waiting))) return waiting;
+  return deploy;
 }
 
 function isOlder(deploy: DeployRecord, than: DeployRecord): boolean {
@@ -81,6 +100,8 @@ export function filtersOf(row: FunctionSummary): FunctionFilter[] {
   const filters = new Set<FunctionFilter>(['all']);
   const byStatus = statusFilter[row.status];
   if (byStatus) filters.add(byStatus);
+  const byServing = statusFilter[row.serving];
+  if (byServing) filters.add(byServing);
   if (row.lastDeploy?.state === 'failed') filters.add('failing');
   if (row.lastDeploy && !isFinished(row.lastDeploy.state)) filters.add('building');
   return [...filters];

@@ -2,6 +2,7 @@ import { signal } from '@preact/signals';
 import type { FunctionSummary, Me } from '../../../../core/api.ts';
 import type { PushRecord } from '../../../../core/deploy.ts';
 import type { PlatformEvent } from '../../../../core/events.ts';
+import type { PendingRemoval } from '../../../../core/manifest-writer.ts';
 import { apiPaths } from '../../../../core/paths.ts';
 import { getJson } from './api-client.ts';
 import { applyCatalogChange, applyPush, applyPushToFunctions } from './reducers.ts';
@@ -10,6 +11,7 @@ import { applyCatalogChange, applyPush, applyPushToFunctions } from './reducers.
 export const me = signal<Me | null>(null);
 export const functionsByOwner = signal<ReadonlyMap<string, FunctionSummary[]>>(new Map());
 export const pushesByOwner = signal<ReadonlyMap<string, PushRecord[]>>(new Map());
+export const removalsByOwner = signal<ReadonlyMap<string, PendingRemoval[]>>(new Map());
 /** Goes up with everything that can change a function's detail or history; keys are `owner/function`. */
 export const revisions = signal<ReadonlyMap<string, number>>(new Map());
 /** Goes up when the stream lost events, so that every page asks again. */
@@ -30,6 +32,16 @@ export async function loadFunctions(owner: string, signal?: AbortSignal): Promis
 export async function loadPushes(owner: string, signal?: AbortSignal): Promise<void> {
   const list = await getJson<PushRecord[]>(apiPaths.pushes(owner, { limit: 100 }), signal);
   pushesByOwner.value = new Map(pushesByOwner.value).set(owner, list);
+}
+
+export async function loadRemovals(owner: string, signal?: AbortSignal): Promise<void> {
+  const list = await getJson<PendingRemoval[]>(apiPaths.removals(owner), signal);
+  removalsByOwner.value = new Map(removalsByOwner.value).set(owner, list);
+}
+
+/** Whether the person may change what the owner has; the platform decides again on every request. */
+export function mayChange(owner: string): boolean {
+  return me.value?.mayChange.includes(owner) ?? false;
 }
 
 /** One push, kept up to date like the others from now on. */
@@ -74,10 +86,11 @@ export function applyEvent(event: PlatformEvent): void {
     bump(event.owner, event.functionName);
     refetchSoon(event.owner);
   }
+  if (event.type === 'removals.changed') loadRemovals(event.owner).catch(() => undefined);
   if (event.type === 'function.changed') {
     const functions = functionsByOwner.value.get(event.owner);
     if (functions) {
-      const { list, refetch } = applyCatalogChange(functions, event.change);
+      const { list, refetch } = applyCatalogChange(functions, event.change, event.environment);
       if (list !== functions) setFunctions(event.owner, list);
       if (refetch) refetchSoon(event.owner);
     }
@@ -95,6 +108,7 @@ export function refetchAll(): void {
 interface EmbeddedData {
   me: Me;
   functions: FunctionSummary[];
+  removals: PendingRemoval[];
 }
 
 /** Whose functions the page shows: the owner in its path if the person may see it, else their own. */
@@ -108,7 +122,9 @@ export async function loadFirst(embedded: string | null | undefined): Promise<vo
   if (embedded) {
     const data = JSON.parse(embedded) as EmbeddedData;
     me.value = data.me;
-    setFunctions(ownerOfPath(data.me, location.pathname), data.functions);
+    const owner = ownerOfPath(data.me, location.pathname);
+    setFunctions(owner, data.functions);
+    removalsByOwner.value = new Map([[owner, data.removals]]);
     return;
   }
   me.value = await getJson<Me>(apiPaths.me());

@@ -6,10 +6,11 @@ import { ErrorNotice } from '../components/error-notice.tsx';
 import { Skeleton } from '../components/page.tsx';
 import { getJson } from '../data/api-client.ts';
 import { useResource } from '../data/resource.ts';
-import { loadPushes, pushesByOwner } from '../data/store.ts';
+import { loadPushes, mayChange, pushesByOwner } from '../data/store.ts';
 import { FunctionFrame, useRevision } from './function-frame.tsx';
 import { HistoryRow } from './history-row.tsx';
 import { RevertDialog } from './revert-dialog.tsx';
+import { UndoDialog } from './undo-dialog.tsx';
 
 const pageSize = 50;
 
@@ -18,10 +19,11 @@ interface HistoryProps {
   name: string;
   first: HistoryEntry[];
   onRevert: (entry: HistoryEntry) => void;
+  onUndo: (entry: HistoryEntry, before: HistoryEntry) => void;
 }
 
 /** Older commits are asked for one page at a time; their differences only when a row is opened. */
-function HistoryList({ owner, name, first, onRevert }: HistoryProps) {
+function HistoryList({ owner, name, first, onRevert, onUndo }: HistoryProps) {
   const [older, setOlder] = useState<HistoryEntry[]>([]);
   const [complete, setComplete] = useState(false);
   const [error, setError] = useState<unknown>();
@@ -51,13 +53,14 @@ function HistoryList({ owner, name, first, onRevert }: HistoryProps) {
   return (
     <>
       <ol class="panel rows" aria-label="Deploys, newest first">
-        {rows.map((entry) => (
+        {rows.map((entry, index) => (
           <HistoryRow
             key={entry.commit}
             entry={entry}
             head={rows[0]}
             pushId={logs.get(entry.commit) ?? logs.get(entry.buildId ?? '')}
             onRevert={() => onRevert(entry)}
+            onUndo={undoOf(entry, rows[index + 1], onUndo)}
           />
         ))}
       </ol>
@@ -71,6 +74,17 @@ function HistoryList({ owner, name, first, onRevert }: HistoryProps) {
   );
 }
 
+/** Only the newest commit can be taken back, and only a rollback is offered to be. */
+function undoOf(
+  entry: HistoryEntry,
+  before: HistoryEntry | undefined,
+  onUndo: HistoryProps['onUndo'],
+): (() => void) | undefined {
+  const isNewestRollback = entry.current && entry.kind === 'revert' && before?.present === true;
+  if (!isNewestRollback || !mayChange(entry.owner)) return undefined;
+  return () => onUndo(entry, before);
+}
+
 export function DeploysPage() {
   const { owner = '', fn: name = '' } = useRoute().params;
   const { data, error, reload } = useResource(
@@ -78,6 +92,7 @@ export function DeploysPage() {
     useRevision(owner, name),
     (signal) => getJson<HistoryEntry[]>(apiPaths.history(owner, name, { limit: pageSize }), signal),
   );
+  const [undoing, setUndoing] = useState<{ entry: HistoryEntry; before: HistoryEntry } | null>(null);
   const [reverting, setReverting] = useState<HistoryEntry | null>(null);
   useEffect(() => {
     // Only the links to logs come from it: without it they are missing, and nothing else.
@@ -106,9 +121,11 @@ export function DeploysPage() {
             name={name}
             first={data}
             onRevert={setReverting}
+            onUndo={(entry, before) => setUndoing({ entry, before })}
           />
         </>
       )}
+      {undoing && <UndoDialog {...undoing} onClose={() => setUndoing(null)} />}
       {reverting && data && (
         <RevertDialog
           target={reverting}

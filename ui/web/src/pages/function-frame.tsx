@@ -1,10 +1,12 @@
 import type { ComponentChildren } from 'preact';
-import type { FunctionDetail } from '../../../../core/api.ts';
+import type { FunctionDetail, FunctionSummary } from '../../../../core/api.ts';
 import { apiPaths, pagePaths } from '../../../../core/paths.ts';
+import { HoldNote } from '../components/hold-note.tsx';
 import { Page, Tabs } from '../components/page.tsx';
 import { getJson } from '../data/api-client.ts';
 import { type Resource, useResource } from '../data/resource.ts';
-import { revisions } from '../data/store.ts';
+import { functionsByOwner, revisions } from '../data/store.ts';
+import { HoldButton } from './hold-button.tsx';
 
 /** Changes whenever the function's detail or history may have. */
 export function useRevision(owner: string, name: string): number {
@@ -21,11 +23,25 @@ interface FrameProps {
   owner: string;
   name: string;
   active: 'Overview' | 'Deploys';
+  /** As the page knows it; else as the list does. */
+  summary?: FunctionSummary | undefined;
   actions?: ComponentChildren;
   children: ComponentChildren;
 }
 
-export function FunctionFrame({ owner, name, active, actions, children }: FrameProps) {
+/** Hold or resume, then what the page has to offer. */
+function Actions({ summary, more }: { summary: FunctionSummary | undefined; more: ComponentChildren }) {
+  return (
+    <>
+      {summary && <HoldButton summary={summary} />}
+      {more}
+    </>
+  );
+}
+
+export function FunctionFrame({ owner, name, active, actions, children, ...props }: FrameProps) {
+  const rows = functionsByOwner.value.get(owner);
+  const summary = props.summary ?? rows?.find((row) => row.functionName === name);
   const trail = [
     { text: owner, href: pagePaths.owner(owner) },
     { text: name, href: pagePaths.function(owner, name) },
@@ -36,7 +52,7 @@ export function FunctionFrame({ owner, name, active, actions, children }: FrameP
       title={active === 'Overview' ? `${owner}/${name}` : `Deploys of ${owner}/${name}`}
       trail={trail}
       heading={active === 'Overview' ? name : `Deploys of ${name}`}
-      actions={actions}
+      actions={<Actions summary={summary} more={actions} />}
       tabs={
         <Tabs
           label={`Pages of ${name}`}
@@ -48,6 +64,7 @@ export function FunctionFrame({ owner, name, active, actions, children }: FrameP
         />
       }
     >
+      {summary?.hold && <HoldNote summary={summary} />}
       {children}
     </Page>
   );

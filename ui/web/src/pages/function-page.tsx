@@ -13,15 +13,16 @@ import { YamlText } from '../components/yaml-text.tsx';
 import { getJson } from '../data/api-client.ts';
 import { useResource } from '../data/resource.ts';
 import { shortImage } from '../format/commit.ts';
+import { EnvironmentsSection } from './environments-section.tsx';
 import { FunctionFrame, useDetail, useRevision } from './function-frame.tsx';
 import { Chips } from './history-chips.tsx';
 import { titleOf } from './history-words.ts';
 
 /** Whether the note about the last deploy says the reason too. */
-function repeatsDeploy({ status, reason, lastDeploy }: FunctionSummary): boolean {
+function repeatsDeploy({ serving, reason, lastDeploy }: FunctionSummary): boolean {
   if (lastDeploy?.state !== 'failed') return false;
   const said = lastDeploy.cause?.message;
-  return status === 'Failed' || (said ? reason?.includes(said) === true : false);
+  return serving === 'Failed' || (said ? reason?.includes(said) === true : false);
 }
 
 function Hero({ detail }: { detail: FunctionDetail }) {
@@ -31,6 +32,7 @@ function Hero({ detail }: { detail: FunctionDetail }) {
     <section class="panel hero" aria-label="State">
       <div class="hero-line">
         <FunctionStatusMark status={summary.status} />
+        {summary.serving !== summary.status && <FunctionStatusMark status={summary.serving} />}
         {neverRan(summary) ? (
           <span class="hero-url">{summary.url}</span>
         ) : (
@@ -42,7 +44,7 @@ function Hero({ detail }: { detail: FunctionDetail }) {
       </div>
       {summary.reason && !repeatsDeploy(summary) && <p class="hero-reason">{summary.reason}</p>}
       {summary.lastDeploy && (
-        <LastDeployNote deploy={summary.lastDeploy} serving={summary.status === 'Ready'} />
+        <LastDeployNote deploy={summary.lastDeploy} serving={summary.serving === 'Ready'} />
       )}
       <dl class="facts">
         <div class="wide">
@@ -140,7 +142,7 @@ export function FunctionPage() {
     </a>
   );
   return (
-    <FunctionFrame owner={owner} name={name} active="Overview" actions={openAction}>
+    <FunctionFrame owner={owner} name={name} active="Overview" summary={data?.summary} actions={openAction}>
       {error !== undefined && (
         <ErrorNotice error={error} what={`${owner}/${name} cannot be shown.`} retry={reload} />
       )}
@@ -148,6 +150,7 @@ export function FunctionPage() {
       {data && (
         <>
           <Hero detail={data} />
+          <EnvironmentsSection summary={data.summary} states={data.environments} />
           <div class="columns">
             <section>
               <h2>Latest deploys</h2>

@@ -8,6 +8,7 @@ import { Skeleton } from '../components/page.tsx';
 import { Age } from '../components/time.tsx';
 import { getJson } from '../data/api-client.ts';
 import { useResource } from '../data/resource.ts';
+import { mayChange } from '../data/store.ts';
 import { DiffView } from '../diff/diff-view.tsx';
 import { Chips } from './history-chips.tsx';
 import { kindWord, titleOf, whyNotRevert } from './history-words.ts';
@@ -18,6 +19,8 @@ interface RowProps {
   /** The push whose log tells of this deploy, if it is still kept. */
   pushId: string | undefined;
   onRevert: () => void;
+  /** Takes this rollback back; not given where there is none to take back. */
+  onUndo: (() => void) | undefined;
 }
 
 type Comparison = 'before' | 'current';
@@ -51,7 +54,7 @@ function RowDiff({ entry, head }: { entry: HistoryEntry; head: HistoryEntry | un
   );
 }
 
-export function HistoryRow({ entry, head, pushId, onRevert }: RowProps) {
+export function HistoryRow({ entry, head, pushId, onRevert, onUndo }: RowProps) {
   const [open, setOpen] = useState(false);
   const id = useId();
   const refused = whyNotRevert(entry, head);
@@ -95,7 +98,13 @@ export function HistoryRow({ entry, head, pushId, onRevert }: RowProps) {
             Log<span class="sr-only"> of #{entry.number}</span>
           </a>
         )}
-        {!entry.current && (
+        {onUndo && (
+          <button type="button" class="button small" onClick={onUndo}>
+            <Icon name="forward" />
+            Undo<span class="sr-only"> the rollback #{entry.number}</span>
+          </button>
+        )}
+        {!entry.current && mayChange(entry.owner) && (
           <button
             type="button"
             class="button small"

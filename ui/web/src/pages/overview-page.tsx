@@ -6,6 +6,7 @@ import { CopyButton, Sha } from '../components/copy.tsx';
 import { functionHref, LastDeployNote, neverRan } from '../components/deploy-note.tsx';
 import { ErrorNotice } from '../components/error-notice.tsx';
 import { FilterField } from '../components/filter-field.tsx';
+import { HoldNote } from '../components/hold-note.tsx';
 import { Icon } from '../components/icon.tsx';
 import { OwnerTabs, Page, Skeleton } from '../components/page.tsx';
 import { useQueryState } from '../components/query-state.ts';
@@ -20,6 +21,7 @@ import {
 } from '../data/reducers.ts';
 import { functionsByOwner, loadFunctions, resets } from '../data/store.ts';
 import { FirstFunction } from './first-function.tsx';
+import { RemovalsNotice } from './removals-notice.tsx';
 
 const filterWords: Record<FunctionFilter, string> = {
   all: 'All',
@@ -35,6 +37,7 @@ function FunctionRow({ row }: { row: FunctionSummary }) {
     <li class="row function-row">
       <div class="cell-status">
         <FunctionStatusMark status={row.status} />
+        {row.status === 'Held' && row.serving !== 'Ready' && <FunctionStatusMark status={row.serving} />}
       </div>
       <div class="cell-name">
         <a class="name" data-row href={functionHref(row)}>
@@ -65,13 +68,14 @@ function FunctionRow({ row }: { row: FunctionSummary }) {
         )}
         {row.deployedAt !== null && <Age time={row.deployedAt} />}
       </div>
-      {row.reason && row.status !== 'Ready' && row.lastDeploy?.state !== 'failed' && (
+      {row.reason && row.serving !== 'Ready' && row.lastDeploy?.state !== 'failed' && (
         <p class="row-note warn">
           <Icon name="warning" class="tone-warn" />
           <span>{row.reason}</span>
         </p>
       )}
-      {row.lastDeploy && <LastDeployNote deploy={row.lastDeploy} serving={row.status === 'Ready'} />}
+      {row.hold && <HoldNote summary={row} />}
+      {row.lastDeploy && <LastDeployNote deploy={row.lastDeploy} serving={row.serving === 'Ready'} />}
     </li>
   );
 }
@@ -170,6 +174,7 @@ export function OverviewPage() {
       }
       tabs={<OwnerTabs owner={owner} active="Functions" />}
     >
+      <RemovalsNotice owner={owner} />
       {!rows && error === undefined && <Skeleton rows={5} />}
       {!rows && error !== undefined && (
         <ErrorNotice

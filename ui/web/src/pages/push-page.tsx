@@ -100,7 +100,7 @@ function DeployCard({ deploy }: { deploy: DeployRecord }) {
       {cause && (
         <div class={`notice ${deploy.state === 'failed' ? 'bad' : ''}`}>
           <Icon
-            name={deploy.state === 'failed' ? 'failed' : 'skipped'}
+            name={deploy.state === 'failed' ? 'failed' : deploy.state === 'held' ? 'held' : 'skipped'}
             class={deploy.state === 'failed' ? 'tone-bad' : ''}
           />
           <div class="notice-body">
@@ -154,6 +154,15 @@ function useEndAnnounced(push: PushRecord | undefined): void {
   }, [push?.state]);
 }
 
+/** How often the push went on after its end, which a resume makes it do: its log is followed anew then. */
+function useReopened(state: PushRecord['state'] | undefined): number {
+  const before = useRef(state);
+  const times = useRef(0);
+  if (before.current === 'done' && state === 'running') times.current += 1;
+  before.current = state;
+  return times.current;
+}
+
 function PushBody({ push }: { push: PushRecord }) {
   return (
     <>
@@ -200,6 +209,7 @@ export function PushPage() {
     return () => abort.abort();
   }, [owner, id, asked, resets.value]);
   useEndAnnounced(push);
+  const reopened = useReopened(push?.state);
   const title = push ? pushTitle(push) : 'Push';
   const running = push !== undefined && push.state !== 'done';
   return (
@@ -229,7 +239,11 @@ export function PushPage() {
       {!push && error === undefined && <Skeleton rows={3} />}
       {push && <PushBody push={push} />}
       {push && (
-        <LogView key={id} pushId={id} failed={push.state === 'done' && pushLook(push).tone === 'bad'} />
+        <LogView
+          key={`${id} ${reopened}`}
+          pushId={id}
+          failed={push.state === 'done' && pushLook(push).tone === 'bad'}
+        />
       )}
     </Page>
   );

@@ -60,7 +60,7 @@ function useStage({ target, result }: ProgressProps): {
     ? revertStage(
         { number: result.number, image: target.image },
         {
-          status: detail.summary.status,
+          status: detail.summary.serving,
           number: detail.summary.number,
           image: detail.entry?.image ?? null,
           desiredImage: detail.entry?.desiredImage ?? null,
@@ -103,7 +103,7 @@ export function RevertProgress(props: ProgressProps) {
     offerUndo(props, true);
   }, [stage]);
   const reached = stages.indexOf(stage);
-  const trouble = detail && (detail.summary.status === 'Failed' || detail.summary.status === 'Degraded');
+  const trouble = detail && (detail.summary.serving === 'Failed' || detail.summary.serving === 'Degraded');
   return (
     <>
       <ol class="stages">
@@ -125,7 +125,7 @@ export function RevertProgress(props: ProgressProps) {
           <Icon name="failed" class="tone-bad" />
           <div class="notice-body">
             <p>
-              <strong>{detail.summary.status}.</strong> {detail.summary.reason}
+              <strong>{detail.summary.serving}.</strong> {detail.summary.reason}
             </p>
           </div>
         </div>

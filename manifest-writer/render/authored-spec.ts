@@ -1,0 +1,58 @@
+import {
+  type FunctionSpec,
+  gitLabels,
+  type Provenance,
+  towlineAnnotations,
+} from '../../core/function-spec.ts';
+import type { FunctionManifest } from './read-function.ts';
+
+/** What the author asked for, read back from a manifest: without the platform's own labels and annotations. */
+export function authoredSpec(
+  { spec }: FunctionManifest,
+  { owner, functionName }: Pick<FunctionSpec, 'owner' | 'functionName'>,
+): FunctionSpec {
+  return {
+    owner,
+    functionName,
+    image: spec.image,
+    environment: spec.environment,
+    secrets: spec.secrets,
+    labels: authored(spec.labels),
+    annotations: authored(spec.annotations),
+    limits: spec.limits ?? {},
+    requests: spec.requests ?? {},
+    constraints: spec.constraints,
+    readOnlyRootFilesystem: spec.readOnlyRootFilesystem,
+  };
+}
+
+/** Where a manifest says its function came from; `ownerId` in full, which its label may carry cut. */
+export function provenanceOf(
+  { metadata, spec }: FunctionManifest,
+  owner: string,
+  ownerId: string | undefined,
+): Provenance {
+  const labels = { ...metadata.labels, ...spec.labels };
+  const annotations = { ...metadata.annotations, ...spec.annotations };
+  const scm = labels[gitLabels.scm];
+  return {
+    owner,
+    ownerId: ownerId ?? labels[gitLabels.ownerId] ?? '',
+    repo: annotations[towlineAnnotations.repo] ?? labels[gitLabels.repo] ?? '',
+    branch: annotations[towlineAnnotations.branch] ?? labels[gitLabels.branch] ?? '',
+    sourceCommit: labels[gitLabels.sha] ?? '',
+    scm: scm === 'github' || scm === 'gitlab' ? scm : 'git',
+    private: labels[gitLabels.private] === '1',
+    repoUrl: annotations[towlineAnnotations.repoUrl] ?? '',
+  };
+}
+
+/** Labels or annotations without those that say where a deploy came from, which change with each one. */
+export function authored(map: Record<string, string>): Record<string, string> {
+  const kept = Object.entries(map).filter(
+    ([key]) =>
+      !/^com\.openfaas\.(cloud\.)?git-/.test(key) &&
+      (key === towlineAnnotations.access || !key.startsWith('towline.dev/')),
+  );
+  return Object.fromEntries(kept);
+}
