@@ -1,8 +1,7 @@
-import type { CatalogChange, CatalogEntry, FunctionCatalog } from '../../core/catalog.ts';
+import type { CatalogChange, CatalogEntry, FunctionCatalog, FunctionStatus } from '../../core/catalog.ts';
 import { TowlineError } from '../../core/errors.ts';
 import type { ClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
 import { createReflector, type Reflector, type ReflectorState } from '../../runtime/kubernetes/reflector.ts';
-import { aborted } from '../../runtime/lifecycle.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { createFunctionIndex } from './function-index.ts';
 import { entryOf } from './function-verdict.ts';
@@ -39,6 +38,8 @@ export interface KubernetesCatalog extends FunctionCatalog, AsyncDisposable {
 }
 
 const functionPort = 8080;
+/** What has no target yet, but may get one by itself. */
+const mayServe: ReadonlySet<FunctionStatus> = new Set(['Asleep', 'Deploying', 'Degraded']);
 const deploymentSelectors = { openfaas: 'faas_function', kubernetes: 'towline.dev/function' } as const;
 
 /** Routes by what the API server says; while it says nothing, by what it said last. */
@@ -119,19 +120,33 @@ export function createKubernetesCatalog(
     );
   }
 
-  async function becomesServing(owner: string, functionName: string, signal: AbortSignal) {
-    const { promise, resolve } = Promise.withResolvers<CatalogEntry>();
+  /** Until it takes requests; what cannot is said at once. */
+  function becomesServing(owner: string, functionName: string, signal: AbortSignal): Promise<CatalogEntry> {
+    const { promise, resolve, reject } = Promise.withResolvers<CatalogEntry>();
     const look = () => {
       const entry = index.lookup(owner, functionName);
-      if (entry && entry.targets.length > 0) resolve(entry);
+      if (entry && entry.targets.length > 0) return resolve(entry);
+      if (entry && mayServe.has(entry.status)) return;
+      reject(new TowlineError('unavailable', entry?.reason ?? `there is no function ${functionName}`));
     };
+    const stop = () => reject(signal.reason);
     listeners.add(look);
-    try {
-      look();
-      return await Promise.race([promise, aborted(signal)]);
-    } finally {
+    signal.addEventListener('abort', stop, { once: true });
+    look();
+    return promise.finally(() => {
       listeners.delete(look);
-    }
+      signal.removeEventListener('abort', stop);
+    });
+  }
+
+  async function startSleeper(owner: string, functionName: string, signal: AbortSignal): Promise<void> {
+    const sleeper = index.sleeper(owner, functionName);
+    if (!sleeper) return;
+    const path = `/apis/apps/v1/namespaces/${sleeper.namespace}/deployments/${sleeper.name}/scale`;
+    const body = { spec: { replicas: 1 } };
+    await api.request(path, { method: 'PATCH', patch: 'merge', body, signal }).catch((cause: unknown) => {
+      throw new TowlineError('unavailable', `${functionName} cannot be woken`, { cause });
+    });
   }
 
   return {
@@ -149,17 +164,9 @@ export function createKubernetesCatalog(
       return () => listeners.delete(listener);
     },
     async wake(owner, functionName, signal) {
-      const sleeper = index.sleeper(owner, functionName);
-      if (sleeper) {
-        const path = `/apis/apps/v1/namespaces/${sleeper.namespace}/deployments/${sleeper.name}/scale`;
-        const body = { spec: { replicas: 1 } };
-        await api.request(path, { method: 'PATCH', patch: 'merge', body, signal }).catch((cause: unknown) => {
-          throw new TowlineError('unavailable', `${functionName} cannot be woken`, { cause });
-        });
-      }
-      const entry = await becomesServing(owner, functionName, signal);
-      if (!entry) throw new TowlineError('unavailable', `${functionName} did not wake in time`);
-      return entry;
+      signal.throwIfAborted();
+      await startSleeper(owner, functionName, signal);
+      return becomesServing(owner, functionName, signal);
     },
     // The cluster's own autoscaler watches the traffic.
     touch: () => undefined,
