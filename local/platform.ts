@@ -219,7 +219,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         sourceAccess: gitHost.sourceAccess,
         engine,
         templates: await loadTemplates(join(packageDir, 'templates')),
-        catalog: supervisor,
+        catalogOf: () => supervisor,
         functionUrl,
         signal,
       },
