@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { dirname, join } from 'node:path';
 import type { BuildService } from '../core/build-service.ts';
 import type { FunctionCatalog, PendingDeploys } from '../core/catalog.ts';
+import { defaultBranchOnly, type RefTargets } from '../core/environments.ts';
 import { TowlineError } from '../core/errors.ts';
 import type { EventBus } from '../core/events.ts';
 import type { ManifestWriter } from '../core/manifest-writer.ts';
@@ -52,9 +53,11 @@ export interface BuilderDeps {
   templates: TemplateCatalog;
   /** Images that are deployed as they are; without it everything is built. */
   prebuilt?: PrebuiltImages | undefined;
-  functionUrl: (owner: string, functionName: string) => string;
-  /** Tells which version stays live when a deploy fails; without it nothing is claimed. */
-  catalog?: FunctionCatalog | undefined;
+  /** Which pushes go where; only default branches, to the default environment, if it isn't given. */
+  refs?: RefTargets | undefined;
+  functionUrl: (owner: string, functionName: string, environment?: string) => string;
+  /** Of an environment: tells which version stays live when a deploy fails; without it nothing is claimed. */
+  catalogOf?: ((environment?: string) => FunctionCatalog | undefined) | undefined;
   now?: (() => number) | undefined;
   random?: (() => number) | undefined;
   /** Aborting it stops the work as disposing does; dispose still has to be called. */
@@ -82,7 +85,7 @@ const workspacesPerBuild = 4;
 
 /** From a push event to a live function: intake, queue, pipeline, records and logs. */
 export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): Promise<Builder> {
-  const { logger, events, sourceAccess } = deps;
+  const { logger, events, sourceAccess, refs = defaultBranchOnly } = deps;
   const now = deps.now ?? Date.now;
   const keepPushes = config.keepPushes ?? defaultKeepPushes;
   const workDir = join(config.workDir, 'builder');
@@ -147,7 +150,9 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     templates: deps.templates,
     prebuilt: deps.prebuilt,
     sourceAccess,
-    catalog: deps.catalog,
+    refs,
+    catalogOf: deps.catalogOf ?? (() => undefined),
+    deployRecord: (id) => store.deploy(id),
     functionUrl: deps.functionUrl,
     random: deps.random ?? Math.random,
     now,
@@ -170,7 +175,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
   const onListenerFault = (error: unknown) =>
     logger.error({ err: error }, 'a change of a push could not be published');
   const journals = createPushJournals((delivery) =>
-    createPushJournal(delivery, { store, logs, events, now, onError: onListenerFault }),
+    createPushJournal(delivery, { store, logs, events, refs, now, onError: onListenerFault }),
   );
   const heldDeploys = createHeldDeploys({ store, deliveries, journals, context, background: inBackground });
   const unsubscribe = events.subscribe((event) => {
@@ -179,6 +184,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
   const pushQueue = createPushQueue({
     openJournal: journals.open,
     process: (task) => processPush(task, context),
+    refs,
     onDone(delivery) {
       deliveries.done(delivery.event.id);
       inBackground('old records could not be removed', tidy(delivery));
@@ -227,14 +233,14 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       for (const delivery of deliveries.pending()) queue.add(delivery);
       const emit = (event: SourceEvent) => void accept(event, 'recovered');
       const startedAfter = deliveries.lastSeq();
-      const recovery = recoverPushes(deliveries, sourceAccess, { startedAfter, emit, signal: stopped });
+      const recovery = recoverPushes(deliveries, sourceAccess, { refs, startedAfter, emit, signal: stopped });
       inBackground('branch heads could not be compared', recovery);
     },
     drain: idle,
     pushes: (query) => store.pushes(query),
     push: (id) => store.push(id),
     deploy: (id) => store.deploy(id),
-    latestDeploys: (owner) => store.latestDeploys(owner),
+    latestDeploys: (owner, environment) => store.latestDeploys(owner, environment),
     heldDeploys: (owner) => store.heldDeploys(owner),
     log: (pushId, after, signal) => logs.read(pushId, after, AbortSignal.any([signal, stopped])),
     async rebuild(pushId, actor) {

@@ -164,7 +164,7 @@ export function createArtifactSweep(
     ];
     const args = ['log', '--patch', '--diff-merges=first-parent', `--max-count=${maxCommits}`, ...format];
     const { exitCode, timedOut, stderr } = await git({
-      args: [...args, '--src-prefix=a/', '--dst-prefix=b/', head, '--', 'tenants/'],
+      args: [...args, '--src-prefix=a/', '--dst-prefix=b/', head, '--', 'tenants/', 'environments/'],
       env,
       signal,
       timeoutMs: historyTimeoutMs,

@@ -41,6 +41,16 @@ export const localSettings = {
     defaultText: '`.data`',
     description: 'Folder for repositories, artifacts, databases, logs and keys.',
   },
+  configFile: {
+    env: 'TOWLINE_CONFIG',
+    schema: z
+      .string()
+      .min(1)
+      .optional()
+      .transform((path) => path && resolve(path)),
+    defaultText: '`towline.yaml` in the data folder, if it is there',
+    description: 'YAML file with the policy, the environments and the rules for secrets: environments.md.',
+  },
   owner: {
     env: 'TOWLINE_OWNER',
     schema: z

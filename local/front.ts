@@ -4,12 +4,16 @@ import type { Front } from './listen.ts';
 
 type Handle = (request: IncomingMessage, response: ServerResponse) => void;
 
+interface RouterRoom {
+  matches(request: IncomingMessage): boolean;
+  handle: Handle;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
 export interface Rooms {
-  router: {
-    matches(request: IncomingMessage): boolean;
-    handle: Handle;
-    upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  };
+  router: RouterRoom;
+  /** Of the other environments, each for the hosts below its own domain alone. */
+  environmentRouters?: { rootDomain: string; router: RouterRoom }[];
   gitHost: { handle: Handle };
   builder: { webhook: Handle };
   auth: { handle: Handle };
@@ -29,8 +33,15 @@ function startsPath(path: string, prefix: string): boolean {
   return path === prefix || path.startsWith(`${prefix}/`);
 }
 
+/** Which one reads the request; whether its host is one at all is then up to that router. */
+function routerFor({ router, environmentRouters = [] }: Rooms, { headers }: IncomingMessage): RouterRoom {
+  const host = (headers.host ?? '').toLowerCase().replace(/\.?(?::\d*)?$/, '');
+  return environmentRouters.find(({ rootDomain }) => host.endsWith(`.${rootDomain}`))?.router ?? router;
+}
+
 function roomFor(rooms: Rooms, request: IncomingMessage): Handle {
-  if (rooms.router.matches(request)) return rooms.router.handle;
+  const router = routerFor(rooms, request);
+  if (router.matches(request)) return router.handle;
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
   const found = prefixes.find(([prefix]) => startsPath(path, prefix));
   return found ? found[1](rooms) : rooms.api.handle;
@@ -41,7 +52,8 @@ export function createFront(rooms: Rooms): Front {
   return {
     request: (request, response) => roomFor(rooms, request)(request, response),
     upgrade(request, socket, head) {
-      if (rooms.router.matches(request)) return rooms.router.upgrade(request, socket, head);
+      const router = routerFor(rooms, request);
+      if (router.matches(request)) return router.upgrade(request, socket, head);
       // Node takes its own handler away on an upgrade; a client that resets would end the process.
       socket.on('error', () => socket.destroy());
       socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');

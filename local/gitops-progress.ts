@@ -9,7 +9,7 @@ import { gitEnvironment, gitOutput } from '../runtime/git.ts';
 export interface GitOpsProgressConfig {
   gitopsPath: string;
   path: string;
-  functionUrl(owner: string, functionName: string): string;
+  functionUrl(owner: string, functionName: string, environment?: string): string;
   /** Milliseconds that a person is shown the progress of one function. */
   timeoutMs: number;
 }
@@ -24,7 +24,15 @@ interface Push {
 }
 
 const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
-const manifestPath = /^tenants\/([^/]+)\/([^/]+)\.yaml$/;
+const manifestPath = /^(?:environments\/([^/]+)\/)?tenants\/([^/]+)\/([^/]+)\.yaml$/;
+
+interface Place {
+  /** Of the manifest. */
+  path: string;
+  environment: string | undefined;
+  owner: string;
+  functionName: string;
+}
 /** A batch of reverts is told one by one up to here. */
 const maxTold = 50;
 
@@ -32,7 +40,7 @@ async function changedFunctions(
   config: GitOpsProgressConfig,
   before: string,
   after: string,
-): Promise<[string, string][]> {
+): Promise<Place[]> {
   const from = /^0+$/.test(before) ? emptyTree : before;
   const names = await gitOutput({
     args: [
@@ -46,26 +54,28 @@ async function changedFunctions(
       after,
       '--',
       'tenants/',
+      'environments/',
     ],
     env: gitEnvironment(config.path),
   });
   return names
     .split('\0')
     .map((name) => manifestPath.exec(name))
-    .flatMap((match) =>
-      match?.[1] && match[2] && match[2] !== 'tenant' ? [[match[1], match[2]] as [string, string]] : [],
-    );
+    .flatMap((match) => {
+      const [path = '', environment, owner, functionName] = match ?? [];
+      if (!owner || !functionName || functionName === 'tenant') return [];
+      return [{ path, environment, owner, functionName }];
+    });
 }
 
 /** The digest that a commit asks for; `null` if it removes the function, `undefined` if its manifest can't be read. */
 async function wantedDigest(
   writer: ManifestWriter,
-  owner: string,
-  functionName: string,
+  place: Place,
   commit: string,
 ): Promise<string | null | undefined> {
   try {
-    const manifest = OpenFaasFunction.safeParse(parse(await writer.at({ owner, functionName, commit })));
+    const manifest = OpenFaasFunction.safeParse(parse(await writer.at({ ...place, commit })));
     return manifest.success ? digestOf(manifest.data.spec.image) : undefined;
   } catch (error) {
     if (error instanceof TowlineError && error.code === 'not_found') return null;
@@ -76,17 +86,19 @@ async function wantedDigest(
 async function tell(
   config: GitOpsProgressConfig,
   deps: Deps,
-  name: [string, string],
+  place: Place,
   commit: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const [owner, functionName] = name;
-  const digest = await wantedDigest(deps.writer, owner, functionName, commit);
+  const { path, environment, owner } = place;
+  const functionName =
+    environment === undefined ? place.functionName : `${place.functionName} in ${environment}`;
+  const digest = await wantedDigest(deps.writer, place, commit);
   if (digest === undefined)
-    return `==> ${owner}/${functionName}: tenants/${owner}/${functionName}.yaml is not a valid Function; what was live stays live`;
+    return `==> ${owner}/${functionName}: ${path} is not a valid Function; what was live stays live`;
   const stop = AbortSignal.any([signal, AbortSignal.timeout(config.timeoutMs)]);
   const outcome = await deps.reconciler
-    .follow({ owner, functionName, commit, digest }, () => {}, stop)
+    .follow({ ...place, commit, digest }, () => {}, stop)
     .catch((error: unknown) => {
       if (!stop.aborted) throw error;
       return undefined;
@@ -94,7 +106,7 @@ async function tell(
   if (!outcome) return `==> ${functionName} is not live yet; the dashboard shows when it is`;
   switch (outcome.type) {
     case 'live':
-      return `==> ${functionName} is live: ${config.functionUrl(owner, functionName)}`;
+      return `==> ${functionName} is live: ${config.functionUrl(owner, place.functionName, environment)}`;
     case 'removed':
       return `==> ${owner}/${functionName} is removed`;
     case 'superseded':

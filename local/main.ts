@@ -1,8 +1,10 @@
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeError, TowlineError } from '../core/errors.ts';
 import { aborted, abortOnSignals, armKillTimer } from '../runtime/lifecycle.ts';
 import { parseLocalConfig } from './config.ts';
 import { parseFlags, usage } from './flags.ts';
+import { readInstallation } from './installation.ts';
 import { run } from './run.ts';
 
 /** Longer than any drain: then the process ends even if something hangs. */
@@ -16,6 +18,7 @@ async function main(): Promise<void> {
   }
   const env = flags.verbose ? { TOWLINE_LOG_LEVEL: 'info', ...process.env } : process.env;
   const config = parseLocalConfig(env);
+  const installation = readInstallation(config.configFile, join(config.dataDir, 'towline.yaml'));
   if (flags.checkConfig) {
     process.stdout.write('towline: the configuration is valid\n');
     return;
@@ -24,6 +27,7 @@ async function main(): Promise<void> {
   signal.addEventListener('abort', () => armKillTimer(process, stopGraceMs), { once: true });
   const packageDir = fileURLToPath(new URL('..', import.meta.url));
   await using running = await run(config, {
+    installation,
     ...flags,
     packageDir,
     env: process.env,

@@ -5,7 +5,7 @@ export interface VersionReader {
   digests(): string[];
 }
 
-const manifest = /^\+\+\+ b\/(tenants\/[^/]+\/[^/]+\.ya?ml)$/;
+const manifest = /^\+\+\+ b\/((?:environments\/[^/]+\/)?tenants\/[^/]+\/[^/]+\.ya?ml)$/;
 const hunk = /^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@/;
 const digest = /@sha256:([0-9a-f]{64})/g;
 /** Of one line; what comes after is not looked at. */

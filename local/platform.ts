@@ -4,25 +4,31 @@ import { join } from 'node:path';
 import { createAuth } from '../auth/index.ts';
 import { type Builder, createBuilder, createProcessEngine, loadTemplates } from '../builder/index.ts';
 import type { Owner } from '../core/auth.ts';
+import type { PendingDeploys } from '../core/catalog.ts';
 import { digestOf } from '../core/names.ts';
-import { createGitOpsRepository, createManifestWriter } from '../manifest-writer/index.ts';
+import {
+  createEnvironments,
+  createGitOpsRepository,
+  createManifestWriter,
+} from '../manifest-writer/index.ts';
 import { createRouter, routerDefaults } from '../router/index.ts';
 import { createEventBus } from '../runtime/event-bus.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createPlatformApi } from '../ui/server/index.ts';
-import { createApplyLoop } from './apply/index.ts';
 import { createArtifactSweep } from './artifact-sweep.ts';
 import type { LocalConfig } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
 import { createFront } from './front.ts';
-import { createSupervisor } from './functions/index.ts';
 import { createGitHost, type GitHost } from './git-host/index.ts';
 import { followGitOpsPush } from './gitops-progress.ts';
+import type { Installation } from './installation.ts';
 import type { Front } from './listen.ts';
 import { firstOwner, keptSecret, keptToken } from './secrets.ts';
+import { createServedEnvironments, type LocalEnvironment } from './served-environments.ts';
 
 export interface PlatformDeps {
   data: DataFolder;
+  installation: Installation;
   logger: Logger;
   /** As `http://localhost:8080`: the one address that people and programs use. */
   origin: string;
@@ -51,7 +57,6 @@ const gitOpsBranch = 'main';
 const committer = { name: 'Towline', email: 'towline@towline.localhost' };
 const minute = 60_000;
 
-/** Where people reach a function: `http://<owner>.localhost:8080/<function>`. */
 /** Artifacts are folders named by their digest. */
 function hasArtifact(artifactsDir: string, image: string): Promise<boolean> {
   const digest = digestOf(image)?.slice('sha256:'.length);
@@ -62,17 +67,11 @@ function hasArtifact(artifactsDir: string, image: string): Promise<boolean> {
   );
 }
 
-function functionAddress(origin: string): (owner: string, functionName: string) => string {
-  const url = new URL(origin);
-  return (owner, functionName) => `${url.protocol}//${owner}.${url.host}/${functionName}`;
-}
-
 /** Every service in one process, with the adapters of one machine. No service knows that it runs here. */
 export async function createPlatform(config: LocalConfig, deps: PlatformDeps): Promise<Platform> {
-  const { data, logger, origin, path, packageDir, signal } = deps;
+  const { data, installation, logger, origin, path, packageDir, signal } = deps;
   await using stack = new AsyncDisposableStack();
   const events = createEventBus();
-  const functionUrl = functionAddress(origin);
   const gitBaseUrl = `${origin}/git`;
   for (const dir of ['keys', 'repos', 'artifacts', 'logs', 'functions', 'work'])
     mkdirSync(data.at(dir), { recursive: true, mode: 0o700 });
@@ -101,24 +100,22 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
     committer,
     env: { PATH: path },
   });
-  const supervisor = stack.use(
-    await createSupervisor(
+  const environments = createEnvironments(installation.environments);
+  const served = stack.use(
+    await createServedEnvironments(
       {
-        artifactsDir: data.at('artifacts'),
-        stateDir: data.at('functions'),
+        names: environments.names,
+        branch: gitOpsBranch,
         path,
         readyTimeoutMs: config.readyTimeoutMs,
         idleAfterMs: config.idleAfterMs,
+        origin,
       },
-      { logger, events },
+      { data, logger, events },
     ),
   );
-  const applyLoop = stack.use(
-    await createApplyLoop(
-      { gitopsPath: data.at('gitops.git'), branch: gitOpsBranch, pollMs: 5_000, path },
-      { supervisor, logger, events },
-    ),
-  );
+  const { functionUrl, reconciler } = served;
+  const { catalog } = served.main;
   const writer = stack.use(
     await createManifestWriter(
       {
@@ -127,11 +124,12 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         branch: gitOpsBranch,
         committer,
         namespace: 'openfaas-fn',
+        ...installation,
         path,
       },
       {
         logger,
-        onPushed: () => applyLoop.nudge(),
+        onPushed: reconciler.nudge,
         onHoldEnded: ({ spec, provenance, buildId }) =>
           events.publish({
             type: 'hold.ended',
@@ -148,7 +146,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
   stack.use(
     createArtifactSweep(
       { artifactsDir: data.at('artifacts'), gitopsPath: data.at('gitops.git'), path },
-      { logger, imagesInUse: () => supervisor.imagesInUse() },
+      { logger, imagesInUse: served.imagesInUse },
     ),
   );
   const gitHost: GitHost = stack.use(
@@ -169,7 +167,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         accounts: auth,
         events,
         builds: () => builder,
-        onGitOpsPush: () => applyLoop.nudge(),
+        onGitOpsPush: reconciler.nudge,
         followGitOps: (push, stop) =>
           followGitOpsPush(
             {
@@ -178,7 +176,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
               functionUrl,
               timeoutMs: config.readyTimeoutMs + minute,
             },
-            { writer, reconciler: applyLoop },
+            { writer, reconciler },
             push,
             stop,
           ),
@@ -214,32 +212,29 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
       {
         logger,
         manifestWriter: writer,
-        reconciler: applyLoop,
+        reconciler,
         events,
         sourceAccess: gitHost.sourceAccess,
         engine,
         templates: await loadTemplates(join(packageDir, 'templates')),
-        catalog: supervisor,
+        refs: environments,
+        catalogOf: served.catalogOf,
         functionUrl,
         signal,
       },
     ),
   );
-  const router = stack.use(
-    await createRouter(
-      {
-        ...routerDefaults,
-        trustedProxies: config.trustedProxies,
-        headersTimeoutMs: config.headersTimeoutMs,
-        bodyIdleTimeoutMs: config.bodyIdleTimeoutMs,
-        wakeTimeoutMs: config.wakeTimeoutMs,
-        maxBodyBytes: config.maxBodyBytes,
-        publicOrigin: origin,
-        platformCookies: [auth.sessionCookieName],
-      },
-      { catalog: supervisor, pending: builder, logger },
-    ),
-  );
+  async function openRouter({ name, rootDomain, catalog }: LocalEnvironment) {
+    const { trustedProxies, headersTimeoutMs, bodyIdleTimeoutMs, wakeTimeoutMs, maxBodyBytes } = config;
+    const limits = { trustedProxies, headersTimeoutMs, bodyIdleTimeoutMs, wakeTimeoutMs, maxBodyBytes };
+    const platformCookies = [auth.sessionCookieName];
+    const pending: PendingDeploys = { pending: (owner, fn) => builder.pending(owner, fn, name) };
+    const settings = { ...routerDefaults, ...limits, rootDomain, publicOrigin: origin, platformCookies };
+    return { rootDomain, router: stack.use(await createRouter(settings, { catalog, pending, logger })) };
+  }
+  const { router } = await openRouter(served.main);
+  const others = served.list.filter((one) => one !== served.main);
+  const environmentRouters = await Promise.all(others.map(openRouter));
   const api = stack.use(
     await createPlatformApi(
       { publicOrigin: origin, gitBaseUrl, webDir: deps.webDir, version: deps.version },
@@ -247,7 +242,8 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         logger,
         authenticator: auth,
         accounts: auth,
-        catalog: supervisor,
+        catalog,
+        environments: served.list,
         pending: builder,
         writer,
         builds: builder,
@@ -262,11 +258,11 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
 
   const resources = stack.move();
   return {
-    front: createFront({ router, gitHost, builder, auth, api }),
+    front: createFront({ router, environmentRouters, gitHost, builder, auth, api }),
     owner,
     token,
     async start() {
-      await applyLoop.start();
+      await served.start();
       await builder.start();
     },
     loginUrl: () => `${origin}/login?ticket=${auth.createLoginTicket(owner.id).ticket}`,

@@ -16,11 +16,13 @@ import {
   type ScreenOutput,
 } from './first-run/screen.ts';
 import { sampleNames, seedSamples } from './first-run/seed.ts';
+import type { Installation } from './installation.ts';
 import { listen } from './listen.ts';
 import { createPlatform, type Platform } from './platform.ts';
 
 export interface RunOptions {
   json: boolean;
+  installation: Installation;
   packageDir: string;
   env: Environment;
   output: ScreenOutput;
@@ -117,6 +119,7 @@ export async function run(config: LocalConfig, options: RunOptions): Promise<Run
   const platform = stack.use(
     await createPlatform(config, {
       data,
+      installation: options.installation,
       logger,
       origin,
       packageDir: options.packageDir,

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
+import { defaultBranchOnly } from '../../core/environments.ts';
 import type { PushEvent } from '../../core/source-event.ts';
 import type { BranchHead } from '../source/source-access.ts';
 import { createSqliteDeliveryLog } from './delivery-log-sqlite.ts';
@@ -38,6 +39,7 @@ it('a missed push is by whom the host names, else by the platform', async () => 
 
   const log = createSqliteDeliveryLog(database, (_id, error) => assert.ifError(error));
   await recoverPushes(log, sourceAccess, {
+    refs: defaultBranchOnly,
     startedAfter: 0,
     emit: (event) => events.push(event),
     signal: new AbortController().signal,

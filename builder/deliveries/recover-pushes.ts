@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { RefTargets } from '../../core/environments.ts';
 import { zeroSha } from '../../core/names.ts';
 import type { PushEvent, SourceEvent } from '../../core/source-event.ts';
 import type { SourceAccess } from '../source/source-access.ts';
@@ -34,15 +35,16 @@ export function missedPush(log: DeliveryLog, missed: MissedPush): PushEvent | un
   };
 }
 
-/** Compares each branch with the newest push accepted for it. What came in by webhook meanwhile is newer than what was read here. */
+/** Compares each branch that is deployed with the newest push accepted for it. What came in by webhook meanwhile is newer than what was read here. */
 export async function recoverPushes(
   log: DeliveryLog,
   sourceAccess: SourceAccess,
-  options: { startedAfter: number; emit: (event: PushEvent) => void; signal: AbortSignal },
+  options: { refs: RefTargets; startedAfter: number; emit: (event: PushEvent) => void; signal: AbortSignal },
 ): Promise<void> {
   for await (const { repository, branch, head, actor } of sourceAccess.heads()) {
     options.signal.throwIfAborted();
     const missed = { repository, scm: 'git', ref: `refs/heads/${branch}`, head, actor } as const;
+    if (options.refs.forRef(missed.ref, repository.defaultBranch).way !== 'deploy') continue;
     const newest = log.newest(repository, missed.scm, missed.ref);
     if (newest && newest.seq > options.startedAfter) continue;
     const event = missedPush(log, missed);

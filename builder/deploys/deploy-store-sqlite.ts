@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { DeployRecord, DeployState, PushRecord } from '../../core/deploy.ts';
+import { defaultEnvironment } from '../../core/environments.ts';
 import type { DeployStore } from './deploy-store.ts';
 
 const schema = `
@@ -20,7 +21,8 @@ const schema = `
     push_id TEXT NOT NULL,
     owner TEXT NOT NULL,
     function_name TEXT,
-    record TEXT NOT NULL
+    record TEXT NOT NULL,
+    environment TEXT NOT NULL DEFAULT '${defaultEnvironment}'
   ) STRICT;
   CREATE INDEX IF NOT EXISTS deploys_by_push ON deploys (push_id, seq);
   CREATE INDEX IF NOT EXISTS deploys_held ON deploys (owner, seq) WHERE json_extract(record, '$.state') = 'held';
@@ -34,6 +36,13 @@ const defaultPushes = 50;
 /** Ends that leave nothing behind: without the newest push naming the function, they are no longer of interest. */
 const dropped: ReadonlySet<DeployState> = new Set(['failed', 'held', 'superseded']);
 
+/** To a database of before there were environments. */
+function addEnvironments(database: DatabaseSync): void {
+  const columns = database.prepare('PRAGMA table_info(deploys)').all();
+  if (columns.some(({ name }) => name === 'environment')) return;
+  database.exec(`ALTER TABLE deploys ADD COLUMN environment TEXT NOT NULL DEFAULT '${defaultEnvironment}'`);
+}
+
 /** Records are written by this adapter alone and read back as they were. */
 function parse<T>(row: Record<string, unknown>): T {
   return JSON.parse(String(row['record'])) as T;
@@ -42,12 +51,13 @@ function parse<T>(row: Record<string, unknown>): T {
 /** Makes its tables in the database of the delivery log; the connection may be `synchronous = NORMAL`. */
 export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
   database.exec(schema);
+  addEnvironments(database);
   const putPush = database.prepare(
     `INSERT INTO pushes (id, owner, owner_id, repo, state, record) VALUES (?, ?, ?, ?, ?, ?)
      ON CONFLICT (id) DO UPDATE SET state = excluded.state, record = excluded.record`,
   );
   const putDeploy = database.prepare(
-    `INSERT INTO deploys (id, push_id, owner, function_name, record) VALUES (?, ?, ?, ?, ?)
+    `INSERT INTO deploys (id, push_id, owner, function_name, record, environment) VALUES (?, ?, ?, ?, ?, ?)
      ON CONFLICT (id) DO UPDATE SET record = excluded.record`,
   );
   const pushById = database.prepare('SELECT record FROM pushes WHERE id = ?');
@@ -58,24 +68,26 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
   const deployById = database.prepare('SELECT record FROM deploys WHERE id = ?');
   const latestOfAll = database.prepare(
     `SELECT record FROM deploys WHERE seq IN
-       (SELECT MAX(seq) FROM deploys WHERE function_name IS NOT NULL GROUP BY owner, function_name)
+       (SELECT MAX(seq) FROM deploys WHERE function_name IS NOT NULL AND environment = ?
+        GROUP BY owner, function_name)
      ORDER BY owner, function_name`,
   );
   const latestOfOwner = database.prepare(
     `SELECT record FROM deploys WHERE seq IN
-       (SELECT MAX(seq) FROM deploys WHERE owner = ? AND function_name IS NOT NULL GROUP BY function_name)
+       (SELECT MAX(seq) FROM deploys WHERE owner = ? AND environment = ? AND function_name IS NOT NULL
+        GROUP BY function_name)
      ORDER BY function_name`,
   );
   const ofFunction = database.prepare(
-    'SELECT record FROM deploys WHERE owner = ? AND function_name = ? ORDER BY seq DESC',
+    'SELECT record FROM deploys WHERE owner = ? AND function_name = ? AND environment = ? ORDER BY seq DESC',
   );
   // A push that named no function at all had a stack that could not be read, or was not deployed: it drops nothing.
   const newerWithout = database.prepare(
     `SELECT 1 FROM pushes newer JOIN pushes mine ON mine.id = ?1
      WHERE newer.owner_id = mine.owner_id AND newer.repo = mine.repo AND newer.seq > mine.seq
        AND (json_extract(newer.record, '$.ref') = ''
-         OR EXISTS (SELECT 1 FROM deploys WHERE push_id = newer.id AND function_name IS NOT NULL)
-           AND NOT EXISTS (SELECT 1 FROM deploys WHERE push_id = newer.id AND function_name = ?2))
+         OR EXISTS (SELECT 1 FROM deploys WHERE push_id = newer.id AND function_name IS NOT NULL AND environment = ?3)
+           AND NOT EXISTS (SELECT 1 FROM deploys WHERE push_id = newer.id AND function_name = ?2 AND environment = ?3))
      LIMIT 1`,
   );
   const old = database.prepare(
@@ -96,13 +108,22 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
   }
 
   /** Whether it did not become a version, and a newer push or the repository's deletion has left its function out. */
-  function isDropped({ pushId, functionName, state }: DeployRecord): boolean {
+  function isDropped({
+    pushId,
+    functionName,
+    environment = defaultEnvironment,
+    state,
+  }: DeployRecord): boolean {
     if (!dropped.has(state)) return false;
-    return newerWithout.get(pushId, functionName) !== undefined;
+    return newerWithout.get(pushId, functionName, environment) !== undefined;
   }
 
-  function latestDeploy(owner: string, functionName: string): DeployRecord | undefined {
-    for (const row of ofFunction.iterate(owner, functionName)) {
+  function latestDeploy(
+    owner: string,
+    functionName: string,
+    environment: string = defaultEnvironment,
+  ): DeployRecord | undefined {
+    for (const row of ofFunction.iterate(owner, functionName, environment)) {
       const record = parse<DeployRecord>(row);
       if (!isDropped(record)) return record;
     }
@@ -111,7 +132,7 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
 
   function keptOf(latest: DeployRecord): DeployRecord[] {
     if (!isDropped(latest) || latest.functionName === null) return [latest];
-    const kept = latestDeploy(latest.owner, latest.functionName);
+    const kept = latestDeploy(latest.owner, latest.functionName, latest.environment);
     return kept ? [kept] : [];
   }
 
@@ -119,7 +140,14 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
     putPush: (push) =>
       void putPush.run(push.id, push.owner, push.ownerId, push.repo, push.state, JSON.stringify(push)),
     putDeploy: (deploy) =>
-      void putDeploy.run(deploy.id, deploy.pushId, deploy.owner, deploy.functionName, JSON.stringify(deploy)),
+      void putDeploy.run(
+        deploy.id,
+        deploy.pushId,
+        deploy.owner,
+        deploy.functionName,
+        JSON.stringify(deploy),
+        deploy.environment ?? defaultEnvironment,
+      ),
     push(id) {
       const row = pushById.get(id);
       return row && withDeploys(row);
@@ -132,8 +160,8 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
       const row = deployById.get(id);
       return row && parse<DeployRecord>(row);
     },
-    latestDeploys: (owner) =>
-      (owner === undefined ? latestOfAll.all() : latestOfOwner.all(owner))
+    latestDeploys: (owner, environment = defaultEnvironment) =>
+      (owner === undefined ? latestOfAll.all(environment) : latestOfOwner.all(owner, environment))
         .map(parse<DeployRecord>)
         .flatMap(keptOf),
     latestDeploy,

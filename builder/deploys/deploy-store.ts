@@ -16,12 +16,12 @@ export interface DeployStore {
   pushes(query: PushQuery): PushRecord[];
   deploy(id: string): DeployRecord | undefined;
   /**
-   * The newest record of each function of an owner, or of all owners. A deploy that failed doesn't count once a newer
+   * The newest record of each function of an owner, or of all owners, in one environment (the default one). A deploy that failed doesn't count once a newer
    * push of its repository had a readable stack without the function, or the repository was deleted.
    */
-  latestDeploys(owner?: string): DeployRecord[];
+  latestDeploys(owner?: string, environment?: string): DeployRecord[];
   /** The same for one function. */
-  latestDeploy(owner: string, functionName: string): DeployRecord | undefined;
+  latestDeploy(owner: string, functionName: string, environment?: string): DeployRecord | undefined;
   /** Those that wait for their function to be resumed, newest first. */
   heldDeploys(owner?: string): DeployRecord[];
   /** Ids of pushes that have not ended, oldest first. */

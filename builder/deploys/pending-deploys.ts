@@ -38,8 +38,8 @@ export function createPendingDeploys(store: DeployStore): PendingDeploys {
   }
 
   return {
-    pending(owner, functionName) {
-      const record = store.latestDeploy(owner, functionName);
+    pending(owner, functionName, environment) {
+      const record = store.latestDeploy(owner, functionName, environment);
       if (!record) return undefined;
       if (record.state === 'failed') {
         return {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { PushRecord } from '../../core/deploy.ts';
+import { defaultBranchOnly } from '../../core/environments.ts';
 import { zeroSha } from '../../core/names.ts';
 import { createEventBus } from '../../runtime/event-bus.ts';
 import type { Delivery } from '../deliveries/delivery-log.ts';
@@ -44,7 +45,14 @@ function setUp() {
   });
   const store = createSqliteDeployStore(database);
   const onError = (error: unknown) => assert.fail(String(error));
-  const journal = createPushJournal(delivery, { store, logs, events, now: () => 1, onError });
+  const journal = createPushJournal(delivery, {
+    store,
+    logs,
+    events,
+    refs: defaultBranchOnly,
+    now: () => 1,
+    onError,
+  });
   return {
     journal,
     store,

@@ -8,8 +8,9 @@ import {
   type LogLine,
   type PushRecord,
 } from '../../core/deploy.ts';
+import { branchOrTag, defaultEnvironment, type RefTargets } from '../../core/environments.ts';
 import type { EventBus } from '../../core/events.ts';
-import { branchOf, zeroSha } from '../../core/names.ts';
+import { zeroSha } from '../../core/names.ts';
 import type { Delivery } from '../deliveries/delivery-log.ts';
 import type { BuildLogStore } from '../logs/build-log-store.ts';
 import type { DeployStore } from './deploy-store.ts';
@@ -18,6 +19,8 @@ export interface JournalDeps {
   store: DeployStore;
   logs: BuildLogStore;
   events: EventBus;
+  /** Which environment a push is for. */
+  refs: RefTargets;
   /** Milliseconds since the epoch. */
   now: () => number;
   /** A listener failed at a publication that nobody waits for. */
@@ -52,8 +55,10 @@ export interface PushJournal {
   /** The whole push is in this stage; records made later begin with the times of all such stages. */
   enterStage(stage: DeployStage): void;
   setSubject(subject: string): void;
-  /** The record of a function, made if this push has none yet. */
-  open(functionName: string | null, purpose?: DeployPurpose): DeployRecord;
+  /** The commit that the push's ref stands for, if the ref itself points to something else. */
+  setSource(commit: string): void;
+  /** The record of a function, made if this push has none yet; in the push's own environment unless one is given. */
+  open(functionName: string | null, purpose?: DeployPurpose, environment?: string): DeployRecord;
   /** Changes a record; a new `stage` closes the step before it, an end closes the last one. */
   change(id: string, patch: DeployPatch): DeployRecord;
   fail(id: string, stage: DeployStage, cause: DeployCause): void;
@@ -67,9 +72,15 @@ export type DeployPatch = Partial<
 >;
 
 /** Deterministic, so that a restart finds the same record and the writer the same build. */
-export function deployId(deliveryId: string, functionName: string | null, purpose: DeployPurpose): string {
+export function deployId(
+  deliveryId: string,
+  functionName: string | null,
+  purpose: DeployPurpose,
+  environment: string = defaultEnvironment,
+): string {
+  const where = environment === defaultEnvironment ? [] : [environment];
   return createHash('sha256')
-    .update(JSON.stringify([deliveryId, purpose, functionName]))
+    .update(JSON.stringify([deliveryId, purpose, functionName, ...where]))
     .digest('hex')
     .slice(0, 32);
 }
@@ -120,6 +131,7 @@ export function createPushJournal(delivery: Delivery, deps: JournalDeps): PushJo
   const records = new Map<string, DeployRecord>(known?.deploys.map((deploy) => [deploy.id, deploy]));
   let steps: DeployStep[] = [{ stage: 'queue', startedAt: delivery.receivedAt, endedAt: null }];
   let subject = known?.deploys[0]?.sourceSubject ?? '';
+  let sourceCommit = known?.deploys[0]?.sourceCommit ?? fresh.after;
   logs.open(fresh.id);
 
   const whole = (): PushRecord => ({ ...push, deploys: [...records.values()] });
@@ -170,7 +182,14 @@ export function createPushJournal(delivery: Delivery, deps: JournalDeps): PushJo
     return record;
   }
 
-  function create(id: string, functionName: string | null): DeployRecord {
+  function ownEnvironment(): string {
+    const { event } = delivery;
+    if (event.type !== 'push') return defaultEnvironment;
+    const target = deps.refs.forRef(event.ref, event.repository.defaultBranch);
+    return target.way === 'none' ? defaultEnvironment : target.environment;
+  }
+
+  function create(id: string, functionName: string | null, environment: string): DeployRecord {
     const { event } = delivery;
     const time = now();
     return {
@@ -179,9 +198,10 @@ export function createPushJournal(delivery: Delivery, deps: JournalDeps): PushJo
       owner: push.owner,
       ownerId: push.ownerId,
       repo: push.repo,
-      branch: branchOf(push.ref) ?? event.repository.defaultBranch,
+      branch: branchOrTag(push.ref)?.name ?? event.repository.defaultBranch,
+      ...(environment === defaultEnvironment ? {} : { environment }),
       functionName,
-      sourceCommit: push.after,
+      sourceCommit,
       sourceSubject: subject,
       actor: push.actor,
       state: 'queued',
@@ -212,9 +232,12 @@ export function createPushJournal(delivery: Delivery, deps: JournalDeps): PushJo
     setSubject(text) {
       subject = text;
     },
-    open(functionName, purpose = 'deploy') {
-      const id = deployId(delivery.event.id, functionName, purpose);
-      return records.get(id) ?? put(create(id, functionName));
+    setSource(commit) {
+      sourceCommit = commit;
+    },
+    open(functionName, purpose = 'deploy', environment = ownEnvironment()) {
+      const id = deployId(delivery.event.id, functionName, purpose, environment);
+      return records.get(id) ?? put(create(id, functionName, environment));
     },
     change: (id, patch) => put(changed(find(id), patch, now())),
     fail: (id, stage, cause) => void put(changed(find(id), { state: 'failed', stage, cause }, now())),

@@ -13,6 +13,7 @@ function intentOf(task: PushTask, event: PushEvent, id: string, fn: StackFunctio
   return {
     buildId: id,
     trigger: task.delivery.origin === 'hook' ? 'push' : 'rebuild',
+    environment: record.environment,
     spec: {
       owner: repository.owner,
       functionName: fn.name,

@@ -22,11 +22,13 @@ export async function commitSecrets(
   task: PushTask,
   context: PipelineContext,
   documents: string | null,
+  environment: string,
 ): Promise<string | undefined> {
   const { event } = task.delivery;
   const { owner, ownerId, name: repo } = event.repository;
   const sourceCommit = event.type === 'push' ? event.after : null;
-  const intent = { owner, ownerId, repo, sourceCommit, documents: documents ?? '', actor: event.actor };
+  const where = { owner, ownerId, environment, repo };
+  const intent = { ...where, sourceCommit, documents: documents ?? '', actor: event.actor };
   const signal = interruption(task, context);
   try {
     const outcome = await patiently(task, context, { stage: 'commit', signal }, async () => {

@@ -6,7 +6,7 @@ import { failDeploy, supersedeDeploy } from './settle.ts';
 
 async function follow(task: PushTask, context: PipelineContext, id: string): Promise<FollowOutcome> {
   const { journal } = task;
-  const { owner, functionName, gitopsCommit, image } = journal.deploy(id);
+  const { owner, environment, functionName, gitopsCommit, image } = journal.deploy(id);
   const tooLong = new AbortController();
   const limitMs = context.config.readyFollowTimeoutMs;
   const timer = setTimeout(() => tooLong.abort(), limitMs);
@@ -15,6 +15,7 @@ async function follow(task: PushTask, context: PipelineContext, id: string): Pro
   };
   const target = {
     owner,
+    environment,
     functionName: functionName ?? '',
     commit: gitopsCommit ?? '',
     digest: image === null ? null : (digestOf(image) ?? null),
@@ -39,7 +40,7 @@ async function follow(task: PushTask, context: PipelineContext, id: string): Pro
 export async function followDeploy(task: PushTask, context: PipelineContext, id: string): Promise<void> {
   const { journal } = task;
   const name = journal.deploy(id).functionName ?? '';
-  const { owner } = journal.deploy(id);
+  const { owner, environment } = journal.deploy(id);
   let outcome: FollowOutcome;
   try {
     outcome = await follow(task, context, id);
@@ -54,7 +55,7 @@ export async function followDeploy(task: PushTask, context: PipelineContext, id:
   }
   switch (outcome.type) {
     case 'live': {
-      const url = context.functionUrl(owner, name);
+      const url = context.functionUrl(owner, name, environment);
       journal.say({ kind: 'phase', stage: 'live', functionName: name, text: `${name} is live: ${url}` });
       journal.change(id, { state: 'live', stage: 'live', cause: null });
       return;

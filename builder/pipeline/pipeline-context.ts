@@ -1,4 +1,6 @@
 import type { FunctionCatalog } from '../../core/catalog.ts';
+import type { DeployRecord } from '../../core/deploy.ts';
+import { defaultEnvironment, type RefTargets } from '../../core/environments.ts';
 import type { ManifestWriter } from '../../core/manifest-writer.ts';
 import type { Reconciler } from '../../core/reconciler.ts';
 import type { Logger } from '../../runtime/logger.ts';
@@ -24,8 +26,12 @@ export interface PipelineContext {
   /** `undefined`: everything is built here. */
   prebuilt?: PrebuiltImages | undefined;
   sourceAccess: SourceAccess;
-  catalog: FunctionCatalog | undefined;
-  functionUrl: (owner: string, functionName: string) => string;
+  refs: RefTargets;
+  /** What is served in an environment. */
+  catalogOf: (environment?: string) => FunctionCatalog | undefined;
+  functionUrl: (owner: string, functionName: string, environment?: string) => string;
+  /** Of any push, by its id. */
+  deployRecord: (id: string) => DeployRecord | undefined;
   random: () => number;
   now: () => number;
   /** Pushes that may have a clone on the disk. */
@@ -54,6 +60,13 @@ export interface PushTask {
 /** Why a push's work is dropped; `message` completes "superseded by …". */
 export class Superseded extends Error {
   override readonly name = 'Superseded';
+}
+
+/** Where a push's functions are deployed; of a deletion the default one, which is then not the only one. */
+export function environmentOf({ delivery }: PushTask, { refs }: PipelineContext): string {
+  const { event } = delivery;
+  const target = event.type === 'push' ? refs.forRef(event.ref, event.repository.defaultBranch) : undefined;
+  return target === undefined || target.way === 'none' ? defaultEnvironment : target.environment;
 }
 
 /** Ends builds and waits: the service stops, or the push is superseded. */

@@ -17,12 +17,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { CatalogEntry, FunctionCatalog } from '../../core/catalog.ts';
 import type { PushRecord } from '../../core/deploy.ts';
+import { defaultEnvironment, type RefTargets } from '../../core/environments.ts';
 import { TowlineError } from '../../core/errors.ts';
 import type { PlatformEvent } from '../../core/events.ts';
 import type {
   DeployIntent,
   HistoryEntry,
   ManifestWriter,
+  PromoteIntent,
   RemoveIntent,
   SecretsIntent,
   WriteOutcome,
@@ -51,11 +53,13 @@ export function createMemoryWriter(file?: string) {
   interface Commit {
     id: string;
     kind: 'deploy' | 'remove';
+    environment: string;
     owner: string;
     repo: string;
     functionNames: string[];
     intent: DeployIntent | RemoveIntent;
   }
+  const main = defaultEnvironment;
   const commits: Commit[] = [];
   if (file && existsSync(file)) {
     for (const line of readFileSync(file, 'utf8').split('\n').filter(Boolean)) commits.push(JSON.parse(line));
@@ -69,10 +73,13 @@ export function createMemoryWriter(file?: string) {
     if (file) appendFileSync(file, `${JSON.stringify(made)}\n`);
     return made;
   }
-  const of = (owner: string, functionName: string) =>
-    commits.filter((each) => each.owner === owner && each.functionNames.includes(functionName));
-  const written = (owner: string, functionName: string) => [
-    { functionName, number: of(owner, functionName).length },
+  const of = (owner: string, functionName: string, environment = main) =>
+    commits.filter(
+      (each) =>
+        each.owner === owner && each.environment === environment && each.functionNames.includes(functionName),
+    );
+  const written = (owner: string, functionName: string, environment = main) => [
+    { functionName, number: of(owner, functionName, environment).length },
   ];
   const state = {
     commits,
@@ -82,14 +89,15 @@ export function createMemoryWriter(file?: string) {
     secretsOutcome: { type: 'unchanged', commit: zeroSha, written: [] } as WriteOutcome,
     /** Called before a commit is made. */
     beforeCommit: async (_intent: DeployIntent) => {},
-    deployed: (owner: string) => {
+    promoted: [] as PromoteIntent[],
+    deployed: (owner: string, environment = main) => {
       const names = new Set(
         commits.filter((each) => each.owner === owner).flatMap((each) => each.functionNames),
       );
-      return [...names].filter((name) => of(owner, name).at(-1)?.kind === 'deploy').sort();
+      return [...names].filter((name) => of(owner, name, environment).at(-1)?.kind === 'deploy').sort();
     },
-    sourceOf: (owner: string, name: string) =>
-      (of(owner, name).at(-1)?.intent as DeployIntent | undefined)?.provenance?.sourceCommit,
+    sourceOf: (owner: string, name: string, environment = main) =>
+      (of(owner, name, environment).at(-1)?.intent as DeployIntent | undefined)?.provenance?.sourceCommit,
   };
   const writer: ManifestWriter = {
     async deploy(intent, signal) {
@@ -101,9 +109,11 @@ export function createMemoryWriter(file?: string) {
       await state.beforeCommit(intent);
       signal?.throwIfAborted();
       const { owner, functionName } = intent.spec;
-      const history = of(owner, functionName);
+      const { environment = main } = intent;
+      const history = of(owner, functionName, environment);
       const same = history.find((each) => (each.intent as DeployIntent).buildId === intent.buildId);
-      if (same) return { type: 'unchanged', commit: same.id, written: written(owner, functionName) };
+      if (same)
+        return { type: 'unchanged', commit: same.id, written: written(owner, functionName, environment) };
       const latest = history.at(-1);
       if (latest?.kind === 'deploy' && latest.repo !== intent.provenance.repo) {
         return {
@@ -118,16 +128,19 @@ export function createMemoryWriter(file?: string) {
       }
       const made = commit({
         kind: 'deploy',
+        environment,
         owner,
         repo: intent.provenance.repo,
         functionNames: [functionName],
         intent,
       });
-      return { type: 'pushed', commit: made.id, written: written(owner, functionName) };
+      return { type: 'pushed', commit: made.id, written: written(owner, functionName, environment) };
     },
     async remove(intent) {
+      const { environment = main } = intent;
       const made = commit({
         kind: 'remove',
+        environment,
         owner: intent.owner,
         repo: intent.repo,
         functionNames: intent.functionNames,
@@ -136,25 +149,27 @@ export function createMemoryWriter(file?: string) {
       return {
         type: 'pushed',
         commit: made.id,
-        written: intent.functionNames.flatMap((name) => written(intent.owner, name)),
+        written: intent.functionNames.flatMap((name) => written(intent.owner, name, environment)),
       };
     },
-    async current(owner) {
-      return state.deployed(owner ?? '').map((functionName) => ({
+    async current(owner, environment = main) {
+      return state.deployed(owner ?? '', environment).map((functionName) => ({
         owner: owner ?? '',
-        environment: 'default',
+        environment,
         functionName,
         path: `tenants/${owner}/${functionName}.yaml`,
         blob: zeroSha,
-        repo: of(owner ?? '', functionName).at(-1)?.repo ?? null,
+        repo: of(owner ?? '', functionName, environment).at(-1)?.repo ?? null,
       }));
     },
-    async history({ owner, functionName = '' }) {
-      const entries = of(owner, functionName).map((each, index) => ({
+    async history({ owner, functionName = '', environment }) {
+      const entries = of(owner, functionName, environment).map((each, index) => ({
         commit: each.id,
         number: index + 1,
         image: (each.intent as DeployIntent).spec?.image ?? null,
         present: each.kind === 'deploy',
+        sourceCommit: (each.intent as DeployIntent).provenance?.sourceCommit ?? null,
+        buildId: (each.intent as DeployIntent).buildId ?? null,
       }));
       return entries.reverse() as HistoryEntry[];
     },
@@ -166,7 +181,15 @@ export function createMemoryWriter(file?: string) {
     undo: () => Promise.reject(new Error('not used')),
     hold: () => Promise.reject(new Error('not used')),
     resume: () => Promise.reject(new Error('not used')),
-    promote: () => Promise.reject(new Error('not used')),
+    async promote(intent) {
+      state.promoted.push(intent);
+      const { owner, functionName, from, to, buildId = '' } = intent;
+      const origin = of(owner, functionName, from).find((each) => each.id === intent.commit);
+      if (!origin) return { type: 'refused', code: 'not_found', message: 'there is no such commit' };
+      const asked = { ...(origin.intent as DeployIntent), buildId, environment: to };
+      const made = commit({ ...origin, environment: to, intent: asked });
+      return { type: 'pushed', commit: made.id, written: written(owner, functionName, to) };
+    },
     afterHold: () => Promise.reject(new Error('not used')),
     removals: () => Promise.reject(new Error('not used')),
     confirmRemoval: () => Promise.reject(new Error('not used')),
@@ -194,7 +217,8 @@ export function createMemoryReconciler() {
       onApplied();
       const early = await state.beforeLive(target, signal);
       if (early) return early;
-      const key = `${target.owner}/${target.functionName}`;
+      const place = target.environment ? [target.environment] : [];
+      const key = [...place, target.owner, target.functionName].join('/');
       if (target.digest === null) {
         served.delete(key);
         return { type: 'removed' };
@@ -399,7 +423,9 @@ const findImage = (owner: string, name: string, digest: string) =>
   images.get(`${owner}/${name}@${digest}`) ?? digest;
 
 /** A builder among in-memory neighbours, with its own folder and webhook server. */
-export async function createPlatform(options: { config?: Partial<BuilderConfig>; start?: boolean } = {}) {
+export async function createPlatform(
+  options: { config?: Partial<BuilderConfig>; start?: boolean; refs?: RefTargets } = {},
+) {
   const root = mkdtempSync(join(tmpdir(), 'towline-builder-'));
   const writer = createMemoryWriter();
   const reconciler = createMemoryReconciler();
@@ -443,8 +469,10 @@ export async function createPlatform(options: { config?: Partial<BuilderConfig>;
       sourceAccess: createSourceAccess(root, () => repositories),
       engine: engine.engine,
       templates: createTemplates(root),
-      functionUrl: (owner, name) => `http://${owner}.localhost/${name}`,
-      catalog: catalogOf(reconciler.state.served),
+      functionUrl: (owner, name, environment) =>
+        `http://${owner}${environment ? `.${environment}` : ''}.localhost/${name}`,
+      refs: options.refs,
+      catalogOf: () => catalogOf(reconciler.state.served),
     });
   let builder: Builder = await make();
   const server = createServer((req, res) => builder.webhook(req, res));

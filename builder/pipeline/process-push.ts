@@ -7,7 +7,8 @@ import { buildFunction } from './build-function.ts';
 import { commitFunction } from './commit-function.ts';
 import { commitSecrets, readSecretsFile } from './commit-secrets.ts';
 import { followDeploy } from './follow-deploy.ts';
-import { type PipelineContext, type PushTask, Superseded } from './pipeline-context.ts';
+import { environmentOf, type PipelineContext, type PushTask, Superseded } from './pipeline-context.ts';
+import { promoteTag, type TagPush } from './promote-tag.ts';
 import { removeFunctions } from './remove-functions.ts';
 import { failDeploy, settleError, supersedeDeploy } from './settle.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
@@ -170,7 +171,10 @@ async function deploySecrets(
 ): Promise<boolean> {
   const file = await readSecretsFile(workspace.sourceDir);
   if ('text' in file && file.text === null) return false;
-  const warning = 'text' in file ? await commitSecrets(task, context, file.text) : file.warning;
+  const warning =
+    'text' in file
+      ? await commitSecrets(task, context, file.text, environmentOf(task, context))
+      : file.warning;
   if (warning !== undefined) stack.warnings.push(warning);
   return true;
 }
@@ -197,10 +201,12 @@ async function deployCommit(task: PushTask, context: PipelineContext, event: Pus
   context.stopped.throwIfAborted();
   if (task.superseded.aborted) return { finished: finish(task, context, settled) };
   const kept = new Set([...stack.functions.map((fn) => fn.name), ...stack.refused.map(({ name }) => name)]);
-  const removal = { isGone: (name: string) => !kept.has(name), reason: `no longer in ${stack.file}` };
+  const environment = environmentOf(task, context);
+  const reason = `no longer in ${stack.file}`;
+  const removal = { environment, isGone: (name: string) => !kept.has(name), reason };
   const { followed } = await removeFunctions(task, context, removal);
   // Secrets go after the functions that read them.
-  if (!hasSecrets) await commitSecrets(task, context, null);
+  if (!hasSecrets) await commitSecrets(task, context, null, environment);
   await Promise.race([followed, aborted(task.superseded)]);
   return { finished: finish(task, context, Promise.all([settled, followed])) };
 }
@@ -214,9 +220,37 @@ export async function processPush(task: PushTask, context: PipelineContext): Pro
     journal.say({ kind: 'phase', stage: 'queue', text: 'taken up again after a restart' });
   }
   if (task.superseded.aborted) return endWithoutSource(task, context);
-  if (event.type === 'push') return deployCommit(task, context, event);
-  const removal = { isGone: () => true, reason: `the repository ${event.repository.name} was deleted` };
-  const { followed } = await removeFunctions(task, context, removal);
-  await commitSecrets(task, context, null);
-  return { finished: finish(task, context, followed) };
+  if (event.type !== 'push') return removeRepository(task, context);
+  const target = context.refs.forRef(event.ref, event.repository.defaultBranch);
+  if (target.way === 'promote') return promote(task, context, { event, target });
+  return deployCommit(task, context, event);
+}
+
+/** From every environment. */
+async function removeRepository(task: PushTask, context: PipelineContext): Promise<Processed> {
+  const reason = `the repository ${task.delivery.event.repository.name} was deleted`;
+  const ways: Promise<unknown>[] = [];
+  for (const environment of context.refs.environments) {
+    const removal = { environment, isGone: () => true, reason };
+    const { followed } = await removeFunctions(task, context, removal);
+    await commitSecrets(task, context, null, environment);
+    ways.push(followed);
+  }
+  return { finished: finish(task, context, Promise.all(ways)) };
+}
+
+/** Of a newer push of the same tag: what is committed by then is followed to its end. */
+async function promote(task: PushTask, context: PipelineContext, tag: TagPush): Promise<Processed> {
+  try {
+    const note = await promoteTag(task, context, tag);
+    context.stopped.throwIfAborted();
+    if (note === undefined) return { finished: finish(task, context, Promise.resolve()) };
+    task.journal.say({ kind: 'phase', stage: 'detect', text: note });
+    return { finished: task.journal.end(note) };
+  } catch (error) {
+    if (context.stopped.aborted) throw error;
+    if (error instanceof Superseded) task.supersede(error);
+    if (!task.superseded.aborted) await failWithoutSource(task, context, 'detect', error);
+    return endWithoutSource(task, context);
+  }
 }

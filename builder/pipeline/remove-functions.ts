@@ -9,6 +9,7 @@ import { settleError } from './settle.ts';
 import { checkHead } from './workspace.ts';
 
 export interface Removal {
+  environment: string;
   /** Which of the repository's functions go. */
   isGone: (functionName: string) => boolean;
   reason: string;
@@ -20,7 +21,7 @@ async function findGone(task: PushTask, context: PipelineContext, removal: Remov
   const { owner, name } = event.repository;
   const signal = interruption(task, context);
   const current = await patiently(task, context, { stage: 'commit', signal }, () =>
-    context.manifestWriter.current(owner),
+    context.manifestWriter.current(owner, removal.environment),
   );
   return current
     .filter((found) => found.owner === owner && found.repo === name && removal.isGone(found.functionName))
@@ -28,10 +29,10 @@ async function findGone(task: PushTask, context: PipelineContext, removal: Remov
 }
 
 /** Removal records that a dead run left open although their functions are gone: they got their commit. */
-function closeFinished(task: PushTask, gone: readonly string[]): void {
+function closeFinished(task: PushTask, environment: string, gone: readonly string[]): void {
   const { journal } = task;
   for (const { id, functionName, state, gitopsCommit } of journal.deploys()) {
-    const isRemoval = id === deployId(task.delivery.event.id, functionName, 'remove');
+    const isRemoval = id === deployId(task.delivery.event.id, functionName, 'remove', environment);
     if (!isRemoval || isEnd(state) || gitopsCommit !== null || gone.includes(functionName ?? '')) continue;
     journal.change(id, { state: 'removed' });
   }
@@ -41,12 +42,12 @@ async function commitRemoval(
   task: PushTask,
   context: PipelineContext,
   gone: string[],
-  reason: string,
+  { environment, reason }: Removal,
 ): Promise<string[]> {
   const { journal, delivery } = task;
   const { event } = delivery;
   const { owner, name: repo } = event.repository;
-  const ids = gone.map((functionName) => journal.open(functionName, 'remove').id);
+  const ids = gone.map((functionName) => journal.open(functionName, 'remove', environment).id);
   for (const id of ids) journal.change(id, { stage: 'commit' });
   const signal = interruption(task, context);
   try {
@@ -54,7 +55,8 @@ async function commitRemoval(
       if (event.type === 'push') await checkHead(task, context, event);
       task.superseded.throwIfAborted();
       const sourceCommit = event.type === 'push' ? event.after : null;
-      const intent = { owner, functionNames: gone, repo, sourceCommit, reason, actor: event.actor };
+      const what = { owner, environment, functionNames: gone, repo };
+      const intent = { ...what, sourceCommit, reason, actor: event.actor };
       // The writer keeps the intent and goes on by itself.
       const onWaiting = (delay: WriteDelay | undefined) => {
         if (delay) journal.say({ kind: 'warning', stage: 'commit', text: `waiting: ${delay.message}` });
@@ -72,9 +74,9 @@ async function commitRemoval(
 /** Removes, in one commit, what is gone from the repository. Gives the ids of the records to follow. */
 async function removeGone(task: PushTask, context: PipelineContext, removal: Removal): Promise<string[]> {
   const gone = await findGone(task, context, removal);
-  closeFinished(task, gone);
+  closeFinished(task, removal.environment, gone);
   if (gone.length === 0) return [];
-  return commitRemoval(task, context, gone, removal.reason);
+  return commitRemoval(task, context, gone, removal);
 }
 
 /** Resolves once the removal is committed; `followed` once the functions are stopped. */

@@ -23,8 +23,9 @@ export async function failDeploy(
 ): Promise<void> {
   const { journal } = task;
   const { stage, cause } = failure;
-  const { functionName, owner } = journal.deploy(id);
-  const stays = functionName === null ? '' : await whatStays(context, owner, functionName);
+  const record = journal.deploy(id);
+  const { functionName } = record;
+  const stays = functionName === null ? '' : await whatStays(context, { ...record, functionName });
   const text = `${functionName ?? 'push'} failed at ${stage}: ${causeText(cause)}${stays}`;
   journal.say({ kind: 'error', stage, functionName, text });
   journal.fail(id, stage, cause);

@@ -5,13 +5,18 @@ const historyDepth = 30;
 /** "; version #1 stays live", if the catalog says that something is served; else nothing is claimed. */
 export async function whatStays(
   context: PipelineContext,
-  owner: string,
-  functionName: string,
+  place: { owner: string; environment?: string | undefined; functionName: string },
 ): Promise<string> {
-  const image = context.catalog?.lookup(owner, functionName)?.image;
+  const { owner, environment, functionName } = place;
+  const image = context.catalogOf(environment)?.lookup(owner, functionName)?.image;
   if (!image) return '';
   try {
-    const history = await context.manifestWriter.history({ owner, functionName, limit: historyDepth });
+    const history = await context.manifestWriter.history({
+      owner,
+      environment,
+      functionName,
+      limit: historyDepth,
+    });
     const served = history.find((entry) => entry.image === image && entry.present);
     return served ? `; version #${served.number} stays live` : '; the version before stays live';
   } catch (error) {

@@ -1,22 +1,31 @@
-import { branchOf, zeroSha } from '../../core/names.ts';
+import { branchOrTag, defaultEnvironment, type RefTargets } from '../../core/environments.ts';
+import { zeroSha } from '../../core/names.ts';
 import type { SourceEvent } from '../../core/source-event.ts';
 import type { Delivery } from '../deliveries/delivery-log.ts';
 
 /** Why an event is recorded without any work, or `undefined` if there is some. */
-export function whySkipped(event: SourceEvent): string | undefined {
+export function whySkipped(event: SourceEvent, refs: RefTargets): string | undefined {
   if (event.type !== 'push') return undefined;
-  const branch = branchOf(event.ref);
-  if (branch === undefined) {
-    return event.ref.startsWith('refs/tags/')
-      ? `skipped: tags are not deployed (${event.ref.slice('refs/tags/'.length)})`
-      : `skipped: ${event.ref} is not a branch`;
-  }
-  const { defaultBranch } = event.repository;
-  if (branch !== defaultBranch) {
-    return `skipped: only the branch ${defaultBranch} is deployed, this push was to ${branch}`;
-  }
-  if (event.after === zeroSha) return `skipped: the branch ${branch} was deleted; its functions stay`;
-  return undefined;
+  const target = refs.forRef(event.ref, event.repository.defaultBranch);
+  if (target.way === 'none') return `skipped: ${target.reason}`;
+  if (event.after !== zeroSha) return undefined;
+  const name = branchOrTag(event.ref)?.name ?? event.ref;
+  const { environment } = target;
+  if (target.way === 'promote')
+    return `skipped: the tag ${name} was deleted; what it promoted stays in "${environment}"`;
+  const where = environment === defaultEnvironment ? '' : ` in "${environment}"`;
+  return `skipped: the branch ${name} was deleted; its functions stay${where}`;
+}
+
+/**
+ * The environment in which an event's work has its order; a promotion's is where it comes from, since it waits for what
+ * is on its way there. `undefined`: in all of them.
+ */
+export function laneOf(event: SourceEvent, refs: RefTargets): string | undefined {
+  if (event.type !== 'push') return undefined;
+  const target = refs.forRef(event.ref, event.repository.defaultBranch);
+  if (target.way === 'none') return undefined;
+  return target.way === 'promote' ? target.from : target.environment;
 }
 
 /** Whether `later`, though it arrived later, comes before `earlier` in the ref's own chain of pushes. */

@@ -1,12 +1,14 @@
+import type { RefTargets } from '../../core/environments.ts';
 import { type Delivery, repositoryKey } from '../deliveries/delivery-log.ts';
 import type { PushJournal } from '../deploys/push-journal.ts';
 import { type PushTask, Superseded } from '../pipeline/pipeline-context.ts';
 import type { Processed } from '../pipeline/process-push.ts';
-import { superseded, whySkipped } from './precedence.ts';
+import { laneOf, superseded, whySkipped } from './precedence.ts';
 
 export interface PushQueueDeps {
   openJournal: (delivery: Delivery) => PushJournal;
   process: (task: PushTask) => Promise<Processed>;
+  refs: RefTargets;
   /** The delivery needs no more work. */
   onDone: (delivery: Delivery) => void;
   /** A defect; the delivery is not tried again before a restart. */
@@ -15,8 +17,9 @@ export interface PushQueueDeps {
 }
 
 /**
- * One ordered lane per repository, one push of a lane at a time; a lane is free again when its push is committed and
- * either followed to its end or superseded. Lanes run in parallel: what they may do at once is up to the slots.
+ * One ordered lane per repository and environment, one push of a lane at a time; a lane is free again when its push is
+ * committed and either followed to its end or superseded. A repository's deletion is in all of its lanes. Lanes run in
+ * parallel: what they may do at once is up to the slots.
  */
 export interface PushQueue {
   add(delivery: Delivery): void;
@@ -24,8 +27,9 @@ export interface PushQueue {
   idle(): Promise<void>;
 }
 
-interface Lane {
-  running: PushTask | undefined;
+/** The lanes of one repository. */
+interface Lanes {
+  running: PushTask[];
   waiting: PushTask[];
 }
 
@@ -34,7 +38,7 @@ function describe({ event }: Delivery): string {
 }
 
 export function createPushQueue(deps: PushQueueDeps): PushQueue {
-  const lanes = new Map<string, Lane>();
+  const repositories = new Map<string, Lanes>();
   const unfinished = new Set<Promise<void>>();
 
   /** Kept until it has ended, so that stopping can wait for it. */
@@ -73,26 +77,40 @@ export function createPushQueue(deps: PushQueueDeps): PushQueue {
     track(settle(task, finished));
   }
 
-  function advance(key: string, lane: Lane): void {
-    if (lane.running !== undefined || deps.stopped.aborted) return;
-    const task = lane.waiting.shift();
-    if (task === undefined) {
-      lanes.delete(key);
-      return;
-    }
-    lane.running = task;
+  function isSameLane(one: PushTask, other: PushTask): boolean {
+    const [first, second] = [one, other].map(({ delivery }) => laneOf(delivery.event, deps.refs));
+    return first === undefined || second === undefined || first === second;
+  }
+
+  /** The first one that nothing before it in its lane holds up. */
+  function nextOf({ running, waiting }: Lanes): PushTask | undefined {
+    return waiting.find((task, index) => {
+      const before = [...running, ...waiting.slice(0, index)];
+      return !before.some((other) => isSameLane(task, other));
+    });
+  }
+
+  function advance(key: string, lanes: Lanes): void {
+    if (deps.stopped.aborted) return;
+    for (let task = nextOf(lanes); task; task = nextOf(lanes)) start(key, lanes, task);
+    if (lanes.running.length === 0 && lanes.waiting.length === 0) repositories.delete(key);
+  }
+
+  function start(key: string, lanes: Lanes, task: PushTask): void {
+    lanes.waiting = lanes.waiting.filter((other) => other !== task);
+    lanes.running.push(task);
     track(
       run(task).then(() => {
-        lane.running = undefined;
-        advance(key, lane);
+        lanes.running = lanes.running.filter((other) => other !== task);
+        advance(key, lanes);
       }),
     );
   }
 
   /** A waiting push that is superseded ends at once: it needn't wait for its turn to do nothing. */
-  function dropSuperseded(lane: Lane): void {
-    const dropped = lane.waiting.filter((task) => task.superseded.aborted);
-    lane.waiting = lane.waiting.filter((task) => !task.superseded.aborted);
+  function dropSuperseded(lanes: Lanes): void {
+    const dropped = lanes.waiting.filter((task) => task.superseded.aborted);
+    lanes.waiting = lanes.waiting.filter((task) => !task.superseded.aborted);
     for (const task of dropped) track(run(task));
   }
 
@@ -109,10 +127,10 @@ export function createPushQueue(deps: PushQueueDeps): PushQueue {
     }
   }
 
-  function laneOf(key: string): Lane {
-    const lane = lanes.get(key) ?? { running: undefined, waiting: [] };
-    lanes.set(key, lane);
-    return lane;
+  function lanesOf(key: string): Lanes {
+    const lanes = repositories.get(key) ?? { running: [], waiting: [] };
+    repositories.set(key, lanes);
+    return lanes;
   }
 
   async function skip(task: PushTask, note: string): Promise<void> {
@@ -124,14 +142,14 @@ export function createPushQueue(deps: PushQueueDeps): PushQueue {
     add(delivery) {
       const task = createTask(delivery);
       if (task.journal.push().state === 'done') return track(settle(task, task.journal.end()));
-      const note = whySkipped(delivery.event);
+      const note = whySkipped(delivery.event, deps.refs);
       if (note !== undefined) return track(settle(task, skip(task, note)));
       const key = repositoryKey(delivery.event.scm, delivery.event.repository);
-      const lane = laneOf(key);
-      applyPrecedence(task, [...(lane.running ? [lane.running] : []), ...lane.waiting]);
-      lane.waiting.push(task);
-      dropSuperseded(lane);
-      advance(key, lane);
+      const lanes = lanesOf(key);
+      applyPrecedence(task, [...lanes.running, ...lanes.waiting]);
+      lanes.waiting.push(task);
+      dropSuperseded(lanes);
+      advance(key, lanes);
     },
     async idle() {
       while (unfinished.size > 0) await Promise.all(unfinished);

@@ -8,17 +8,37 @@ export async function refHead(
   ref: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const call = sourceGitCall(source, ['ls-remote', '--quiet', '--', source.location.url, ref]);
+  // git matches the ends of ref names too: only the exact one counts.
+  return (await remoteRefs(source, [ref], signal)).get(ref);
+}
+
+/** The commit that a tag stands for, through its own object if it is annotated. Throws `remote_unavailable`. */
+export async function tagCommit(
+  source: SourceGit,
+  ref: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const peeled = `${ref}^{}`;
+  const refs = await remoteRefs(source, [ref, peeled], signal);
+  return refs.get(peeled) ?? refs.get(ref);
+}
+
+async function remoteRefs(
+  source: SourceGit,
+  refs: readonly string[],
+  signal: AbortSignal,
+): Promise<Map<string, string>> {
+  const call = sourceGitCall(source, ['ls-remote', '--quiet', '--', source.location.url, ...refs]);
   const result = await git({ ...call, cwd: '/', signal });
   if (result.exitCode !== 0) {
     throw new TowlineError('remote_unavailable', 'the source repository cannot be reached', {
       cause: new Error(`git ls-remote: ${result.timedOut ? 'timed out' : result.stderr.trim()}`),
     });
   }
-  // git matches the ends of ref names too: only the exact one counts.
+  const found = new Map<string, string>();
   for (const line of result.stdout.toString('utf8').split('\n')) {
     const [commit, name] = line.split('\t');
-    if (name === ref) return commit;
+    if (commit && name) found.set(name, commit);
   }
-  return undefined;
+  return found;
 }

@@ -6,7 +6,7 @@ export interface SourceLocation {
   env: Record<string, string>;
 }
 
-/** The tip of a branch that is built. */
+/** The tip of a branch that may be built. */
 export interface BranchHead {
   repository: SourceEvent['repository'];
   branch: string;
@@ -19,6 +19,6 @@ export interface BranchHead {
 export interface SourceAccess {
   /** Throws `source_unavailable` if this installation does not serve the repository. */
   locate(repository: SourceEvent['repository']): Promise<SourceLocation>;
-  /** The repositories to compare with what was built, after a restart: nothing pushed meanwhile is lost. */
+  /** Branches to compare with what was built, after a restart: nothing pushed meanwhile is lost. */
   heads(): AsyncIterable<BranchHead>;
 }

@@ -6,7 +6,7 @@ import { createChangeSignal } from '../functions/change-signal.ts';
 import type { Supervisor } from '../functions/index.ts';
 import { type DesiredState, type Manifest, readDesiredState } from './desired-state.ts';
 import { outcomeOf } from './follower.ts';
-import { type GitOpsLocation, openGitOpsRepository } from './gitops-repository.ts';
+import { type GitOpsLocation, openGitOpsRepository, tenantsFolder } from './gitops-repository.ts';
 import type { ManifestPath } from './read-manifest.ts';
 
 export interface ApplyLoopConfig extends GitOpsLocation {
@@ -30,6 +30,7 @@ export interface ApplyLoop extends Reconciler, AsyncDisposable {
 
 export async function createApplyLoop(config: ApplyLoopConfig, deps: ApplyLoopDeps): Promise<ApplyLoop> {
   const { supervisor, logger, events } = deps;
+  const { folder = tenantsFolder } = config;
   const repository = openGitOpsRepository(config);
   const closing = new AbortController();
   const changes = createChangeSignal();
@@ -57,7 +58,7 @@ export async function createApplyLoop(config: ApplyLoopConfig, deps: ApplyLoopDe
   async function applyCommit(head: string): Promise<void> {
     const isFirst = applied === null;
     const before = desired;
-    const next = await readDesiredState(repository, head, before);
+    const next = await readDesiredState(repository, head, before, folder);
     if (closing.signal.aborted) return;
     const changed = changesBetween(before, next);
     const ownerIds = changed.map((change) => ownerIdOf(change));
@@ -151,7 +152,7 @@ export async function createApplyLoop(config: ApplyLoopConfig, deps: ApplyLoopDe
       await untilApplied(target.commit, signal);
       signal.throwIfAborted();
       onApplied();
-      const path = `tenants/${target.owner}/${target.functionName}.yaml`;
+      const path = `${folder}/${target.owner}/${target.functionName}.yaml`;
       return changes.until(() => outcomeOf(target, desired.get(path), supervisor), signal, closing.signal);
     },
     async [Symbol.asyncDispose]() {

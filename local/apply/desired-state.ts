@@ -23,8 +23,9 @@ export async function readDesiredState(
   repository: GitOpsRepository,
   commit: string,
   previous: DesiredState,
+  folder: string,
 ): Promise<DesiredState> {
-  const files = manifestFiles(await repository.tenantFiles(commit));
+  const files = manifestFiles(await repository.tenantFiles(commit), folder);
   const news = files.filter(({ file }) => previous.get(file.path)?.blob !== file.blob);
   const toRead = news.filter(({ file }) => isReadable(file)).map(({ file }) => file.blob);
   const texts = await repository.blobs([...new Set(toRead)]);
@@ -37,9 +38,9 @@ export async function readDesiredState(
   );
 }
 
-function manifestFiles(files: TreeFile[]): { file: TreeFile; place: ManifestPath }[] {
+function manifestFiles(files: TreeFile[], folder: string): { file: TreeFile; place: ManifestPath }[] {
   return files.flatMap((file) => {
-    const place = manifestPathOf(file.path);
+    const place = manifestPathOf(file.path, folder);
     return place === undefined ? [] : [{ file, place }];
   });
 }

@@ -8,6 +8,8 @@ import { git, gitEnvironment, gitOutput } from '../../runtime/git.ts';
 export interface GitOpsLocation {
   gitopsPath: string;
   branch: string;
+  /** Where the tenants' folders lie; `tenants` by default. */
+  folder?: string | undefined;
   /** PATH, to find git. */
   path: string;
 }
@@ -25,7 +27,7 @@ export interface TreeFile {
 export interface GitOpsRepository {
   /** The branch's commit, or `undefined` if the branch doesn't exist (yet). Throws if the repository can't be read. */
   head(): Promise<string | undefined>;
-  /** Everything below `tenants/` at a commit. */
+  /** Everything below the folder at a commit; paths begin at the repository's root. */
   tenantFiles(commit: string): Promise<TreeFile[]>;
   /** Texts by blob id. */
   blobs(ids: readonly string[]): Promise<Map<string, string>>;
@@ -37,9 +39,13 @@ const maxTreeBytes = 64 * 1024 * 1024;
 const maxBatchBytes = 256 * 1024 * 1024;
 const treeLine = /^(\d{6}) (\w+) ([0-9a-f]{40}) +(\d+|-)\t(.*)$/s;
 
+/** Of the default environment. */
+export const tenantsFolder = 'tenants';
+
 export function openGitOpsRepository(location: GitOpsLocation): GitOpsRepository {
   const env = { ...gitEnvironment(location.path), GIT_DIR: location.gitopsPath };
   const ref = `refs/heads/${location.branch}`;
+  const { folder = tenantsFolder } = location;
 
   return {
     async head() {
@@ -55,7 +61,7 @@ export function openGitOpsRepository(location: GitOpsLocation): GitOpsRepository
       });
     },
     async tenantFiles(commit) {
-      const args = ['ls-tree', '-r', '-l', '-z', '--full-tree', commit, '--', 'tenants/'];
+      const args = ['ls-tree', '-r', '-l', '-z', '--full-tree', commit, '--', `${folder}/`];
       const text = await gitOutput({ args, env, maxOutputBytes: maxTreeBytes });
       return text
         .split('\0')

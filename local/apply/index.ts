@@ -1,1 +1,1 @@
-export { createApplyLoop } from './apply-loop.ts';
+export { type ApplyLoop, createApplyLoop } from './apply-loop.ts';

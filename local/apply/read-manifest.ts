@@ -22,13 +22,14 @@ export type ManifestReading =
 /** Larger than any manifest that the writer makes; a file in git may be anything. */
 export const maxManifestBytes = 262_144;
 
-const manifestPath = /^tenants\/([^/]+)\/([^/]+)\.yaml$/;
+const manifestPath = /^([^/]+)\/([^/]+)\.yaml$/;
 const maxHold = 400;
 const apiGroup = 'openfaas.com/';
 
-/** `undefined` for every other file: a tenant's sentinel, notes, deeper folders, names that no function can have. */
-export function manifestPathOf(path: string): ManifestPath | undefined {
-  const [, owner, functionName] = manifestPath.exec(path) ?? [];
+/** `folder` is that of the tenants. `undefined` for every other file: a tenant's sentinel, notes, deeper folders, names that no function can have. */
+export function manifestPathOf(path: string, folder: string): ManifestPath | undefined {
+  if (!path.startsWith(`${folder}/`)) return undefined;
+  const [, owner, functionName] = manifestPath.exec(path.slice(folder.length + 1)) ?? [];
   if (owner === undefined || functionName === undefined) return undefined;
   if (whyNotOwner(owner) !== undefined || whyNotFunction(owner, functionName) !== undefined) return undefined;
   return { path, owner, functionName };

@@ -61,7 +61,7 @@ export interface GitHostDeps extends GitOpsPushDeps {
   events: EventBus;
   /** Asked for late, because the builder is made after the git host. */
   builds: () => BuildService;
-  functionUrl(owner: string, functionName: string): string;
+  functionUrl(owner: string, functionName: string, environment?: string): string;
   logUrl(owner: string, pushId: string): string;
 }
 

@@ -4,7 +4,7 @@ import { terminalLine } from './terminal-text.ts';
 
 /** How a push is told about in the pusher's terminal. */
 export interface ProgressAddresses {
-  functionUrl(owner: string, functionName: string): string;
+  functionUrl(owner: string, functionName: string, environment?: string): string;
   logUrl(owner: string, pushId: string): string;
 }
 
@@ -58,7 +58,7 @@ const otherEnds: Partial<Record<DeployState, string>> = {
 function verdict(push: PushRecord, deploy: DeployRecord, addresses: ProgressAddresses): string {
   const name = deploy.functionName ?? `${push.owner}/${push.repo}`;
   if (deploy.state === 'live' && deploy.functionName !== null) {
-    const url = addresses.functionUrl(push.owner, deploy.functionName);
+    const url = addresses.functionUrl(push.owner, deploy.functionName, deploy.environment);
     return `==> ${name} is live: ${url} (${seconds(endedAt(deploy) - push.createdAt)})`;
   }
   if (deploy.state === 'failed') return `==> ${name} failed: ${causeText(deploy)}`;

@@ -5,6 +5,7 @@ import type { IndexedRepository } from '../index/indexed-repository.ts';
 import type { PushAttempt } from '../intents/intent-log.ts';
 import { type BranchView, createBranchView } from '../planning/branch-view.ts';
 import {
+  BrokenPushError,
   DamagedCopyError,
   type ManifestRepository,
   type NewCommit,
@@ -67,6 +68,7 @@ export function createBatchCommitter(options: CommitterOptions) {
  */
 async function commitBatch(batch: readonly QueuedIntent[], options: CommitOptions): Promise<QueuedIntent[]> {
   let repaired = false;
+  let brokeOff = false;
   let size = batch.length;
   for (let attempt = 1; attempt <= options.maxAttempts; attempt += 1) {
     try {
@@ -77,6 +79,10 @@ async function commitBatch(batch: readonly QueuedIntent[], options: CommitOption
       // A smaller batch is ready sooner: whoever races, the first intents of the queue get through.
       if (attempt > 1) size = Math.max(1, Math.ceil(size / 2));
     } catch (error) {
+      if (error instanceof BrokenPushError && !brokeOff) {
+        brokeOff = true;
+        continue;
+      }
       if (!(error instanceof DamagedCopyError) || repaired) throw error;
       repaired = true;
       options.onRepair(error);

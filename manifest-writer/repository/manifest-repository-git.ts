@@ -3,30 +3,27 @@ import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { TowlineError } from '../../core/errors.ts';
 import { CommitSha } from '../../core/names.ts';
-import { git, gitConfigEnvironment, gitEnvironment } from '../../runtime/git.ts';
-import { withoutCredentials } from '../../runtime/logger.ts';
+import { git } from '../../runtime/git.ts';
 import type { RunResult } from '../../runtime/run-process.ts';
 import { signCommits } from '../signing/sign-commits.ts';
 import type { Signer } from '../signing/ssh-signer.ts';
 import { createBoundedCache } from './bounded-cache.ts';
+import { type CloneConfig, cloneEnvironment, remoteRef } from './clone-environment.ts';
 import { createCommitImporter } from './commit-importer-git.ts';
 import { logArguments, parseLog } from './commit-log.ts';
 import { commitStream } from './commit-stream.ts';
+import { createGitRemote } from './git-remote.ts';
 import { streamAside, streamMainline, streamMainlineIds } from './mainline-git.ts';
 import { DamagedCopyError, type ManifestRepository, type PushResult } from './manifest-repository.ts';
 import { createObjectReader, type ObjectReader } from './object-reader-git.ts';
-import { createRemoteAccess, type RemoteAccess, type RemoteAccessConfig } from './remote-access.ts';
-import { isCredentialRefusal, isNoRoom, readPushAnswer } from './remote-answers.ts';
+import { createRemoteAccess, type RemoteAccessConfig } from './remote-access.ts';
+import { isNoRoom } from './remote-answers.ts';
+import { isAway, noRoom, unavailable } from './remote-faults.ts';
 import { createTreeReader } from './trees.ts';
 
-export interface GitRepositoryConfig {
-  /** A path or a URL without credentials. */
-  remoteUrl: string;
+export interface GitRepositoryConfig extends CloneConfig {
   /** Where the bare clone lies; made if it isn't there. Nobody else may use it. */
   clonePath: string;
-  branch: string;
-  /** The PATH on which git is found. */
-  searchPath: string;
   /** Milliseconds for one fetch or push. */
   remoteTimeoutMs: number;
   /** Larger objects are never read into memory. */
@@ -37,10 +34,8 @@ export interface GitRepositoryConfig {
   signer?: Signer | undefined;
 }
 
-/** The remote's head as last fetched, and the tip of what was last built here; they keep their objects alive. */
-const remoteRef = 'refs/towline/remote';
+/** The tip of what was last built here; it keeps its objects alive. */
 const pendingRef = 'refs/towline/pending';
-const remoteName = 'gitops';
 const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
 const maxCachedCommits = 256;
 const maxCachedText = 32 * 1024 * 1024;
@@ -64,9 +59,9 @@ export async function openGitRepository(config: GitRepositoryConfig): Promise<Ma
 
 function createGitRepository(config: GitRepositoryConfig) {
   const stopping = new AbortController();
-  const ref = `refs/heads/${config.branch}`;
   const access = createRemoteAccess(config.remoteUrl, config.access ?? {});
-  const env = environment(config, access, config.clonePath);
+  const env = cloneEnvironment(config, access, config.clonePath);
+  const gitRemote = createGitRemote({ ...config, access, signal: stopping.signal });
   let objects = createObjectReader(env, config.maxObjectBytes);
   let trees = createTreeReader(objects);
   const importer = createCommitImporter(env, (stderr) =>
@@ -89,50 +84,8 @@ function createGitRepository(config: GitRepositoryConfig) {
     throw isNoRoom(result) ? noRoom(cause) : new DamagedCopyError(cause.message);
   }
 
-  /** A call to the remote; credentials that are refused are asked for anew, once. */
-  async function remote(args: string[], base: Record<string, string>, cwd?: string): Promise<RunResult> {
-    const call = async (rejected: boolean) => {
-      const variables = await access.variables(rejected, stopping.signal);
-      return await git({
-        args,
-        env: { ...base, ...variables },
-        ...(cwd === undefined ? {} : { cwd }),
-        signal: stopping.signal,
-        timeoutMs: config.remoteTimeoutMs,
-      });
-    };
-    const result = await call(false);
-    return access.renewable && isCredentialRefusal(result) ? await call(true) : result;
-  }
-
-  async function fetchInto(target: Record<string, string>): Promise<void> {
-    const args = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance'];
-    const what = ['--end-of-options', config.remoteUrl, `+${ref}:${remoteRef}`];
-    const result = await remote([...args, ...what], target);
-    if (result.exitCode !== 0) throw await whyFetchFailed(result);
-  }
-
-  /** A fetch also fails if the copy is broken; the remote alone is asked to tell which it was. */
-  async function whyFetchFailed(failed: RunResult): Promise<Error> {
-    const reason = failed.timedOut ? 'timed out' : failed.stderr.trim().slice(-500);
-    const cause = new Error(`git: ${withoutCredentials(reason)}`);
-    if (failed.timedOut) return unavailable('did not answer in time', cause);
-    if (isNoRoom(failed)) return noRoom(cause);
-    const elsewhere = environment(config, access, join(dirname(config.clonePath), 'no-such-repository'));
-    const asked = await remote(
-      ['ls-remote', '--exit-code', '--end-of-options', config.remoteUrl, ref],
-      elsewhere,
-      '/',
-    );
-    if (asked.exitCode === 0)
-      return new DamagedCopyError('git failed although the remote answers', { cause });
-    if (asked.exitCode === 2) return unavailable(`has no branch "${config.branch}"`, cause);
-    if (isCredentialRefusal(asked)) return unavailable("does not accept the writer's credentials", cause);
-    return unavailable('cannot be reached', cause);
-  }
-
   async function fetchHead(): Promise<string> {
-    await fetchInto(env);
+    await gitRemote.fetch(env);
     const object = await objects.read(remoteRef);
     if (object?.type !== 'commit') throw new DamagedCopyError('the fetched head cannot be read');
     known = object.id;
@@ -151,14 +104,14 @@ function createGitRepository(config: GitRepositoryConfig) {
     const fresh = `${config.clonePath}.new-${randomUUID()}`;
     await mkdir(dirname(fresh), { recursive: true });
     try {
-      const freshEnv = environment(config, access, fresh);
+      const freshEnv = cloneEnvironment(config, access, fresh);
       const made = await git({ args: ['init', '--quiet', '--bare', fresh], env: freshEnv, cwd: '/' });
       if (made.exitCode !== 0) {
         const cause = new Error(made.stderr);
         if (isNoRoom(made)) throw noRoom(cause);
         throw new TowlineError('internal', "the writer's clone cannot be made", { cause });
       }
-      await fetchInto(freshEnv);
+      await gitRemote.fetch(freshEnv);
       await objects[Symbol.asyncDispose]();
       await importer.pause();
       await rm(config.clonePath, { recursive: true, force: true });
@@ -207,11 +160,7 @@ function createGitRepository(config: GitRepositoryConfig) {
   }
 
   async function pushIfUnmoved(commit: string, expected: string): Promise<PushResult> {
-    const args = ['push', '--porcelain', '--no-verify', `--force-with-lease=${ref}:${expected}`];
-    const result = await remote([...args, remoteName, `${commit}:${ref}`], env);
-    const answer = readPushAnswer(result.exitCode, result.stdout.toString('utf8'), result.stderr);
-    // Without a verdict the remote may or may not have moved; only a fetch can tell.
-    if (answer === undefined) throw await whyFetchFailed(result);
+    const answer = await gitRemote.push(commit, expected);
     if (answer.type === 'pushed') known = commit;
     return answer;
   }
@@ -289,54 +238,11 @@ function createGitRepository(config: GitRepositoryConfig) {
     },
     async [Symbol.asyncDispose]() {
       stopping.abort(new TowlineError('unavailable', 'the manifest-writer is stopping'));
+      gitRemote[Symbol.dispose]();
       await importer[Symbol.asyncDispose]();
       await objects[Symbol.asyncDispose]();
     },
   } satisfies ManifestRepository & { open(): Promise<void> };
-}
-
-function environment(
-  config: GitRepositoryConfig,
-  access: RemoteAccess,
-  gitDir: string,
-): Record<string, string> {
-  const settings = gitConfigEnvironment({
-    ...access.settings,
-    'gc.auto': '2000',
-    'gc.autoDetach': 'false',
-    'core.logAllRefUpdates': 'false',
-    // A push is a few small objects: starting threads costs more than they save.
-    'pack.threads': '1',
-    // By its name, so that a push moves `remoteRef` too.
-    [`remote.${remoteName}.url`]: config.remoteUrl,
-    [`remote.${remoteName}.fetch`]: `+refs/heads/${config.branch}:${remoteRef}`,
-    // A pack for each batch: pushing from it is faster than from loose objects, and `maintain` joins them.
-    'fastimport.unpackLimit': '1',
-    // The clone can be made anew at any time: what must not be lost is on the remote and in the intent log.
-    'core.fsync': 'none',
-    // One request for a whole batch.
-    'http.postBuffer': String(32 * 1024 * 1024),
-  });
-  return gitEnvironment(config.searchPath, {
-    ...settings,
-    GIT_DIR: gitDir,
-    GIT_ALLOW_PROTOCOL: 'file:http:https:ssh',
-  });
-}
-
-function unavailable(what: string, cause?: Error): TowlineError {
-  return new TowlineError('remote_unavailable', `the GitOps repository ${what}`, { cause });
-}
-
-function noRoom(cause: Error): TowlineError {
-  return new TowlineError('unavailable', "there is no room for the writer's clone", {
-    hint: 'is its disk full?',
-    cause,
-  });
-}
-
-function isAway(error: unknown): boolean {
-  return error instanceof TowlineError && error.code === 'remote_unavailable';
 }
 
 async function lastFetched(objects: ObjectReader) {

@@ -1,3 +1,5 @@
+import { TowlineError } from '../../core/errors.ts';
+
 /** A name and an email as git writes them; already made safe by `message/ident.ts`. */
 export interface Signature {
   name: string;
@@ -67,6 +69,14 @@ export class DamagedCopyError extends Error {
   }
 }
 
+/** The remote is there but gave no verdict on a push: it may have arrived, which a look at the branch tells. */
+export class BrokenPushError extends TowlineError {
+  constructor(options: { cause: Error }) {
+    super('remote_unavailable', 'the GitOps repository broke off the push', options);
+    this.name = 'BrokenPushError';
+  }
+}
+
 /**
  * The GitOps repository's branch as the writer needs it: read at a commit, build commits aside, and publish them
  * only if the branch is still where it was. Every method may throw DamagedCopyError. Commit arguments are full ids.
@@ -98,7 +108,7 @@ export interface ManifestRepository extends AsyncDisposable {
   diff(from: string | null, to: string, path: string): Promise<string>;
   /** Makes commits on top of `parent`, each on the one before, without publishing them. Returns their ids. */
   append(parent: string, commits: readonly NewCommit[]): Promise<string[]>;
-  /** Moves the remote's branch from `expected` to `commit`, or not at all. Throws `remote_unavailable`. */
+  /** Moves the remote's branch from `expected` to `commit`, or not at all. Throws `remote_unavailable`, BrokenPushError. */
   push(commit: string, expected: string): Promise<PushResult>;
   /** Throws the local copy away and makes it again from the remote. Throws `remote_unavailable`. */
   repair(): Promise<void>;

@@ -28,8 +28,12 @@ export interface RemoteAccessConfig {
 export interface RemoteAccess {
   settings: Record<string, string>;
   variables(rejected: boolean, signal: AbortSignal): Promise<Record<string, string>>;
+  /** The same credentials as an HTTP header. */
+  authorization(rejected: boolean, signal: AbortSignal): Promise<string | undefined>;
   /** Whether other credentials may be had when the remote refuses these. */
   renewable: boolean;
+  /** Whether the way there is not a direct one. */
+  proxied: boolean;
 }
 
 /**
@@ -60,17 +64,28 @@ export function createRemoteAccess(remoteUrl: string, config: RemoteAccessConfig
     settings[`credential.${origin}.helper`] = helper;
   }
   const fixed = ssh ? { GIT_SSH_COMMAND: sshCommand(ssh), GIT_SSH_VARIANT: 'ssh' } : {};
+
+  async function asked(rejected: boolean, signal: AbortSignal): Promise<GitCredentials | undefined> {
+    const given = await credentials?.({ rejected, signal });
+    // A line break would start another answer of the credential protocol.
+    if (given && /[\r\n\0]/.test(given.username + given.password)) {
+      throw new TowlineError('config_invalid', 'credentials for the GitOps repository are one line each');
+    }
+    return given;
+  }
+
   return {
     settings,
     renewable: credentials !== undefined,
+    proxied: proxy !== undefined,
     async variables(rejected, signal) {
-      if (!credentials) return fixed;
-      const { username, password } = await credentials({ rejected, signal });
-      // A line break would start another answer of the credential protocol.
-      if (/[\r\n\0]/.test(username + password)) {
-        throw new TowlineError('config_invalid', 'credentials for the GitOps repository are one line each');
-      }
-      return { ...fixed, TOWLINE_GIT_USERNAME: username, TOWLINE_GIT_PASSWORD: password };
+      const given = await asked(rejected, signal);
+      if (!given) return fixed;
+      return { ...fixed, TOWLINE_GIT_USERNAME: given.username, TOWLINE_GIT_PASSWORD: given.password };
+    },
+    async authorization(rejected, signal) {
+      const given = await asked(rejected, signal);
+      return given && `Basic ${Buffer.from(`${given.username}:${given.password}`).toString('base64')}`;
     },
   };
 }

@@ -120,8 +120,8 @@ test('a scope that lets others open a secret is refused', () => {
     });
   };
   assert.match(problem(scope('cluster-wide')), /used by anybody/);
-  assert.equal(problem(scope('namespace-wide')), 'accepted');
-  assert.match(problem(scope('namespace-wide'), { scopes: ['strict'] }), /no namespace-wide/);
+  assert.match(problem(scope('namespace-wide')), /no namespace-wide/);
+  assert.equal(problem(scope('namespace-wide'), { scopes: ['strict', 'namespace-wide'] }), 'accepted');
   assert.match(problem(sops('alice-key'), { kinds: ['sealed-secret'] }), /takes no sops/);
 });
 

@@ -27,7 +27,7 @@ const Metadata = z.strictObject({
   creationTimestamp: NoTime,
   annotations: Annotations,
 });
-const Ciphertext = z.string().regex(/^[A-Za-z0-9+/]{32,}={0,2}$/, 'it is not what kubeseal writes');
+const Ciphertext = z.string().refine(isCiphertext, 'it is not what kubeseal writes');
 
 /** Only what kubeseal writes: no plain template data, no owner references, no finalizers, no other annotations. */
 const SealedSecret = z.strictObject({
@@ -47,6 +47,16 @@ const SealedSecret = z.strictObject({
   }),
 });
 type SealedSecret = z.infer<typeof SealedSecret>;
+
+const tagBytes = 16;
+
+/** The length of an RSA block, the block, then what is encrypted with its tag. Source: sealed-secrets' `pkg/crypto`. */
+function isCiphertext(text: string): boolean {
+  const bytes = Buffer.from(text, 'base64');
+  if (bytes.toString('base64') !== text || bytes.length < 2) return false;
+  const block = bytes.readUInt16BE(0);
+  return block >= 256 && block <= 2048 && bytes.length >= 2 + block + tagBytes;
+}
 
 export function checkSealedSecret(data: unknown, place: SecretPlace, rules: SecretRules): CheckedSecret {
   const parsed = SealedSecret.safeParse(data);

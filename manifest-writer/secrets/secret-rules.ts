@@ -1,11 +1,11 @@
 import { z } from 'zod';
 
-/** What an installation accepts from `secrets.yml`; all of it, if nothing is said. */
+/** What an installation accepts from `secrets.yml`; if nothing is said, all that is safe in a shared namespace. */
 export const SecretRules = z.strictObject({
   /** `sops` needs a decryption key in the tenants' Kustomizations: without one, a single file stops a tenant's deploys. */
   kinds: z.array(z.enum(['sealed-secret', 'sops'])).default(['sealed-secret', 'sops']),
   /** In a namespace that tenants share, `namespace-wide` lets whoever sees the ciphertext use it under another name. */
-  scopes: z.array(z.enum(['strict', 'namespace-wide'])).default(['strict', 'namespace-wide']),
+  scopes: z.array(z.enum(['strict', 'namespace-wide'])).default(['strict']),
   /** Names of the platform's own secrets in the functions' namespace. */
   reservedNames: z.array(z.string()).default([]),
   maxPerRepository: z.int().min(0).default(100),

@@ -1,6 +1,7 @@
 import { parseDocument } from 'yaml';
 
-const ciphertext = 'AgB'.padEnd(344, 'q1');
+/** As with an RSA key of 4096 bits. */
+const ciphertext = 'AgB'.padEnd(720, 'q1');
 
 /** Paths and their new values; `undefined` takes the field away. */
 type Edits = Record<string, unknown>;
@@ -35,7 +36,8 @@ spec:
   return edited(text, edits);
 }
 
-const value = (data: string) => `ENC[AES256_GCM,data:${data},iv:MTIzNA==,tag:NTY3OA==,type:str]`;
+const value = (data: string) =>
+  `ENC[AES256_GCM,data:${data},iv:${'q1'.repeat(21)}A=,tag:${'q1'.repeat(10)}qQ==,type:str]`;
 
 /** As `sops --encrypted-regex '^(data|stringData)$'` writes it. */
 export function sops(name: string, edits: Edits = {}): string {

@@ -10,10 +10,9 @@ import {
   secretType,
 } from './secret-rules.ts';
 
-const part = '[A-Za-z0-9+/]*={0,2}';
-const encrypted = new RegExp(
-  `^ENC\\[AES256_GCM,data:${part},iv:${part},tag:${part},type:(?:str|bytes|int|float|bool)\\]$`,
-);
+/** The nonce has 32 bytes, the tag 16. Source: sops' `aes` package. */
+const encrypted =
+  /^ENC\[AES256_GCM,data:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?,iv:[A-Za-z0-9+/]{43}=,tag:[A-Za-z0-9+/]{22}==,type:(?:str|bytes|int|float|bool)\]$/;
 const Encrypted = z.string().regex(encrypted, 'it is not encrypted');
 const Values = z.record(SecretKey, Encrypted).optional();
 const KeyList = z.array(z.json()).nullable().optional();

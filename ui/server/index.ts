@@ -5,7 +5,7 @@ import type { Me } from '../../core/api.ts';
 import type { Accounts, Authenticator, Owner } from '../../core/auth.ts';
 import type { BuildService } from '../../core/build-service.ts';
 import type { FunctionCatalog, PendingDeploys } from '../../core/catalog.ts';
-import { defaultEnvironment } from '../../core/environments.ts';
+import { defaultEnvironment, type ServedEnvironment } from '../../core/environments.ts';
 import { TowlineError } from '../../core/errors.ts';
 import type { EventBus } from '../../core/events.ts';
 import type { ManifestWriter } from '../../core/manifest-writer.ts';
@@ -44,6 +44,8 @@ export interface PlatformApiDeps {
   authenticator: Authenticator;
   accounts: Accounts;
   catalog: FunctionCatalog;
+  /** Of the installation, in the order in which they are shown; only the default one if none are given. */
+  environments?: readonly ServedEnvironment[] | undefined;
   pending: PendingDeploys;
   writer: ManifestWriter;
   builds: BuildService;

@@ -4,6 +4,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import AxeBuilder from '@axe-core/playwright';
 import { Dashboard } from './testing/dashboard.ts';
+import { everythingWaits } from './testing/held-platform.ts';
 import { deploy, push, summary } from './testing/records.ts';
 
 let dashboard: Dashboard;
@@ -63,6 +64,30 @@ describe('accessibility', () => {
       await dashboard.page.goto(dashboard.stub.origin + path);
       await dashboard.page.locator(ready).first().waitFor();
       await checkAllViews(path);
+    }
+  });
+
+  it('holds for what waits for a person, and for the dialogs that answer it', async () => {
+    await dashboard.open('/demo', { state: everythingWaits });
+    const { page } = dashboard;
+    const states: [path: string, open: string | undefined][] = [
+      ['/demo', undefined],
+      ['/demo', 'Remove …'],
+      ['/demo/hello', undefined],
+      ['/demo/hello', 'Resume'],
+      ['/demo/hello', 'Promote from staging'],
+      ['/demo/hello/deploys', 'Undo the rollback #5'],
+    ];
+    for (const [path, open] of states) {
+      await page.goto(dashboard.stub.origin + path);
+      await page
+        .getByText(/Held by lee/)
+        .first()
+        .waitFor();
+      if (path === '/demo') await page.getByText('Which functions').click();
+      if (open) await page.getByRole('button', { name: open, exact: true }).click();
+      if (open) await page.getByRole('dialog').waitFor();
+      await checkAllViews(`${path} ${open ?? ''}`);
     }
   });
 

@@ -18,6 +18,8 @@ export interface EventRoutesDeps {
  * Every event carries a whole state, so getting one twice does no harm.
  */
 const firstConnectionMs = 15_000;
+/** In characters: written at once, more than this would count as not being read. Loading again is cheaper anyway. */
+const maxCatchUp = 250_000;
 const streamed: ReadonlySet<string> = new Set(streamEventNames);
 
 /** The one stream of a dashboard tab: what happens to the owners that the requester may see. */
@@ -42,8 +44,11 @@ export function eventRoutes(deps: EventRoutesDeps): { router: Router } & Disposa
     const send = (event: RingEvent) => {
       if (mayRead(identity, event.ownerId)) stream.write(event.text);
     };
-    if (missed.type === 'lost') stream.send({ name: 'reset', data: {} });
-    else for (const event of missed.events) send(event);
+    const events =
+      missed.type === 'lost' ? [] : missed.events.filter((each) => mayRead(identity, each.ownerId));
+    const size = events.reduce((sum, { text }) => sum + text.length, 0);
+    if (missed.type === 'lost' || size > maxCatchUp) stream.send({ name: 'reset', data: {} });
+    else for (const event of events) send(event);
     // An id without data is remembered by the browser and shown to nobody: a break before the first event loses none.
     stream.write(`id: ${ring.lastId}\n\n`);
     listeners.add(send);

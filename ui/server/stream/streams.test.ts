@@ -171,6 +171,24 @@ describe('the event stream', () => {
     }
   });
 
+  it('tells a client to load again for which too much has happened to catch up with', async () => {
+    const push = pushRecord({ ownerId: alex.id, note: 'x'.repeat(20_000) });
+    for (let index = 0; index < 60; index++) {
+      server.events.publish({ type: 'push.changed', ownerId: alex.id, owner: 'alex', push });
+    }
+    using client = await open('alex');
+    server.events.publish(historyChanged(alex, 'next'));
+    const received = await client.until((list) => list.length === 2);
+    assert.deepEqual(
+      received.map(({ name }) => name),
+      ['reset', 'history.changed'],
+    );
+    using other = await open('al');
+    server.events.publish(historyChanged(al, 'own'));
+    const names = (await other.until((list) => namesIn(list).includes('own'))).map(({ name }) => name);
+    assert.ok(!names.includes('reset'), 'it is only asked to for what it would see');
+  });
+
   it('gives signs of life, and ends when the credentials do not hold any more', async () => {
     using client = await open('alex');
     await client.until(() => client.comments > 1);

@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { relative } from 'node:path';
+import { type Document, isMap, isNode, isPair, LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { TowlineError } from '../core/errors.ts';
+import { EnvironmentList, PolicyConfig, SecretRules } from '../manifest-writer/index.ts';
+
+/** What the supervisor of one machine can run; clusters have others. */
+const runnable = 'openfaas';
+
+const Installation = z.strictObject({
+  /** What functions become. */
+  target: z
+    .enum(['openfaas', 'knative', 'kubernetes'])
+    .default(runnable)
+    .refine(
+      (target) => target === runnable,
+      `on one machine functions are run from "${runnable}" manifests only`,
+    ),
+  policy: PolicyConfig.optional(),
+  secrets: SecretRules.optional(),
+  environments: EnvironmentList.default([]),
+});
+export type Installation = z.output<typeof Installation>;
+
+const maxBytes = 1_000_000;
+
+/**
+ * The rules of this installation from one YAML file. Without `path` the default one, which need not be there. Throws
+ * `config_invalid` with the place of the first mistake.
+ */
+export function readInstallation(path: string | undefined, defaultPath: string): Installation {
+  const file = path ?? defaultPath;
+  const text = readText(file, path === undefined);
+  return text === undefined ? Installation.parse({}) : parseInstallation(text, relative('', file) || file);
+}
+
+function readText(file: string, mayBeMissing: boolean): string | undefined {
+  try {
+    const text = readFileSync(file, 'utf8');
+    if (text.length <= maxBytes) return text;
+  } catch (cause) {
+    if (mayBeMissing && (cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new TowlineError('config_invalid', `${file} cannot be read`, {
+      cause,
+      hint: 'TOWLINE_CONFIG names the file with the rules of the installation',
+    });
+  }
+  throw new TowlineError('config_invalid', `${file} is larger than ${maxBytes} bytes`);
+}
+
+/** `file` is for messages. Throws `config_invalid`. */
+export function parseInstallation(text: string, file: string): Installation {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const fail = (message: string, offset: number): never => {
+    const { line, col } = lines.linePos(offset);
+    throw new TowlineError('config_invalid', message.replace(/\s+/g, ' '), {
+      place: { file, line, column: col },
+    });
+  };
+  const [problem] = document.errors;
+  if (problem) return fail(problem.message, problem.pos[0]);
+  const result = Installation.safeParse(document.toJS({ maxAliasCount: 20 }) ?? {});
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const path = (issue?.path ?? []).map((part) => (typeof part === 'symbol' ? String(part) : part));
+  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+  const where = [...path, ...(unknown === undefined ? [] : [unknown])].join('.');
+  const message = unknown === undefined ? issue?.message : 'there is no such setting';
+  return fail(`${where === '' ? '' : `${where}: `}${message}`, offsetOf(document, path, unknown));
+}
+
+/** Of a key that nobody knows, or of a value, or of the nearest thing around it that is there. */
+function offsetOf(document: Document, path: (string | number)[], key: string | undefined): number {
+  const around = path.length === 0 ? document.contents : document.getIn(path, true);
+  if (key !== undefined && isMap(around)) {
+    const pair = around.items.find((item) => isPair(item) && String(item.key) === key);
+    if (isNode(pair?.key) && pair.key.range) return pair.key.range[0];
+  }
+  for (let depth = path.length; depth > 0; depth--) {
+    const node = document.getIn(path.slice(0, depth), true);
+    if (isNode(node) && node.range) return node.range[0];
+  }
+  return 0;
+}
