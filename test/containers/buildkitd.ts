@@ -1,0 +1,74 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { tool } from '../cluster/tools.ts';
+import { type RunningProgram, startProgram } from './program.ts';
+
+const run = promisify(execFile);
+
+export interface TestBuildkitdOptions {
+  /** Hosts of registries without TLS, as `127.0.0.1:5000`. */
+  registries?: readonly string[] | undefined;
+  /** Listens there, with these files, instead of on a unix socket. */
+  tls?:
+    | { port: number; ca: string; cert: string; key: string; clientCert: string; clientKey: string }
+    | undefined;
+  /** A state folder to use again; the caller removes it. Default: a temporary one. */
+  stateDir?: string | undefined;
+}
+
+export interface TestBuildkitd extends AsyncDisposable {
+  /** For `buildctl --addr`. */
+  address: string;
+  /** The `buildctl` of the same version. */
+  buildctl: string;
+  program: RunningProgram;
+}
+
+/** A BuildKit daemon with the OCI worker. Networking of RUN is the host's: no CNI plugins are asked for. */
+export async function startBuildkitd(options: TestBuildkitdOptions = {}): Promise<TestBuildkitd> {
+  const buildkitd = await tool('buildkitd');
+  const buildctl = await tool('buildctl');
+  const dir = await mkdtemp(join(tmpdir(), 'towline-buildkitd-'));
+  const stateDir = options.stateDir ?? join(dir, 'state');
+  await mkdir(stateDir, { recursive: true });
+  const { tls } = options;
+  const address = tls ? `tcp://127.0.0.1:${tls.port}` : `unix://${dir}/buildkitd.sock`;
+  const config = join(dir, 'buildkitd.toml');
+  await writeFile(config, (options.registries ?? []).map(insecureRegistry).join(''));
+  const clientFlags = tls
+    ? ['--tlscacert', tls.ca, '--tlscert', tls.clientCert, '--tlskey', tls.clientKey]
+    : [];
+  const program = await startProgram({
+    command: buildkitd,
+    args: [
+      ...['--config', config, '--root', stateDir, '--addr', address],
+      ...['--oci-worker=true', '--containerd-worker=false', '--oci-worker-net=host'],
+      ...(tls ? ['--tlscacert', tls.ca, '--tlscert', tls.cert, '--tlskey', tls.key] : []),
+    ],
+    async isReady() {
+      await run(buildctl, ['--addr', address, ...clientFlags, '--timeout', '2', 'debug', 'workers']);
+      return true;
+    },
+  });
+  return {
+    address,
+    buildctl,
+    program,
+    async [Symbol.asyncDispose]() {
+      await program[Symbol.asyncDispose]();
+      await removeState(dir);
+    },
+  };
+}
+
+function insecureRegistry(host: string): string {
+  return `[registry."${host}"]\n  http = true\n  insecure = true\n`;
+}
+
+/** Mounts of a killed daemon may lie in it. */
+async function removeState(dir: string): Promise<void> {
+  await rm(dir, { recursive: true, force: true, maxRetries: 3 });
+}
