@@ -49,6 +49,9 @@ const patterns: Pattern[] = [
 /** A program of the build that ended badly is the build's own mistake, whatever it printed. */
 const exitCode = /(?:exit code|exit status):? (\d+)/;
 
+/** What they do not find is the repository's, not a registry's. */
+const ownSteps = /^(?:RUN|COPY|ADD|WORKDIR|USER|ENV) /;
+
 export interface FailedStep {
   /** As `RUN npm ci`; empty if it was none of the Dockerfile's. */
   name: string;
@@ -66,8 +69,12 @@ export function buildFailure(message: string, step: FailedStep): TowlineError {
       exit === '137' ? 'was killed, most likely for want of memory' : `failed with exit code ${exit}`;
     return new TowlineError('build_failed', `step ${step.name || 'of the build'} ${how}${why}`);
   }
-  const known = patterns.find(({ pattern }) => pattern.test(text));
-  return new TowlineError(known?.code ?? 'build_failed', text === '' ? 'the build failed' : text, {
+  const isOwnStep = ownSteps.test(step.name);
+  const known = patterns.find(
+    ({ pattern, code }) => pattern.test(text) && (code === 'engine_unavailable' || !isOwnStep),
+  );
+  const what = isOwnStep && known === undefined ? `step ${step.name} failed: ${text}` : text;
+  return new TowlineError(known?.code ?? 'build_failed', what === '' ? 'the build failed' : what, {
     hint: known?.hint,
   });
 }
@@ -75,7 +82,7 @@ export function buildFailure(message: string, step: FailedStep): TowlineError {
 function oneLine(message: string): string {
   return message
     .replace(
-      /^(?:error: )?(?:failed to solve(?: with frontend \S+)?: )?(?:rpc error: code = Unknown desc = )?/i,
+      /^(?:error: )?(?:failed to solve(?: with frontend \S+)?: )?(?:rpc error: code = Unknown desc = )?(?:failed to create LLB definition: )?/i,
       '',
     )
     .replace(/\s+/g, ' ')
