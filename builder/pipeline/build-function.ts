@@ -17,6 +17,7 @@ export interface FunctionBuild {
   event: PushEvent;
   fn: StackFunction;
   copy: Stack['copy'];
+  templates: Stack['templates'];
   workspace: Workspace;
 }
 
@@ -114,7 +115,12 @@ async function findOrBuild(task: PushTask, context: PipelineContext, work: Funct
     void journal.change(id, { cause: error ? causeOf(error) : null });
   const patience = { stage: 'build', functionName: fn.name, signal, onWaiting } as const;
   return patiently(task, context, patience, async () => {
-    const template = await resolveTemplate(context, fn);
+    const template = await resolveTemplate(context, fn, {
+      references: work.templates,
+      sourceDir: work.workspace.sourceDir,
+      warn: (text) => say('warning', `${fn.name}: ${text}`),
+      signal,
+    });
     const build: Preparation = { ...work, template, say, signal };
     return (await findPrebuilt(context, build)) ?? (await buildInTurn(task, context, build));
   });

@@ -367,7 +367,12 @@ export function createTemplates(root: string): TemplateCatalog {
     environment: {},
     buildSteps: [],
   };
-  return { find: (language) => (language === 'node' ? template : undefined), languages: () => ['node'] };
+  return {
+    find: (language) => (language === 'node' ? template : undefined),
+    languages: () => ['node'],
+    isOpen: false,
+    resolve: async (language) => (language === 'dockerfile' ? null : template),
+  };
 }
 
 export function createSourceAccess(root: string, repositories: () => TestRepository[]): SourceAccess {

@@ -69,7 +69,14 @@ function deployFunction(
   const isCommitted = record.gitopsCommit !== null;
   const built = isCommitted
     ? Promise.resolve(true)
-    : buildFunction(task, context, { id, event, fn, copy: stack.copy, workspace });
+    : buildFunction(task, context, {
+        id,
+        event,
+        fn,
+        copy: stack.copy,
+        templates: stack.templates,
+        workspace,
+      });
   const committed = built.then(
     (isBuilt) => isCommitted || (isBuilt && commitFunction(task, context, { id, fn, event })),
   );
@@ -136,8 +143,11 @@ async function readSource(
     journal.say({ kind: 'phase', stage, text });
     stage = 'detect';
     journal.enterStage(stage);
-    const languages = context.templates.languages();
-    const stack = await readStack(workspace.sourceDir, { owner: event.repository.owner, languages });
+    const stack = await readStack(workspace.sourceDir, {
+      owner: event.repository.owner,
+      languages: context.templates.languages(),
+      acceptsOthers: context.templates.isOpen,
+    });
     return { stack, workspace };
   } catch (error) {
     await workspace?.[Symbol.asyncDispose]();

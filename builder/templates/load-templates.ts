@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { TowlineError } from '../../core/errors.ts';
+import { type SourcePlace, TowlineError } from '../../core/errors.ts';
 import { plainRelativePath } from '../context/repository-path.ts';
 import type { Template, TemplateCatalog } from './template.ts';
 
@@ -45,6 +45,11 @@ const Towline = z.strictObject({
 const TemplateFile = z.object({
   fprocess: z.string().trim().min(1),
   handler_folder: InsidePath.default('function'),
+  build_options: z
+    .array(
+      z.object({ name: z.string().min(1), packages: z.array(z.string().regex(/^[^\s-]\S*$/)).default([]) }),
+    )
+    .nullish(),
   'x-towline': Towline.prefault({}),
 });
 
@@ -54,7 +59,28 @@ export async function loadTemplates(dir: string): Promise<TemplateCatalog> {
   for (const language of await folders(dir)) {
     templates.set(language, await loadTemplate(resolve(dir, language), language));
   }
-  return { find: (language) => templates.get(language), languages: () => [...templates.keys()] };
+  return {
+    find: (language) => templates.get(language),
+    languages: () => [...templates.keys()],
+    isOpen: false,
+    async resolve(language, { place }) {
+      const template = templates.get(language);
+      if (template || isDockerfile(language)) return template ?? null;
+      throw languageUnknown(language, [...templates.keys()], place);
+    },
+  };
+}
+
+/** faas-cli takes it in any case. */
+export function isDockerfile(language: string): boolean {
+  return language.toLowerCase() === 'dockerfile';
+}
+
+export function languageUnknown(language: string, known: string[], place: SourcePlace): TowlineError {
+  return new TowlineError('language_unknown', `the language ${JSON.stringify(language)} is not known`, {
+    place,
+    hint: `known here: ${[...known, 'dockerfile'].join(', ')}; others come from configuration.templates`,
+  });
 }
 
 async function folders(dir: string): Promise<string[]> {
@@ -86,6 +112,7 @@ async function loadTemplate(dir: string, language: string): Promise<Template> {
     environment: towline.environment,
     entryFiles: towline.entry,
     buildSteps: towline.build.map(({ run, ...step }) => ({ ...step, command: run })),
+    buildOptions: read.data.build_options ?? [],
   };
 }
 
