@@ -43,6 +43,8 @@ export async function startBuildkitd(options: TestBuildkitdOptions = {}): Promis
     : [];
   const program = await startProgram({
     command: buildkitd,
+    // BuildKit cuts a step's output at 2 MiB and 200 KiB/s unless it is told otherwise.
+    env: { ...inherited(), BUILDKIT_STEP_LOG_MAX_SIZE: '67108864', BUILDKIT_STEP_LOG_MAX_SPEED: '-1' },
     args: [
       ...['--config', config, '--root', stateDir, '--addr', address],
       ...['--oci-worker=true', '--containerd-worker=false', '--oci-worker-net=host'],
@@ -71,4 +73,8 @@ function insecureRegistry(host: string): string {
 /** Mounts of a killed daemon may lie in it. */
 async function removeState(dir: string): Promise<void> {
   await rm(dir, { recursive: true, force: true, maxRetries: 3 });
+}
+
+function inherited(): Record<string, string> {
+  return { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, HOME: process.env['HOME'] ?? '/root' };
 }
