@@ -183,7 +183,9 @@ export async function createSupervisor(
     await Promise.all([...functions.values()].map((managed) => managed.stop()));
     await starter.cleared();
     // Also what a function started so that it left its process group, whenever that was.
-    await starter.endOrphans();
+    await starter.endOrphans().catch((error: unknown) => {
+      logger.warn({ err: error }, 'something may go on running until the next start');
+    });
     await Promise.all([...logs.values()].map((log) => log.written()));
     await state.close();
   }
