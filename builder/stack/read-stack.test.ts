@@ -420,7 +420,7 @@ x-anything: 1
     [
       'an impossible variable',
       `${good}, environment: {"A=B": 1}}\n`,
-      'stack_invalid stack.yml:3:31: "A=B" and its value cannot be',
+      'stack_invalid stack.yml:3:45: "A=B" and its value cannot be',
     ],
     [
       'secrets as a text',

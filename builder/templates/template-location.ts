@@ -1,0 +1,62 @@
+import { TowlineError } from '../../core/errors.ts';
+
+/** A repository of templates, and which commit of it. */
+export interface TemplateLocation {
+  /** As `templateUrl` gives it. */
+  url: string;
+  /** A branch, a tag or a whole commit id; not given: the head of the repository. */
+  ref?: string | undefined;
+}
+
+const protocols = new Set(['https:', 'http:', 'ssh:', 'file:']);
+/** What a URL's path is made of; `%` could hide a slash or dots. */
+const plainPath = /^\/[A-Za-z0-9._~/-]+$/;
+
+/**
+ * A template source's URL in the one form that is compared and fetched; `undefined` if it is none, or carries
+ * credentials. `git@host:path` is `ssh://git@host/path`; a trailing `.git` or `/` makes no difference.
+ */
+export function templateUrl(text: string): string | undefined {
+  const short = /^([A-Za-z0-9_-]+)@([A-Za-z0-9.-]+):([^/].*)$/.exec(text);
+  const written = short ? `ssh://${short[1]}@${short[2]}/${short[3]}` : text;
+  if (/[\s\\]/.test(written) || !URL.canParse(written)) return undefined;
+  const url = new URL(written);
+  if (!protocols.has(url.protocol) || url.password !== '' || url.search !== '' || url.hash !== '') {
+    return undefined;
+  }
+  if (url.username !== '' && url.protocol !== 'ssh:') return undefined;
+  if (!plainPath.test(url.pathname) || url.pathname.includes('//')) return undefined;
+  if ((url.host === '') !== (url.protocol === 'file:')) return undefined;
+  url.pathname = url.pathname.replace(/\/$/, '').replace(/\.git$/, '');
+  return url.pathname === '/' ? undefined : url.href;
+}
+
+/** Reads an operator's `https://host/repository#ref`. Throws `config_invalid`. */
+export function parseTemplateLocation(text: string): TemplateLocation {
+  const [written = '', ref, ...rest] = text.split('#');
+  const url = templateUrl(written);
+  if (url !== undefined && rest.length === 0 && ref !== '') return ref === undefined ? { url } : { url, ref };
+  throw new TowlineError('config_invalid', `"${text}" is no repository of templates`, {
+    hint: 'write it as https://host/repository#ref, without credentials',
+  });
+}
+
+/**
+ * Whether an operator's list of patterns has a URL that `templateUrl` gave: `https://host/team/*` is everything below,
+ * anything else one repository. A folder of this machine has to be named exactly.
+ */
+export function isAllowed(url: string, patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => {
+    const below = pattern.endsWith('/*') ? pattern.slice(0, -1) : undefined;
+    if (below === undefined) return templateUrl(pattern) === url;
+    return !url.startsWith('file:') && url.startsWith(below) && url.length > below.length;
+  });
+}
+
+/** Whether an operator's pattern can ever match: whole host, no wildcards but the last. */
+export function isPattern(pattern: string): boolean {
+  const repository = pattern.endsWith('/*') ? `${pattern.slice(0, -1)}x` : pattern;
+  const url = templateUrl(repository);
+  if (url === undefined) return false;
+  return repository === pattern || (url === repository && !url.startsWith('file:'));
+}
