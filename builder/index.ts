@@ -28,6 +28,8 @@ import { processPush } from './pipeline/process-push.ts';
 import { createFairSlots } from './queue/fair-slots.ts';
 import { createPersistentQueue } from './queue/persistent-queue.ts';
 import { createPushQueue } from './queue/push-queue.ts';
+import { createSqliteBuiltImages } from './reuse/built-images-sqlite.ts';
+import type { BuildSecrets } from './secrets/build-secrets.ts';
 import type { SourceAccess } from './source/source-access.ts';
 import type { TemplateCatalog } from './templates/template.ts';
 import { createWebhookHandler } from './webhooks/webhook-handler.ts';
@@ -36,8 +38,10 @@ export { type BuilderConfig, builderSettings } from './config.ts';
 export type { BuildEngine } from './engines/build-engine.ts';
 export { createProcessEngine } from './engines/build-engine-process.ts';
 export type { PrebuiltImage, PrebuiltImages, PrebuiltRequest } from './pipeline/prebuilt-images.ts';
+export type { BuildSecrets } from './secrets/build-secrets.ts';
+export { createFolderBuildSecrets } from './secrets/build-secrets-folder.ts';
 export type { SourceAccess } from './source/source-access.ts';
-export { loadTemplates } from './templates/load-templates.ts';
+export { openTemplates } from './templates/open-templates.ts';
 export type { TemplateCatalog } from './templates/template.ts';
 
 export interface BuilderDeps {
@@ -50,6 +54,8 @@ export interface BuilderDeps {
   templates: TemplateCatalog;
   /** Images that are deployed as they are; without it everything is built. */
   prebuilt?: PrebuiltImages | undefined;
+  /** What builds may read; without it a function that names one fails. */
+  buildSecrets?: BuildSecrets | undefined;
   functionUrl: (owner: string, functionName: string) => string;
   /** Tells which version stays live when a deploy fails; without it nothing is claimed. */
   catalog?: FunctionCatalog | undefined;
@@ -74,6 +80,8 @@ const defaultWebhookGraceMs = 3000;
 /** Deliveries are kept longer than pushes, to know a redelivery by. */
 const deliveriesPerPush = 4;
 const defaultLogMaxAgeMs = 30 * 24 * 60 * 60_000;
+/** An image that no push has asked for as long is built again. */
+const builtImageMaxAgeMs = 90 * 24 * 60 * 60_000;
 const logSweepMs = 60 * 60_000;
 /** How many times the concurrent builds may have clones on the disk. */
 const workspacesPerBuild = 4;
@@ -95,6 +103,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     logger.error({ err: error, deliveryId }, 'a delivery cannot be read and is left out'),
   );
   const store = createSqliteDeployStore(quick);
+  const builtImages = createSqliteBuiltImages(quick, now);
   const logs = createFileLogStore({
     dir: config.logsDir,
     maxBytes: config.maxLogBytes,
@@ -122,6 +131,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     for (const id of store.prune({ ownerId, repo }, keepPushes)) await logs.remove(id);
     if (now() - sweptAt < logSweepMs) return;
     sweptAt = now();
+    builtImages.removeOlderThan(sweptAt - builtImageMaxAgeMs);
     await logs.removeOlderThan(sweptAt - (config.logMaxAgeMs ?? defaultLogMaxAgeMs));
   }
 
@@ -144,6 +154,8 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     engine: deps.engine,
     templates: deps.templates,
     prebuilt: deps.prebuilt,
+    buildSecrets: deps.buildSecrets,
+    builtImages,
     sourceAccess,
     catalog: deps.catalog,
     functionUrl: deps.functionUrl,

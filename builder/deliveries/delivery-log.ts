@@ -1,4 +1,4 @@
-import type { SourceEvent } from '../../core/source-event.ts';
+import type { Person, SourceEvent } from '../../core/source-event.ts';
 
 /** `hook`: a webhook. `rebuild`: a person asked for it. `recovered`: found by comparing branch heads; its webhook never came. */
 export type DeliveryOrigin = 'hook' | 'rebuild' | 'recovered';
@@ -8,6 +8,10 @@ export interface Delivery {
   seq: number;
   event: SourceEvent;
   origin: DeliveryOrigin;
+  /** Everything is built, the unchanged too. */
+  isForced?: boolean | undefined;
+  /** Who stopped it: nothing of it that isn't committed goes on. */
+  cancelledBy?: Person | undefined;
   /** Milliseconds since the epoch. */
   receivedAt: number;
 }
@@ -29,6 +33,8 @@ export interface DeliveryLog {
   /** Not done yet, in order of acceptance. */
   pending(): Delivery[];
   done(id: string): void;
+  /** On disk when it returns. Of a delivery that is done, or cancelled already, nothing changes: `false`. */
+  cancel(id: string, by: Person): boolean;
   find(id: string): Delivery | undefined;
   /** The newest delivery of a ref since the repository's last deletion that tells where the ref is: rebuilds don't. */
   newest(repository: SourceEvent['repository'], scm: SourceEvent['scm'], ref: string): Delivery | undefined;

@@ -7,6 +7,8 @@ import type { Delivery } from '../deliveries/delivery-log.ts';
 import type { PushJournal } from '../deploys/push-journal.ts';
 import type { BuildEngine } from '../engines/build-engine.ts';
 import type { FairSlots } from '../queue/fair-slots.ts';
+import type { BuiltImages } from '../reuse/built-images.ts';
+import type { BuildSecrets } from '../secrets/build-secrets.ts';
 import type { SourceAccess } from '../source/source-access.ts';
 import type { TemplateCatalog } from '../templates/template.ts';
 import type { PrebuiltImages } from './prebuilt-images.ts';
@@ -23,6 +25,9 @@ export interface PipelineContext {
   templates: TemplateCatalog;
   /** `undefined`: everything is built here. */
   prebuilt?: PrebuiltImages | undefined;
+  builtImages: BuiltImages;
+  /** `undefined`: the installation keeps none. */
+  buildSecrets?: BuildSecrets | undefined;
   sourceAccess: SourceAccess;
   catalog: FunctionCatalog | undefined;
   functionUrl: (owner: string, functionName: string) => string;
