@@ -7,10 +7,11 @@ import { digestOf } from '../../core/names.ts';
 import { endMarkedProcesses } from '../../runtime/orphans.ts';
 import { type RunResult, runProcess } from '../../runtime/run-process.ts';
 import type { BuildEngine, BuildRequest, BuildResult } from './build-engine.ts';
-import { buildFailure } from './build-failure.ts';
 import { timedOut } from './build-steps.ts';
+import { buildkitError, unavailable } from './buildkit-failure.ts';
 import type { DockerCommand } from './docker-command.ts';
 import { engineAway } from './docker-connection.ts';
+import { createOutputBudget } from './output-budget.ts';
 import { createPlainProgress, type PlainProgress } from './plain-progress.ts';
 
 export interface DockerEngineConfig {
@@ -38,8 +39,6 @@ const buildPrefix = 'docker-build-';
 const markerVariable = 'TOWLINE_ENGINE';
 const markerFile = '.docker-engine';
 const pushTimeoutMs = 600_000;
-const maxBytes = 64 * 1_000_000;
-const maxLines = 500_000;
 
 interface Engine {
   config: DockerEngineConfig;
@@ -158,22 +157,8 @@ interface Attempt {
 async function buildImage(engine: Engine, request: BuildRequest, attempt: Attempt): Promise<void> {
   const { onPhase = () => {}, onLine } = request;
   const tooMuch = new AbortController();
-  const stopAt = (limit: string) =>
-    tooMuch.abort(
-      new TowlineError('build_failed', `the build printed more than ${limit}`, {
-        hint: 'print less in the build',
-      }),
-    );
-  let lines = 0;
-  let bytes = 0;
-  const progress = createPlainProgress({
-    onPhase,
-    onLine(line) {
-      lines += 1;
-      if (lines > maxLines) stopAt(`${maxLines} lines`);
-      else onLine(line);
-    },
-  });
+  const budget = createOutputBudget((error) => tooMuch.abort(error));
+  const progress = createPlainProgress({ onPhase, onLine: (line) => budget.line() && onLine(line) });
   const secrets = secretEnvironment(request.secrets);
   const done = await runProcess({
     command: engine.config.command.program,
@@ -184,15 +169,14 @@ async function buildImage(engine: Engine, request: BuildRequest, attempt: Attemp
     signal: AbortSignal.any([request.signal, tooMuch.signal]),
     onOutput(chunk) {
       if (tooMuch.signal.aborted) return;
-      bytes += chunk.length;
-      if (bytes > maxBytes) stopAt(`${maxBytes / 1_000_000} MB`);
-      else progress.write(chunk);
+      budget.bytes(chunk.length);
+      progress.write(chunk);
     },
   });
   progress.end();
   tooMuch.signal.throwIfAborted();
   if (done.timedOut) throw timedOut(`step ${progress.lastStep() || 'one'} was stopped`, request.timeoutMs);
-  if (done.exitCode !== 0) throw whyNotBuilt(done, progress);
+  if (done.exitCode !== 0) throw whyNotBuilt(done, progress, request);
 }
 
 /** Values go by the environment: arguments are seen by every user of the machine. */
@@ -221,16 +205,19 @@ function buildArguments(config: DockerEngineConfig, request: BuildRequest, dir: 
   ];
 }
 
-function whyNotBuilt(done: RunResult, progress: PlainProgress): TowlineError {
-  const failed = progress.failed();
-  const complaints = progress.complaints();
-  if (failed !== undefined) return buildFailure(failed.message, failed);
-  const said =
-    complaints.findLast((line) => /error|fail|cannot|denied|unknown/i.test(line)) ?? complaints.at(-1);
-  if (done.exitCode === null) {
-    return new TowlineError('engine_unavailable', `the docker command was ended by ${done.endedBy}`);
-  }
-  return buildFailure(said ?? '', { name: progress.lastStep(), line: '' });
+const engineGone =
+  /cannot connect to the docker daemon|error during connect|docker daemon running|no such host.*docker|\.sock: connect/i;
+
+function whyNotBuilt(
+  done: RunResult,
+  progress: PlainProgress,
+  { template, image }: BuildRequest,
+): TowlineError {
+  const text = progress.complaints().join('\n');
+  if (engineGone.test(text)) return unavailable('the Docker Engine does not answer', text);
+  if (done.exitCode === null) return unavailable(`the docker command was ended by ${done.endedBy}`, text);
+  const registry = image.slice(0, image.indexOf('/'));
+  return buildkitError({ step: progress.failed(), text, registry, isOwnDockerfile: template === null });
 }
 
 /** Gives the digest under which the registry has it. */
@@ -243,9 +230,11 @@ async function push(engine: Engine, request: BuildRequest, env: Record<string, s
     signal: request.signal,
   });
   if (done.exitCode !== 0) {
-    const why = buildFailure(done.stderr.trim().split('\n').at(-1) ?? '', { name: '', line: '' });
-    const code = why.code === 'build_failed' || done.timedOut ? 'registry_unavailable' : why.code;
-    throw new TowlineError(code, `the image cannot be pushed: ${why.message}`, { hint: why.hint });
+    const error = done.stderr.trim().split('\n').at(-1) ?? '';
+    if (engineGone.test(error)) throw unavailable('the Docker Engine does not answer', error);
+    const step = { name: 'pushing', error, telling: '' };
+    const registry = engine.config.registry ?? '';
+    throw buildkitError({ step, text: error, registry, isOwnDockerfile: false });
   }
   const { RepoDigests } = await engine.deps.docker.getImage(request.image).inspect();
   const repository = request.image.slice(0, request.image.lastIndexOf(':'));

@@ -1,4 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
+import type { FailedStep } from './buildkit-progress.ts';
 import { createErrorLine, type ErrorLine } from './output-lines.ts';
 
 /** What a build by `docker build --progress=plain` prints, step by step. */
@@ -7,7 +8,7 @@ export interface PlainProgress {
   /** Hands out what came without a line end. */
   end(): void;
   /** The step that failed, with the engine's words for it; `undefined` if none has. */
-  failed(): { name: string; message: string; line: string } | undefined;
+  failed(): FailedStep | undefined;
   /** The step of the Dockerfile that began last. */
   lastStep(): string;
   /** What was printed outside of any step: the command's own complaints. The last lines. */
@@ -27,11 +28,12 @@ interface Step {
 const maxLineLength = 8192;
 const maxSteps = 2000;
 const keptComplaints = 20;
+const maxPhase = 200;
 /** `#5 0.229 text`: output of a step. The number of seconds is the command's own, so no output can pose as a state. */
 const outputLine = /^\d+\.\d+ ?(.*)$/s;
 const stateLine = /^(DONE|CACHED|CANCELED|ERROR:|sha256:|\.\.\.)/;
 /** `[2/3] RUN npm ci`, `[build 2/5] COPY . .` */
-const dockerfileStep = /^\[(?:[^\]]* )?\d+\/\d+\] (.+)$/s;
+const dockerfileStep = /^\[(?:[^\]]* )?\d+\/\d+\] /;
 
 /** Follows the progress of one build. What programs print goes to `onLine`, the Dockerfile's steps to `onPhase`. */
 export function createPlainProgress(listener: ProgressListener): PlainProgress {
@@ -39,17 +41,17 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
   const steps = new Map<string, Step>();
   let rest = '';
   let lastStep = '';
-  let failure: { name: string; message: string; line: string } | undefined;
+  let failure: FailedStep | undefined;
   let complaints: string[] = [];
   /** After the steps the command repeats the failed one's output between rulers. */
   let isSummary = false;
 
   function announce(number: string, name: string): void {
-    const step: Step = { name: dockerfileStep.exec(name)?.[1] ?? '', errorLine: createErrorLine() };
+    const step: Step = { name: oneLine(name), errorLine: createErrorLine() };
     if (steps.size < maxSteps) steps.set(number, step);
-    if (step.name !== '') {
-      lastStep = shortName(step.name);
-      listener.onPhase(name.slice(0, 300));
+    if (dockerfileStep.test(name)) {
+      lastStep = step.name;
+      listener.onPhase(step.name);
     }
   }
 
@@ -77,7 +79,7 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
     const printed = outputLine.exec(body)?.[1];
     if (printed !== undefined) output(step, printed);
     else if (body.startsWith('ERROR: ')) {
-      failure ??= { name: shortName(step.name), message: body.slice(7), line: step.errorLine.get() };
+      failure ??= { name: step.name, error: modernWords(body.slice(7)), telling: step.errorLine.get() };
     }
   }
 
@@ -111,7 +113,15 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
   };
 }
 
-function shortName(name: string): string {
-  const line = name.replace(/\s+/g, ' ').trim();
-  return line.length > 80 ? `${line.slice(0, 79)}…` : line;
+/** Up to Docker 20.10 a program that ended badly was told of in other words. */
+function modernWords(error: string): string {
+  return error.replace(
+    /^executor failed running (.*): exit code: (\d+)$/s,
+    'process $1 did not complete successfully: exit code: $2',
+  );
+}
+
+function oneLine(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  return line.length > maxPhase ? `${line.slice(0, maxPhase - 1)}…` : line;
 }
