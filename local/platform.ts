@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAuth } from '../auth/index.ts';
-import { type Builder, createBuilder, createProcessEngine, loadTemplates } from '../builder/index.ts';
+import { type Builder, createBuilder, createProcessEngine, openTemplates } from '../builder/index.ts';
 import type { Owner } from '../core/auth.ts';
 import { digestOf } from '../core/names.ts';
 import { createGitOpsRepository, createManifestWriter } from '../manifest-writer/index.ts';
@@ -210,7 +210,12 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         events,
         sourceAccess: gitHost.sourceAccess,
         engine,
-        templates: await loadTemplates(join(packageDir, 'templates')),
+        templates: await openTemplates({
+          ...config,
+          bundledDir: join(packageDir, 'templates'),
+          cacheDir: data.at('templates'),
+          path,
+        }),
         catalog: supervisor,
         functionUrl,
         signal,

@@ -1,6 +1,6 @@
 import type { DeployCause } from '../../core/deploy.ts';
 import { whyNotFunction } from '../../core/names.ts';
-import { plainRelativePath } from '../context/repository-path.ts';
+import { plainRelativePath, resolveInside } from '../context/repository-path.ts';
 import { readEnvironmentFiles } from './environment-files.ts';
 import { quoted } from './findings.ts';
 import { type Draft, functionFields } from './function-fields.ts';
@@ -35,7 +35,7 @@ export async function readFunction(
   if (draft.lang.toLowerCase() === 'dockerfile') draft.lang = 'dockerfile';
   warnOfUnused(context, draft, entries);
   const cause =
-    nameCause(context, entry) ?? (draft.skipBuild ? imageCause(draft) : buildCause(context, draft));
+    nameCause(context, entry) ?? (draft.skipBuild ? imageCause(draft) : await buildCause(context, draft));
   if (cause) return { cause };
   const { environmentFiles, ...fn } = draft;
   const files = await readEnvironmentFiles(context.root, environmentFiles, source.findings);
@@ -110,23 +110,30 @@ function imageCause(draft: Draft): DeployCause | undefined {
   return { code: 'stack_invalid', message, place: draft.place, hint };
 }
 
-function buildCause(context: FunctionContext, draft: Draft): DeployCause | undefined {
-  return languageCause(context, draft) ?? handlerCause(draft);
+async function buildCause(context: FunctionContext, draft: Draft): Promise<DeployCause | undefined> {
+  const { lang } = draft;
+  const isKnown = lang === 'dockerfile' || context.languages.includes(lang);
+  const isFine = isKnown || (await mayBeKnown(context, lang));
+  return (isFine ? undefined : languageCause(context, draft)) ?? handlerCause(draft);
 }
 
-function languageCause(context: FunctionContext, draft: Draft): DeployCause | undefined {
+/** Whether the build may find a template for it: where, is for the catalog of templates to decide. */
+async function mayBeKnown(context: FunctionContext, lang: string): Promise<boolean> {
+  if (!/^[a-z0-9][a-z0-9._-]{0,62}$/i.test(lang)) return false;
+  // A repository of templates may hold more than the one it is listed for.
+  if (context.acceptsOthers || context.references.some(({ source }) => source !== undefined)) return true;
+  return (await resolveInside(context.root, `template/${lang}/template.yml`)).found;
+}
+
+function languageCause(context: FunctionContext, draft: Draft): DeployCause {
   const { lang, langPlace, place, name } = draft;
-  const { languages, references, acceptsOthers } = context;
-  if (lang === 'dockerfile' || languages.includes(lang)) return undefined;
+  const { languages } = context;
   const known = `known here: ${[...languages, 'dockerfile'].join(', ')}`;
   const code = 'language_unknown';
   if (lang === '') {
     const message = `the function ${quoted(name)} says no lang`;
     return { code, message, place: langPlace ?? place, hint: `add "lang:"; ${known}` };
   }
-  const isName = /^[a-z0-9][a-z0-9._-]{0,62}$/i.test(lang);
-  // A repository of templates may hold more than the one it is listed for.
-  if (isName && (acceptsOthers || references.some(({ source }) => source !== undefined))) return undefined;
   const nearest = nearestName(lang, languages);
   const hint = nearest === undefined ? known : `did you mean ${quoted(nearest)}? ${known}`;
   return { code, message: `the language ${quoted(lang)} is not known`, place: langPlace ?? place, hint };

@@ -4,7 +4,7 @@ import { TowlineError } from '../../core/errors.ts';
 import { resolveInside } from '../context/repository-path.ts';
 import { isDockerfile, isLanguageName, languageUnknown, loadTemplate } from './load-templates.ts';
 import type { Template, TemplateCatalog, TemplateOrigin, TemplateRequest } from './template.ts';
-import { isAllowed, type TemplateLocation, templateUrl } from './template-location.ts';
+import { isAllowed, isSameRepository, type TemplateLocation, templateUrl } from './template-location.ts';
 import type { TemplateSource } from './template-source.ts';
 
 export interface TemplatePolicy {
@@ -79,7 +79,7 @@ export function createTemplateCatalog(deps: TemplateCatalogDeps): TemplateCatalo
   return {
     find: bundled.find,
     languages: bundled.languages,
-    isOpen: policy.allowsLocal || policy.repositories.length > 0,
+    isOpen: policy.repositories.length > 0,
     async resolve(language, request) {
       if (isDockerfile(language)) return null;
       const unknown = () => languageUnknown(language, bundled.languages(), request.place);
@@ -120,7 +120,7 @@ function allowedLocation(
 ): TemplateLocation | undefined {
   const url = templateUrl(source);
   if (url === undefined) return undefined;
-  const isOwn = policy.repositories.some((location) => location.url === url);
+  const isOwn = policy.repositories.some((location) => isSameRepository(location.url, url));
   return isOwn || isAllowed(url, policy.allowedSources) ? { url, ref } : undefined;
 }
 

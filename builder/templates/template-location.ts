@@ -1,5 +1,3 @@
-import { TowlineError } from '../../core/errors.ts';
-
 /** A repository of templates, and which commit of it. */
 export interface TemplateLocation {
   /** As `templateUrl` gives it. */
@@ -14,7 +12,7 @@ const plainPath = /^\/[A-Za-z0-9._~/-]+$/;
 
 /**
  * A template source's URL in the one form that is compared and fetched; `undefined` if it is none, or carries
- * credentials. `git@host:path` is `ssh://git@host/path`; a trailing `.git` or `/` makes no difference.
+ * credentials. `git@host:path` is `ssh://git@host/path`.
  */
 export function templateUrl(text: string): string | undefined {
   const short = /^([A-Za-z0-9_-]+)@([A-Za-z0-9.-]+):([^/].*)$/.exec(text);
@@ -27,18 +25,24 @@ export function templateUrl(text: string): string | undefined {
   if (url.username !== '' && url.protocol !== 'ssh:') return undefined;
   if (!plainPath.test(url.pathname) || url.pathname.includes('//')) return undefined;
   if ((url.host === '') !== (url.protocol === 'file:')) return undefined;
-  url.pathname = url.pathname.replace(/\/$/, '').replace(/\.git$/, '');
-  return url.pathname === '/' ? undefined : url.href;
+  url.pathname = url.pathname.replace(/\/$/, '');
+  return url.href;
 }
 
-/** Reads an operator's `https://host/repository#ref`. Throws `config_invalid`. */
-export function parseTemplateLocation(text: string): TemplateLocation {
+/** Hosts serve a repository with and without the ending, but some only redirect from one to the other. */
+const withoutEnding = (url: string) => url.replace(/\.git$/, '');
+
+/** Whether two URLs that `templateUrl` gave are those of one repository. */
+export function isSameRepository(url: string, other: string): boolean {
+  return withoutEnding(url) === withoutEnding(other);
+}
+
+/** An operator's `https://host/repository#ref`; `undefined` if it is none. */
+export function templateLocation(text: string): TemplateLocation | undefined {
   const [written = '', ref, ...rest] = text.split('#');
   const url = templateUrl(written);
-  if (url !== undefined && rest.length === 0 && ref !== '') return ref === undefined ? { url } : { url, ref };
-  throw new TowlineError('config_invalid', `"${text}" is no repository of templates`, {
-    hint: 'write it as https://host/repository#ref, without credentials',
-  });
+  if (url === undefined || rest.length > 0 || ref === '') return undefined;
+  return ref === undefined ? { url } : { url, ref };
 }
 
 /**
@@ -48,7 +52,10 @@ export function parseTemplateLocation(text: string): TemplateLocation {
 export function isAllowed(url: string, patterns: readonly string[]): boolean {
   return patterns.some((pattern) => {
     const below = pattern.endsWith('/*') ? pattern.slice(0, -1) : undefined;
-    if (below === undefined) return templateUrl(pattern) === url;
+    if (below === undefined) {
+      const exact = templateUrl(pattern);
+      return exact !== undefined && isSameRepository(exact, url);
+    }
     return !url.startsWith('file:') && url.startsWith(below) && url.length > below.length;
   });
 }
