@@ -2,13 +2,15 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { z } from 'zod';
 import { TowlineError } from '../../core/errors.ts';
+import { backoffMs } from '../../runtime/backoff.ts';
+import { delay } from '../../runtime/lifecycle.ts';
 import { runProcess } from '../../runtime/run-process.ts';
 import { credentialsIn, DockerConfig } from '../registry/docker-config.ts';
 import type { RegistryCredentials } from '../registry/registry-access.ts';
 import type { BuildEngine, BuildRequest, BuildResult } from './build-engine.ts';
 import { timedOut } from './build-steps.ts';
 import { buildctlCall, isReservedArg, sourcePolicy } from './buildkit-arguments.ts';
-import { buildkitError, unavailable } from './buildkit-failure.ts';
+import { type BuildkitFailure, buildkitError, isPushFailure, unavailable } from './buildkit-failure.ts';
 import { type BuildProgress, createBuildProgress } from './buildkit-progress.ts';
 import { createOutputBudget } from './output-budget.ts';
 import { createPushedImages, type PushedImages } from './pushed-images.ts';
@@ -39,6 +41,8 @@ export interface BuildkitEngineConfig {
   workDir: string;
 }
 
+const maxPushes = 3;
+const pushRetry = { firstMs: 250, maxMs: 2000 };
 const prefix = 'buildkit-';
 const Metadata = z.object({ 'containerimage.digest': z.string().regex(/^sha256:[0-9a-f]{64}$/) });
 
@@ -79,6 +83,8 @@ export async function createBuildkitEngine(
   };
 }
 
+type Attempt = BuildRequest & { dir: string; deadline: number };
+
 interface Engine {
   config: BuildkitEngineConfig;
   images: PushedImages;
@@ -90,7 +96,7 @@ async function build(engine: Engine, request: BuildRequest): Promise<BuildResult
   request.signal.throwIfAborted();
   const dir = await mkdtemp(join(engine.config.workDir, prefix));
   try {
-    const digest = await solve(engine, request, dir);
+    const digest = await solvePatiently(engine, request, dir);
     const sizeBytes = await engine.images.sizeOf(`${request.image}@${digest}`, request.signal);
     return { digest, sizeBytes };
   } finally {
@@ -98,8 +104,21 @@ async function build(engine: Engine, request: BuildRequest): Promise<BuildResult
   }
 }
 
-async function solve(engine: Engine, request: BuildRequest, dir: string): Promise<string> {
+/** Registries stumble over uploads of the same layer at the same time, and over little else that a second try mends. */
+async function solvePatiently(engine: Engine, request: BuildRequest, dir: string): Promise<string> {
+  const deadline = Date.now() + request.timeoutMs;
+  for (let tries = 1; ; tries += 1) {
+    const solved = await solve(engine, { ...request, dir, deadline });
+    if (typeof solved === 'string') return solved;
+    if (tries >= maxPushes || !isPushFailure(solved)) throw buildkitError(solved);
+    await delay(backoffMs(tries, pushRetry), request.signal);
+  }
+}
+
+/** The digest, or why there is none. */
+async function solve(engine: Engine, request: Attempt): Promise<string | BuildkitFailure> {
   const { config } = engine;
+  const { dir, deadline } = request;
   const files = { metadata: join(dir, 'metadata.json'), sourcePolicy: join(dir, 'policy.json') };
   await writeFile(files.sourcePolicy, sourcePolicy(config, request.owner));
   await writeFile(join(dir, 'config.json'), await dockerConfig(engine), { mode: 0o600 });
@@ -121,7 +140,7 @@ async function solve(engine: Engine, request: BuildRequest, dir: string): Promis
     args,
     cwd: dir,
     env: { PATH: config.path, HOME: dir, DOCKER_CONFIG: dir, ...environment },
-    timeoutMs: Math.max(1, request.timeoutMs),
+    timeoutMs: Math.max(1, deadline - Date.now()),
     signal: AbortSignal.any([request.signal, tooMuch.signal]),
     onOutput(chunk, stream) {
       if (stream === 'stderr' && !tooMuch.signal.aborted) progress.write(chunk);
@@ -136,7 +155,7 @@ async function solve(engine: Engine, request: BuildRequest, dir: string): Promis
   progress.end();
   tooMuch.signal.throwIfAborted();
   if (result.timedOut) throw timedOut(stoppedStep(progress), request.timeoutMs);
-  if (result.exitCode !== 0) throw failureOf(engine, request, progress);
+  if (result.exitCode !== 0) return failureOf(engine, request, progress);
   return readDigest(files.metadata);
 }
 
@@ -145,13 +164,13 @@ function stoppedStep(progress: BuildProgress): string {
   return step === undefined ? 'the build was stopped' : `step ${step} was stopped`;
 }
 
-function failureOf({ config }: Engine, request: BuildRequest, progress: BuildProgress): TowlineError {
-  return buildkitError({
+function failureOf({ config }: Engine, request: BuildRequest, progress: BuildProgress): BuildkitFailure {
+  return {
     step: progress.failed(),
     text: progress.rest(),
     registry: config.registry,
     isOwnDockerfile: request.template === null,
-  });
+  };
 }
 
 /** Without a digest there is no image, whatever the exit code says. */

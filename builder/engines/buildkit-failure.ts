@@ -26,6 +26,11 @@ const metadataStep = /^\[internal\] load metadata for (\S+)/;
 const fromStep = /^\[[^\]]*\] FROM (\S+)/;
 const exportStep = /^(?:exporting to|pushing|exporting cache|importing cache)/;
 
+/** Whether what was built could not be stored; trying again costs little, since its layers are there. */
+export function isPushFailure({ step, text }: BuildkitFailure): boolean {
+  return step !== undefined && exportStep.test(step.name) && !forbidden.test(step.error + text);
+}
+
 /** The error to show for a failed build: whose fault it is, where, and whether waiting helps. */
 export function buildkitError(failure: BuildkitFailure): TowlineError {
   const { step } = failure;

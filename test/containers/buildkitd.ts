@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { tool } from '../cluster/tools.ts';
+import { clearLeftovers } from './leftovers.ts';
 import { type RunningProgram, startProgram } from './program.ts';
 
 const run = promisify(execFile);
@@ -15,8 +16,8 @@ export interface TestBuildkitdOptions {
   tls?:
     | { port: number; ca: string; cert: string; key: string; clientCert: string; clientKey: string }
     | undefined;
-  /** A state folder to use again; the caller removes it. Default: a temporary one. */
-  stateDir?: string | undefined;
+  /** For its state and its socket, to be used again; the caller removes it. Default: a temporary one. */
+  dir?: string | undefined;
 }
 
 export interface TestBuildkitd extends AsyncDisposable {
@@ -31,9 +32,10 @@ export interface TestBuildkitd extends AsyncDisposable {
 export async function startBuildkitd(options: TestBuildkitdOptions = {}): Promise<TestBuildkitd> {
   const buildkitd = await tool('buildkitd');
   const buildctl = await tool('buildctl');
-  const dir = await mkdtemp(join(tmpdir(), 'towline-buildkitd-'));
-  const stateDir = options.stateDir ?? join(dir, 'state');
+  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'towline-buildkitd-')));
+  const stateDir = join(dir, 'state');
   await mkdir(stateDir, { recursive: true });
+  await clearLeftovers(stateDir);
   const { tls } = options;
   const address = tls ? `tcp://127.0.0.1:${tls.port}` : `unix://${dir}/buildkitd.sock`;
   const config = join(dir, 'buildkitd.toml');
@@ -61,18 +63,14 @@ export async function startBuildkitd(options: TestBuildkitdOptions = {}): Promis
     program,
     async [Symbol.asyncDispose]() {
       await program[Symbol.asyncDispose]();
-      await removeState(dir);
+      await clearLeftovers(stateDir);
+      if (options.dir === undefined) await rm(dir, { recursive: true, force: true, maxRetries: 3 });
     },
   };
 }
 
 function insecureRegistry(host: string): string {
   return `[registry."${host}"]\n  http = true\n  insecure = true\n`;
-}
-
-/** Mounts of a killed daemon may lie in it. */
-async function removeState(dir: string): Promise<void> {
-  await rm(dir, { recursive: true, force: true, maxRetries: 3 });
 }
 
 function inherited(): Record<string, string> {
