@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { dirname, join } from 'node:path';
 import type { BuildService } from '../core/build-service.ts';
 import type { FunctionCatalog, PendingDeploys } from '../core/catalog.ts';
+import { type DeployRecord, isEnd, type PushRecord } from '../core/deploy.ts';
 import { TowlineError } from '../core/errors.ts';
 import type { EventBus } from '../core/events.ts';
 import type { ManifestWriter } from '../core/manifest-writer.ts';
@@ -36,7 +37,10 @@ import { createWebhookHandler } from './webhooks/webhook-handler.ts';
 
 export { type BuilderConfig, builderSettings } from './config.ts';
 export type { BuildEngine } from './engines/build-engine.ts';
+export { createDockerEngine, dockerRegistry, installationLabel } from './engines/build-engine-docker.ts';
 export { createProcessEngine } from './engines/build-engine-process.ts';
+export { findDockerCommand } from './engines/docker-command.ts';
+export { connectDocker, requireEngine } from './engines/docker-connection.ts';
 export type { PrebuiltImage, PrebuiltImages, PrebuiltRequest } from './pipeline/prebuilt-images.ts';
 export type { BuildSecrets } from './secrets/build-secrets.ts';
 export { createFolderBuildSecrets } from './secrets/build-secrets-folder.ts';
@@ -85,6 +89,14 @@ const builtImageMaxAgeMs = 90 * 24 * 60 * 60_000;
 const logSweepMs = 60 * 60_000;
 /** How many times the concurrent builds may have clones on the disk. */
 const workspacesPerBuild = 4;
+
+function whyNotCancelled({ state, ref, deploys }: PushRecord): string | undefined {
+  if (state === 'done') return 'the push has ended already';
+  if (ref === '') return 'the removal of a repository cannot be cancelled';
+  const isOpen = (deploy: DeployRecord) => !isEnd(deploy.state) && deploy.gitopsCommit === null;
+  if (deploys.length === 0 || deploys.some(isOpen)) return undefined;
+  return 'everything of it is committed already: roll back what should not stay';
+}
 
 /** From a push event to a live function: intake, queue, pipeline, records and logs. */
 export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): Promise<Builder> {
@@ -200,9 +212,9 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       ),
   });
 
-  function accept(event: SourceEvent, origin: DeliveryOrigin): AppendResult {
+  function accept(event: SourceEvent, origin: DeliveryOrigin, isForced = false): AppendResult {
     if (stopped.aborted) throw new TowlineError('unavailable', 'the build service is stopping');
-    const result = deliveries.append({ event, origin, receivedAt: now() });
+    const result = deliveries.append({ event, origin, receivedAt: now(), ...(isForced ? { isForced } : {}) });
     // Before the start it waits with the former run's deliveries, so that all are taken up in order.
     if (result.type === 'accepted' && isStarted) queue.add(result.delivery);
     return result;
@@ -237,13 +249,21 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     deploy: (id) => store.deploy(id),
     latestDeploys: (owner) => store.latestDeploys(owner),
     log: (pushId, after, signal) => logs.read(pushId, after, AbortSignal.any([signal, stopped])),
-    async rebuild(pushId, actor) {
+    async rebuild(pushId, actor, options = {}) {
       const event = deliveries.find(pushId)?.event;
       if (!event) throw new TowlineError('not_found', 'there is no such push');
       if (event.type !== 'push') throw new TowlineError('conflict', 'only pushes can be built again');
       const id = `rebuild-${randomUUID()}`;
-      accept({ ...event, id, actor }, 'rebuild');
+      accept({ ...event, id, actor }, 'rebuild', options.force);
       return id;
+    },
+    async cancel(pushId, actor) {
+      const push = store.push(pushId);
+      if (!push) throw new TowlineError('not_found', 'there is no such push');
+      const whyNot = whyNotCancelled(push);
+      if (whyNot !== undefined) throw new TowlineError('conflict', whyNot);
+      // On disk first: a push that is cancelled stays so, whatever dies now.
+      if (deliveries.cancel(pushId, actor)) pushQueue.cancel(pushId, actor);
     },
     ...createPendingDeploys(store),
     async [Symbol.asyncDispose]() {

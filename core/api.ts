@@ -72,6 +72,9 @@ export type UndoRequest = z.infer<typeof UndoRequest>;
 export const HoldRequest = z.object({ reason: z.string().max(500).default('') });
 export type HoldRequest = z.infer<typeof HoldRequest>;
 
+/** `force`: what hasn't changed is built too. */
+export const RebuildRequest = z.object({ force: z.boolean().default(false) });
+
 const EnvironmentName = z.string().refine((name) => whyNotEnvironment(name) === undefined, {
   error: (issue) => whyNotEnvironment(String(issue.input)) ?? 'not an environment',
 });

@@ -11,6 +11,14 @@ export interface BuildService {
   latestDeploys(owner?: string): DeployRecord[];
   /** Lines after `after` (0: from the first), then new ones as they come, until the push is done. */
   log(pushId: string, after: number, signal: AbortSignal): AsyncIterable<LogLine>;
-  /** Builds the push's commit again; never brings back what was reverted. Returns the new push's id. */
-  rebuild(pushId: string, actor: Person): Promise<string>;
+  /**
+   * Builds the push's commit again; never brings back what was reverted. Returns the new push's id.
+   * `force`: what hasn't changed is built too, as for the newest base images.
+   */
+  rebuild(pushId: string, actor: Person, options?: { force?: boolean | undefined }): Promise<string>;
+  /**
+   * Stops what isn't committed yet of a push; it ends as failed with `build_cancelled`. What is committed goes live: it
+   * is rolled back, not cancelled. Throws `not_found`, or `conflict` if there is nothing left to stop.
+   */
+  cancel(pushId: string, actor: Person): Promise<void>;
 }

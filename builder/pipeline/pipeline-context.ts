@@ -47,14 +47,26 @@ export interface PipelineContext {
 export interface PushTask {
   delivery: Delivery;
   journal: PushJournal;
-  /** Aborted with a `Superseded` once something newer makes this push's uncommitted work pointless. */
+  /** Aborted with a `Dropped` once this push's uncommitted work is pointless or no longer wanted. */
   superseded: AbortSignal;
-  supersede: (by: Superseded) => void;
+  supersede: (by: Dropped) => void;
 }
 
 /** Why a push's work is dropped; `message` completes "superseded by …". */
 export class Superseded extends Error {
   override readonly name = 'Superseded';
+}
+
+/** Somebody stopped the push; `message` completes "stopped by …". */
+export class Cancelled extends Error {
+  override readonly name = 'Cancelled';
+}
+
+export type Dropped = Superseded | Cancelled;
+
+/** In words, for a log or a note. */
+export function whyDropped(reason: Dropped): string {
+  return `${reason instanceof Cancelled ? 'stopped' : 'superseded'} by ${reason.message}`;
 }
 
 /** Ends builds and waits: the service stops, or the push is superseded. */

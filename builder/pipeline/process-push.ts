@@ -7,9 +7,15 @@ import { buildFunction } from './build-function.ts';
 import { commitFunction } from './commit-function.ts';
 import { commitSecrets, readSecretsFile } from './commit-secrets.ts';
 import { followDeploy } from './follow-deploy.ts';
-import { type PipelineContext, type PushTask, Superseded } from './pipeline-context.ts';
+import {
+  type Dropped,
+  type PipelineContext,
+  type PushTask,
+  Superseded,
+  whyDropped,
+} from './pipeline-context.ts';
 import { removeFunctions } from './remove-functions.ts';
-import { failDeploy, settleError, supersedeDeploy } from './settle.ts';
+import { dropDeploy, failDeploy, settleError } from './settle.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
 /** The repository's next push may go on when this is given; `finished` is when this one's records have all ended. */
@@ -26,16 +32,14 @@ interface Progress {
 
 const maxWarnings = 50;
 
-const supersededOf = (task: PushTask) => task.superseded.reason as Superseded;
-
 const openDeploys = (task: PushTask) => task.journal.deploys().filter((record) => !isEnd(record.state));
 
-/** Without its source: what is committed, before a restart, is followed; the rest has ended or is superseded. */
-function endWithoutSource(task: PushTask, context: PipelineContext): Processed {
+/** Without its source: what is committed, before a restart, is followed; the rest has ended or is dropped. */
+async function endWithoutSource(task: PushTask, context: PipelineContext): Promise<Processed> {
   const open = openDeploys(task);
   const committed = open.filter((record) => record.gitopsCommit !== null);
   for (const record of open) {
-    if (record.gitopsCommit === null) supersedeDeploy(task, record.id, supersededOf(task));
+    if (record.gitopsCommit === null) await dropDeploy(task, context, record.id);
   }
   const follows = committed.map((record) => followDeploy(task, context, record.id));
   return { finished: finish(task, context, Promise.allSettled(follows)) };
@@ -47,7 +51,7 @@ async function finish(task: PushTask, context: PipelineContext, settled: Promise
   const { journal } = task;
   const isDropped = journal.deploys().length === 0 && task.superseded.aborted;
   if (isDropped) {
-    const text = `superseded by ${supersededOf(task).message}`;
+    const text = whyDropped(task.superseded.reason as Dropped);
     journal.say({ kind: 'phase', stage: 'queue', text });
     return journal.end(text);
   }

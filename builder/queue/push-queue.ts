@@ -1,6 +1,7 @@
+import type { Person } from '../../core/source-event.ts';
 import { type Delivery, repositoryKey } from '../deliveries/delivery-log.ts';
 import type { PushJournal } from '../deploys/push-journal.ts';
-import { type PushTask, Superseded } from '../pipeline/pipeline-context.ts';
+import { Cancelled, type PushTask, Superseded } from '../pipeline/pipeline-context.ts';
 import type { Processed } from '../pipeline/process-push.ts';
 import { superseded, whySkipped } from './precedence.ts';
 
@@ -20,6 +21,8 @@ export interface PushQueueDeps {
  */
 export interface PushQueue {
   add(delivery: Delivery): void;
+  /** Drops what isn't committed of a push, wherever it is; one that is not here is left alone. */
+  cancel(id: string, by: Person): void;
   /** Resolves when nothing is queued or running. */
   idle(): Promise<void>;
 }
@@ -126,12 +129,21 @@ export function createPushQueue(deps: PushQueueDeps): PushQueue {
       if (task.journal.push().state === 'done') return track(settle(task, task.journal.end()));
       const note = whySkipped(delivery.event);
       if (note !== undefined) return track(settle(task, skip(task, note)));
+      if (delivery.cancelledBy) task.supersede(new Cancelled(delivery.cancelledBy.name));
       const key = repositoryKey(delivery.event.scm, delivery.event.repository);
       const lane = laneOf(key);
       applyPrecedence(task, [...(lane.running ? [lane.running] : []), ...lane.waiting]);
       lane.waiting.push(task);
       dropSuperseded(lane);
       advance(key, lane);
+    },
+    cancel(id, by) {
+      for (const lane of lanes.values()) {
+        const tasks = [...(lane.running ? [lane.running] : []), ...lane.waiting];
+        const task = tasks.find(({ delivery }) => delivery.event.id === id);
+        task?.supersede(new Cancelled(by.name));
+        if (task) dropSuperseded(lane);
+      }
     },
     async idle() {
       while (unfinished.size > 0) await Promise.all(unfinished);

@@ -33,7 +33,8 @@ export interface FakeRooms {
   /** What else was asked of the writer. */
   written: Record<string, unknown>[];
   removals: PendingRemoval[];
-  rebuilds: { pushId: string; actor: Person }[];
+  rebuilds: { pushId: string; actor: Person; force?: boolean | undefined }[];
+  cancels: { pushId: string; actor: Person }[];
   deletions: { owner: string; name: string; actor: Person }[];
   historyReads: number;
   /** Wakes whoever follows a log. */
@@ -55,6 +56,7 @@ export function createFakeRooms(): FakeRooms & { wait(signal: AbortSignal): Prom
     written: [],
     removals: [],
     rebuilds: [],
+    cancels: [],
     deletions: [],
     historyReads: 0,
     logChanged() {
@@ -94,9 +96,12 @@ export function fakeBuilds(rooms: Rooms): BuildService {
         await rooms.wait(signal);
       }
     },
-    async rebuild(pushId, actor) {
-      rooms.rebuilds.push({ pushId, actor });
+    async rebuild(pushId, actor, options) {
+      rooms.rebuilds.push({ pushId, actor, ...options });
       return 'rebuilt';
+    },
+    async cancel(pushId, actor) {
+      rooms.cancels.push({ pushId, actor });
     },
   };
 }
