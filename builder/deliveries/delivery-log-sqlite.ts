@@ -5,6 +5,7 @@ import {
   type Delivery,
   type DeliveryLog,
   type DeliveryOrigin,
+  laneKey,
   repositoryKey,
 } from './delivery-log.ts';
 
@@ -94,6 +95,9 @@ export function createSqliteDeliveryLog(
   const cancel = database.prepare(
     'UPDATE deliveries SET cancelled_by = ? WHERE id = ? AND done = 0 AND cancelled_by IS NULL',
   );
+  const newestOfLane = database.prepare(
+    'SELECT * FROM deliveries WHERE repository = ? ORDER BY seq DESC LIMIT ?',
+  );
   const last = database.prepare('SELECT MAX(seq) AS seq FROM deliveries');
   const prune = database.prepare(
     `DELETE FROM deliveries WHERE done = 1 AND repository = ?1 AND seq <=
@@ -117,10 +121,10 @@ export function createSqliteDeliveryLog(
       if (duplicate !== undefined) return { type: 'duplicate', id: duplicate };
       const { event, origin, receivedAt } = entry;
       const [ref, before, after] =
-        event.type === 'push' ? [event.ref, event.before, event.after] : ['', '', ''];
+        event.type === 'repository-deleted' ? ['', '', ''] : [event.ref, event.before, event.after];
       const { lastInsertRowid } = insert.run(
         event.id,
-        repositoryKey(event.scm, event.repository),
+        laneKey(event),
         ref,
         before,
         after,
@@ -140,7 +144,12 @@ export function createSqliteDeliveryLog(
     cancel: (id, by) => cancel.run(JSON.stringify(by), id).changes > 0,
     find: (id) => readable(byId.get(id)),
     newest: (repository, scm, ref) => readable(newestOfRef.get(repositoryKey(scm, repository), ref)),
+    recent: (event, limit) =>
+      newestOfLane
+        .all(laneKey(event), limit)
+        .map(readable)
+        .filter((delivery) => delivery !== undefined),
     lastSeq: () => Number(last.get()?.['seq'] ?? 0),
-    prune: (event, keep) => void prune.run(repositoryKey(event.scm, event.repository), keep),
+    prune: (event, keep) => void prune.run(laneKey(event), keep),
   };
 }

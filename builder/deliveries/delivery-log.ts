@@ -38,10 +38,18 @@ export interface DeliveryLog {
   find(id: string): Delivery | undefined;
   /** The newest delivery of a ref since the repository's last deletion that tells where the ref is: rebuilds don't. */
   newest(repository: SourceEvent['repository'], scm: SourceEvent['scm'], ref: string): Delivery | undefined;
+  /** The newest `limit` deliveries of an event's lane, newest first. */
+  recent(event: SourceEvent, limit: number): Delivery[];
   /** The highest `seq` so far; 0 if there is none. */
   lastSeq(): number;
-  /** Forgets all but the newest `keep` deliveries of a repository; never one that is not done. */
+  /** Forgets all but the newest `keep` deliveries of the event's lane; never one that is not done. */
   prune(event: SourceEvent, keep: number): void;
+}
+
+/** What is done one after the other: the pushes of a repository, or the announced images of a function. */
+export function laneKey(event: SourceEvent): string {
+  if (event.type === 'image') return `image:${event.repository.ownerId}:${event.functionName}`;
+  return repositoryKey(event.scm, event.repository);
 }
 
 /** The forge's own id is a repository's identity, so that a rename keeps it. */

@@ -77,7 +77,7 @@ export function deployId(deliveryId: string, functionName: string | null, purpos
 
 function pushOf({ event, receivedAt }: Delivery): PushRecord {
   const ref =
-    event.type === 'push'
+    event.type !== 'repository-deleted'
       ? { ref: event.ref, before: event.before, after: event.after }
       : { ref: '', before: zeroSha, after: zeroSha };
   return {

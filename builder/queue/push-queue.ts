@@ -1,5 +1,5 @@
 import type { Person } from '../../core/source-event.ts';
-import { type Delivery, repositoryKey } from '../deliveries/delivery-log.ts';
+import { type Delivery, laneKey } from '../deliveries/delivery-log.ts';
 import type { PushJournal } from '../deploys/push-journal.ts';
 import { Cancelled, type PushTask, Superseded } from '../pipeline/pipeline-context.ts';
 import type { Processed } from '../pipeline/process-push.ts';
@@ -33,7 +33,7 @@ interface Lane {
 }
 
 function describe({ event }: Delivery): string {
-  return event.type === 'push' ? event.after.slice(0, 7) : 'the deletion of its repository';
+  return event.type === 'repository-deleted' ? 'the deletion of its repository' : event.after.slice(0, 7);
 }
 
 export function createPushQueue(deps: PushQueueDeps): PushQueue {
@@ -130,7 +130,7 @@ export function createPushQueue(deps: PushQueueDeps): PushQueue {
       const note = whySkipped(delivery.event);
       if (note !== undefined) return track(settle(task, skip(task, note)));
       if (delivery.cancelledBy) task.supersede(new Cancelled(delivery.cancelledBy.name));
-      const key = repositoryKey(delivery.event.scm, delivery.event.repository);
+      const key = laneKey(delivery.event);
       const lane = laneOf(key);
       applyPrecedence(task, [...(lane.running ? [lane.running] : []), ...lane.waiting]);
       lane.waiting.push(task);
