@@ -14,7 +14,11 @@ async function main(): Promise<void> {
     process.stdout.write(usage);
     return;
   }
-  const env = flags.verbose ? { TOWLINE_LOG_LEVEL: 'info', ...process.env } : process.env;
+  const env = {
+    ...(flags.verbose ? { TOWLINE_LOG_LEVEL: 'info' } : {}),
+    ...process.env,
+    ...(flags.engine === undefined ? {} : { TOWLINE_ENGINE: flags.engine }),
+  };
   const config = parseLocalConfig(env);
   if (flags.checkConfig) {
     process.stdout.write('towline: the configuration is valid\n');
@@ -40,6 +44,7 @@ const exitCodes: Partial<Record<string, number>> = {
   bad_request: 2,
   node_too_old: 3,
   git_missing: 3,
+  engine_unavailable: 3,
 };
 
 try {

@@ -1,10 +1,8 @@
 import { mkdirSync } from 'node:fs';
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAuth } from '../auth/index.ts';
-import { type Builder, createBuilder, createProcessEngine, openTemplates } from '../builder/index.ts';
+import { type Builder, createBuilder, createFolderBuildSecrets, openTemplates } from '../builder/index.ts';
 import type { Owner } from '../core/auth.ts';
-import { digestOf } from '../core/names.ts';
 import { createGitOpsRepository, createManifestWriter } from '../manifest-writer/index.ts';
 import { createRouter, routerDefaults } from '../router/index.ts';
 import { createEventBus } from '../runtime/event-bus.ts';
@@ -14,6 +12,7 @@ import { createApplyLoop } from './apply/index.ts';
 import { createArtifactSweep } from './artifact-sweep.ts';
 import type { LocalConfig } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
+import { createLocalEngine } from './engine.ts';
 import { createFront } from './front.ts';
 import { createSupervisor } from './functions/index.ts';
 import { createGitHost, type GitHost } from './git-host/index.ts';
@@ -33,6 +32,8 @@ export interface PlatformDeps {
   path: string;
   /** For builds, besides the PATH: proxies and package indexes. */
   buildEnvironment: Record<string, string>;
+  /** For the docker command: where its engine is. */
+  dockerEnvironment: Record<string, string>;
   signal: AbortSignal;
 }
 
@@ -52,16 +53,6 @@ const committer = { name: 'Towline', email: 'towline@towline.localhost' };
 const minute = 60_000;
 
 /** Where people reach a function: `http://<owner>.localhost:8080/<function>`. */
-/** Artifacts are folders named by their digest. */
-function hasArtifact(artifactsDir: string, image: string): Promise<boolean> {
-  const digest = digestOf(image)?.slice('sha256:'.length);
-  if (digest === undefined) return Promise.resolve(false);
-  return access(join(artifactsDir, digest)).then(
-    () => true,
-    () => false,
-  );
-}
-
 function functionAddress(origin: string): (owner: string, functionName: string) => string {
   const url = new URL(origin);
   return (owner, functionName) => `${url.protocol}//${owner}.${url.host}/${functionName}`;
@@ -101,6 +92,12 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
     committer,
     env: { PATH: path },
   });
+  const engine = stack.use(
+    await createLocalEngine(config, {
+      ...deps,
+      readSecret: createFolderBuildSecrets(data.at('secrets')).value,
+    }),
+  );
   const supervisor = stack.use(
     await createSupervisor(
       {
@@ -110,7 +107,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         readyTimeoutMs: config.readyTimeoutMs,
         idleAfterMs: config.idleAfterMs,
       },
-      { logger, events },
+      { logger, events, makeStarter: engine.makeStarter },
     ),
   );
   const applyLoop = stack.use(
@@ -132,15 +129,15 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
       {
         logger,
         onPushed: () => applyLoop.nudge(),
-        imageExists: (image) => hasArtifact(data.at('artifacts'), image),
+        imageExists: (image) => engine.imageExists(image),
       },
     ),
   );
 
   stack.use(
     createArtifactSweep(
-      { artifactsDir: data.at('artifacts'), gitopsPath: data.at('gitops.git'), path },
-      { logger, imagesInUse: () => supervisor.imagesInUse() },
+      { gitopsPath: data.at('gitops.git'), path },
+      { shelf: engine.shelf, logger, imagesInUse: () => supervisor.imagesInUse() },
     ),
   );
   const gitHost: GitHost = stack.use(
@@ -179,15 +176,6 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
       },
     ),
   );
-  const engine = stack.use(
-    await createProcessEngine({
-      artifactsDir: data.at('artifacts'),
-      workDir: data.at('work'),
-      homeDir: data.at('work'),
-      path,
-      environment: deps.buildEnvironment,
-    }),
-  );
   const builder: Builder = stack.use(
     await createBuilder(
       {
@@ -209,7 +197,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         reconciler: applyLoop,
         events,
         sourceAccess: gitHost.sourceAccess,
-        engine,
+        engine: engine.build,
         templates: await openTemplates({
           ...config,
           bundledDir: join(packageDir, 'templates'),
