@@ -32,6 +32,7 @@ const maxPhase = 200;
 /** `#5 0.229 text`: output of a step. The number of seconds is the command's own, so no output can pose as a state. */
 const outputLine = /^\d+\.\d+ ?(.*)$/s;
 const stateLine = /^(DONE|CACHED|CANCELED|ERROR:|sha256:|\.\.\.)/;
+const gluedState = /^(.*)#\d+ (?:DONE \d+\.\d+s|CACHED|CANCELED|\.\.\.|ERROR: (.*))$/s;
 /** `[2/3] RUN npm ci`, `[build 2/5] COPY . .` */
 const dockerfileStep = /^\[(?:[^\]]* )?\d+\/\d+\] /;
 
@@ -42,6 +43,8 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
   let rest = '';
   let lastStep = '';
   let failure: FailedStep | undefined;
+  /** Taken for a failure only if nothing better is there: a program may have printed it. */
+  let glued: FailedStep | undefined;
   let complaints: string[] = [];
   /** After the steps the command repeats the failed one's output between rulers. */
   let isSummary = false;
@@ -53,6 +56,14 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
       lastStep = step.name;
       listener.onPhase(step.name);
     }
+  }
+
+  /** Behind output without a line end, the command goes on in the same line. */
+  function outputAndState(step: Step, text: string): void {
+    const [, before, error] = gluedState.exec(text) ?? [];
+    output(step, before ?? text);
+    if (error !== undefined)
+      glued ??= { name: step.name, error: modernWords(error), telling: step.errorLine.get() };
   }
 
   function output(step: Step, text: string): void {
@@ -77,7 +88,7 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
 
   function continueStep(step: Step, body: string): void {
     const printed = outputLine.exec(body)?.[1];
-    if (printed !== undefined) output(step, printed);
+    if (printed !== undefined) outputAndState(step, printed);
     else if (body.startsWith('ERROR: ')) {
       failure ??= { name: step.name, error: modernWords(body.slice(7)), telling: step.errorLine.get() };
     }
@@ -107,7 +118,7 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
       if (rest !== '') see(rest);
       rest = '';
     },
-    failed: () => failure,
+    failed: () => failure ?? glued,
     lastStep: () => lastStep,
     complaints: () => complaints,
   };
