@@ -7,6 +7,9 @@ export interface TemplateLocation {
 }
 
 const protocols = new Set(['https:', 'http:', 'ssh:', 'file:']);
+/** No leading "-", which a program might take for an option, and no wildcards. */
+const plainHost = /^(?:[a-z0-9][a-z0-9.-]*|\[[0-9a-f:.]+\])$/;
+const plainUser = /^[A-Za-z0-9_][A-Za-z0-9_-]*$/;
 /** What a URL's path is made of; `%` could hide a slash or dots. */
 const plainPath = /^\/[A-Za-z0-9._~/-]+$/;
 
@@ -22,9 +25,9 @@ export function templateUrl(text: string): string | undefined {
   if (!protocols.has(url.protocol) || url.password !== '' || url.search !== '' || url.hash !== '') {
     return undefined;
   }
-  if (url.username !== '' && url.protocol !== 'ssh:') return undefined;
+  if (url.username !== '' && (url.protocol !== 'ssh:' || !plainUser.test(url.username))) return undefined;
   if (!plainPath.test(url.pathname) || url.pathname.includes('//')) return undefined;
-  if ((url.host === '') !== (url.protocol === 'file:')) return undefined;
+  if (url.protocol === 'file:' ? url.host !== '' : !plainHost.test(url.hostname)) return undefined;
   url.pathname = url.pathname.replace(/\/$/, '');
   return url.href;
 }

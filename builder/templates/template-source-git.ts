@@ -96,6 +96,15 @@ export async function createGitTemplateSource(config: GitTemplateSourceConfig): 
     }
   }
 
+  /** Whether it is there; it counts as used now, and is not removed for a day. */
+  async function touch(entry: string): Promise<boolean> {
+    const time = now() / 1000;
+    return utimes(entry, time, time).then(
+      () => true,
+      () => false,
+    );
+  }
+
   async function prune(): Promise<void> {
     const entries = [];
     for (const name of await readdir(cacheDir)) {
@@ -122,14 +131,12 @@ export async function createGitTemplateSource(config: GitTemplateSourceConfig): 
       const source = createHash('sha256').update(location.url).digest('hex').slice(0, 16);
       const entry = join(cacheDir, `${source}-${commit}`);
       await once(entry, signal, async (stop) => {
-        if (!(await isThere(entry))) {
-          await fetchInto(entry, location, commit, stop);
-          await prune();
-        }
+        if (await touch(entry)) return entry;
+        await fetchInto(entry, location, commit, stop);
+        await touch(entry);
+        await prune();
         return entry;
       });
-      const time = now() / 1000;
-      await utimes(entry, time, time);
       return join(entry, 'source', 'template');
     },
   };
@@ -193,13 +200,6 @@ function sourceOf(config: GitTemplateSourceConfig, { url }: TemplateLocation): S
     ...gitConfigEnvironment({ 'http.followRedirects': 'false' }),
   };
   return { location: { url, env }, path: config.path };
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function remove(path: string): Promise<void> {
