@@ -22,6 +22,7 @@ import { createSqliteDeployStore } from './deploys/deploy-store-sqlite.ts';
 import { createPendingDeploys } from './deploys/pending-deploys.ts';
 import { createPushJournal } from './deploys/push-journal.ts';
 import type { BuildEngine } from './engines/build-engine.ts';
+import { createAnnouncements } from './images/announcements.ts';
 import { createFileLogStore } from './logs/build-log-store-files.ts';
 import type { PipelineContext } from './pipeline/pipeline-context.ts';
 import type { PrebuiltImages } from './pipeline/prebuilt-images.ts';
@@ -169,6 +170,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     buildSecrets: deps.buildSecrets,
     builtImages,
     sourceAccess,
+    newerAnnouncement: (delivery) => announcements.newer(delivery),
     catalog: deps.catalog,
     functionUrl: deps.functionUrl,
     random: deps.random ?? Math.random,
@@ -220,6 +222,8 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     return result;
   }
 
+  const announcements = createAnnouncements({ deliveries, store, images: deps.prebuilt, accept });
+
   async function idle(): Promise<void> {
     for (;;) {
       await pushQueue.idle();
@@ -248,11 +252,14 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     push: (id) => store.push(id),
     deploy: (id) => store.deploy(id),
     latestDeploys: (owner) => store.latestDeploys(owner),
+    announce: announcements.announce,
     log: (pushId, after, signal) => logs.read(pushId, after, AbortSignal.any([signal, stopped])),
     async rebuild(pushId, actor, options = {}) {
       const event = deliveries.find(pushId)?.event;
       if (!event) throw new TowlineError('not_found', 'there is no such push');
-      if (event.type !== 'push') throw new TowlineError('conflict', 'only pushes can be built again');
+      if (event.type === 'repository-deleted') {
+        throw new TowlineError('conflict', 'only what was pushed or announced can be deployed again');
+      }
       const id = `rebuild-${randomUUID()}`;
       accept({ ...event, id, actor }, 'rebuild', options.force);
       return id;

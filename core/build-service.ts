@@ -1,4 +1,5 @@
 import type { DeployRecord, LogLine, PushRecord } from './deploy.ts';
+import type { AnnouncedImage } from './images.ts';
 import type { Person } from './source-event.ts';
 
 /** The contract of `builder/` towards the platform API. */
@@ -9,6 +10,11 @@ export interface BuildService {
   deploy(id: string): DeployRecord | undefined;
   /** The newest record of each function of an owner, or of all owners. */
   latestDeploys(owner?: string): DeployRecord[];
+  /**
+   * Deploys an image that another CI has built, as a push would. Durable when it resolves; the same announcement again is a
+   * duplicate, unless it failed. Throws `policy_refused`.
+   */
+  announce(image: AnnouncedImage): Promise<{ id: string; duplicate: boolean }>;
   /** Lines after `after` (0: from the first), then new ones as they come, until the push is done. */
   log(pushId: string, after: number, signal: AbortSignal): AsyncIterable<LogLine>;
   /**

@@ -1,5 +1,5 @@
 import type { ErrorCode } from './errors.ts';
-import type { FunctionSpec, Provenance } from './function-spec.ts';
+import type { FunctionConfiguration, FunctionSpec, Provenance } from './function-spec.ts';
 import type { Person } from './source-event.ts';
 
 /** What a commit of the GitOps repository did, from its `Towline-Kind` trailer; `edit` is a person's direct commit. */
@@ -259,6 +259,8 @@ export interface ManifestWriter {
   }): Promise<ManifestDiff>;
   /** The manifest's text at a commit. Throws `not_found`. */
   at(query: { owner: string; functionName: string; commit: string }): Promise<string>;
+  /** What its author said about how a function runs, at the head of the branch; `undefined` if it isn't there. */
+  configuration(query: { owner: string; functionName: string }): Promise<FunctionConfiguration | undefined>;
   /** Functions of one owner, or of all, at the head of the branch. */
   current(owner?: string): Promise<CurrentFunction[]>;
 }

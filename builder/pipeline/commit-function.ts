@@ -1,13 +1,16 @@
 import { TowlineError } from '../../core/errors.ts';
+import type { FunctionConfiguration } from '../../core/function-spec.ts';
 import type { DeployIntent, WriteDelay, WriteOutcome } from '../../core/manifest-writer.ts';
-import type { PushEvent } from '../../core/source-event.ts';
-import type { StackFunction } from '../stack/stack.ts';
+import type { ImageEvent, PushEvent } from '../../core/source-event.ts';
 import { patiently } from './patiently.ts';
 import { interruption, type PipelineContext, type PushTask } from './pipeline-context.ts';
 import { causeOf, failDeploy, settleError } from './settle.ts';
 import { checkHead } from './workspace.ts';
 
-function intentOf(task: PushTask, event: PushEvent, id: string, fn: StackFunction): DeployIntent {
+/** Of a stack file, or of an announced image. */
+type Deployable = FunctionConfiguration & { name: string };
+
+function intentOf(task: PushTask, event: PushEvent | ImageEvent, id: string, fn: Deployable): DeployIntent {
   const record = task.journal.deploy(id);
   const { repository, scm } = event;
   return {
@@ -121,7 +124,7 @@ function recordCommit(task: PushTask, id: string, outcome: Written): void {
 export async function commitFunction(
   task: PushTask,
   context: PipelineContext,
-  work: { id: string; fn: StackFunction; event: PushEvent },
+  work: { id: string; fn: Deployable; event: PushEvent | ImageEvent },
 ): Promise<boolean> {
   const { id, fn, event } = work;
   const { journal } = task;
@@ -141,7 +144,7 @@ export async function commitFunction(
   };
   try {
     const outcome = await patiently(task, context, patience, async () => {
-      await checkHead(task, context, event);
+      if (event.type === 'push') await checkHead(task, context, event);
       task.superseded.throwIfAborted();
       const intent = intentOf(task, event, id, fn);
       return context.manifestWriter.deploy(intent, context.stopped, { onWaiting: onWriteDelay });

@@ -1,6 +1,7 @@
 import type { FunctionCatalog } from '../../core/catalog.ts';
 import type { ManifestWriter } from '../../core/manifest-writer.ts';
 import type { Reconciler } from '../../core/reconciler.ts';
+import type { ImageEvent } from '../../core/source-event.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { BuilderConfig } from '../config.ts';
 import type { Delivery } from '../deliveries/delivery-log.ts';
@@ -29,6 +30,8 @@ export interface PipelineContext {
   /** `undefined`: the installation keeps none. */
   buildSecrets?: BuildSecrets | undefined;
   sourceAccess: SourceAccess;
+  /** Of an announced image: the announcement that makes it pointless, if there is one. */
+  newerAnnouncement: (delivery: Delivery) => ImageEvent | undefined;
   catalog: FunctionCatalog | undefined;
   functionUrl: (owner: string, functionName: string) => string;
   random: () => number;

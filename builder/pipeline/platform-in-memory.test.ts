@@ -169,6 +169,10 @@ export function createMemoryWriter(file?: string) {
     removals: () => Promise.reject(new Error('not used')),
     confirmRemoval: () => Promise.reject(new Error('not used')),
     rejectRemoval: () => Promise.reject(new Error('not used')),
+    async configuration({ owner, functionName }) {
+      const latest = of(owner, functionName).at(-1);
+      return latest?.kind === 'deploy' ? (latest.intent as DeployIntent).spec : undefined;
+    },
     diff: () => Promise.reject(new Error('not used')),
     at: () => Promise.reject(new Error('not used')),
   };

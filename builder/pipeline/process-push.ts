@@ -1,6 +1,7 @@
 import { type DeployRecord, type DeployStage, isEnd } from '../../core/deploy.ts';
 import type { PushEvent } from '../../core/source-event.ts';
 import { aborted } from '../../runtime/lifecycle.ts';
+import { deployImage, dropIfLate } from '../images/deploy-image.ts';
 import { readStack } from '../stack/read-stack.ts';
 import type { Stack, StackFunction } from '../stack/stack.ts';
 import { buildFunction } from './build-function.ts';
@@ -227,8 +228,15 @@ export async function processPush(task: PushTask, context: PipelineContext): Pro
   if (journal.resumed) {
     journal.say({ kind: 'phase', stage: 'queue', text: 'taken up again after a restart' });
   }
+  if (event.type === 'image') dropIfLate(task, context);
   if (task.superseded.aborted) return endWithoutSource(task, context);
   if (event.type === 'push') return deployCommit(task, context, event);
+  if (event.type === 'image') {
+    const { settled } = await deployImage(task, context, event);
+    await Promise.race([settled, aborted(task.superseded)]);
+    context.stopped.throwIfAborted();
+    return { finished: finish(task, context, settled) };
+  }
   const removal = { isGone: () => true, reason: `the repository ${event.repository.name} was deleted` };
   const { followed } = await removeFunctions(task, context, removal);
   await commitSecrets(task, context, null);

@@ -66,7 +66,17 @@ function at(place: SourcePlace, error: unknown): unknown {
 
 /** Functions that name an image instead of bringing sources: by `skip_build`, or by a Dockerfile of one `FROM`. */
 export function createPrebuiltImages({ registry, target }: PrebuiltDeps): PrebuiltImages {
+  async function assertAllowed(of: { owner: string; ownerId: string }, image: ImageReference): Promise<void> {
+    assertDeployable(target, of.owner, image);
+    await registry.assertAllowed(of.ownerId, image);
+  }
+
   return {
+    assertAllowed,
+    async check(of, image, signal) {
+      await assertAllowed(of, image);
+      await registry.resolve({ ownerId: of.ownerId, image, signal });
+    },
     async find(request) {
       const named = await namedImage(request);
       if (!named) return undefined;

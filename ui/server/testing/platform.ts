@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import type { AnnouncedImage } from '../../../core/images.ts';
 import type { AddressInfo } from 'node:net';
 import type { Accounts, Authenticator } from '../../../core/auth.ts';
 import type { BuildService } from '../../../core/build-service.ts';
@@ -33,6 +34,7 @@ export interface FakeRooms {
   /** What else was asked of the writer. */
   written: Record<string, unknown>[];
   removals: PendingRemoval[];
+  announced: AnnouncedImage[];
   rebuilds: { pushId: string; actor: Person; force?: boolean | undefined }[];
   cancels: { pushId: string; actor: Person }[];
   deletions: { owner: string; name: string; actor: Person }[];
@@ -56,6 +58,7 @@ export function createFakeRooms(): FakeRooms & { wait(signal: AbortSignal): Prom
     written: [],
     removals: [],
     rebuilds: [],
+    announced: [],
     cancels: [],
     deletions: [],
     historyReads: 0,
@@ -95,6 +98,10 @@ export function fakeBuilds(rooms: Rooms): BuildService {
         if (signal.aborted || rooms.pushes.find(({ id }) => id === pushId)?.state === 'done') return;
         await rooms.wait(signal);
       }
+    },
+    async announce(image) {
+      rooms.announced.push(image);
+      return { id: `image-${rooms.announced.length}`, duplicate: false };
     },
     async rebuild(pushId, actor, options) {
       rooms.rebuilds.push({ pushId, actor, ...options });
@@ -136,6 +143,7 @@ export function fakeWriter(rooms: Rooms): ManifestWriter {
         .filter((entry) => entry.owner === owner && (!functionName || entry.functionName === functionName))
         .slice(0, limit);
     },
+    configuration: async () => undefined,
     async diff({ functionName, from, to }) {
       if (!rooms.history.some((entry) => entry.functionName === functionName && entry.commit === to))
         throw new TowlineError('not_found', 'no such commit');
