@@ -8,6 +8,7 @@ import type { BuiltFunction } from '../reuse/built-images.ts';
 import { contentHash } from '../reuse/content-hash.ts';
 import type { SecretMask } from '../secrets/mask-secrets.ts';
 import type { Stack, StackFunction } from '../stack/stack.ts';
+import { describeTemplate, templateLabels } from '../templates/build-inputs.ts';
 import type { Template } from '../templates/template.ts';
 import { imageLabels } from './image-labels.ts';
 import type { PipelineContext, PushTask } from './pipeline-context.ts';
@@ -63,7 +64,7 @@ async function runEngine(task: PushTask, context: PipelineContext, build: Assemb
     secrets,
     platforms: fn.platforms,
     image,
-    labels: imageLabels(record, event),
+    labels: { ...imageLabels(record, event), ...templateLabels(template) },
     timeoutMs: context.config.buildTimeoutMs,
     onLine: (line) => output(mask.line(line)),
     onPhase: (text) => say('phase', `${fn.name}: ${mask.text(text)}`),
@@ -142,7 +143,8 @@ export async function buildImage(
       copy,
       maxBytes: context.config.maxContextBytes,
     });
-    say('phase', `${fn.name}: ${fn.lang}, ${files} ${files === 1 ? 'file' : 'files'}`);
+    const counted = `${files} ${files === 1 ? 'file' : 'files'}`;
+    say('phase', `${fn.name}: ${describeTemplate(fn.lang, template)}, ${counted}`);
     const untagged = image.slice(0, image.lastIndexOf(':'));
     return await reuseOrBuild(task, context, { ...build, contextDir, image, imageName: untagged });
   } catch (error) {

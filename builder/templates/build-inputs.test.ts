@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { StackFunction } from '../stack/stack.ts';
-import { buildArgsOf, withProcess } from './build-inputs.ts';
+import { buildArgsOf, describeTemplate, templateLabels, withProcess } from './build-inputs.ts';
 import type { Template } from './template.ts';
 
 const template: Template = {
@@ -74,5 +74,25 @@ describe("a function's own process", () => {
   it("is the template's otherwise", () => {
     assert.equal(withProcess(template, fnWith({ environment: { fprocess: ' ' } })), template);
     assert.equal(withProcess(template, fnWith({})), template);
+  });
+});
+
+describe('what a build tells of its template', () => {
+  const commit = 'ab12'.repeat(10);
+  const from = { ...template, origin: { kind: 'git', source: 'https://host/t', commit } as const };
+
+  it('is its source and commit', () => {
+    assert.equal(describeTemplate('go', from), 'go of https://host/t at ab12ab12ab12');
+    assert.deepEqual(templateLabels(from), {
+      'dev.towline.template-source': 'https://host/t',
+      'dev.towline.template-commit': commit,
+    });
+  });
+
+  it('is the folder of the repository itself, or nothing', () => {
+    const own = { ...template, origin: { kind: 'repository' } as const };
+    assert.equal(describeTemplate('go', own), "go of the repository's own template folder");
+    assert.equal(describeTemplate('go', template), 'go');
+    assert.deepEqual([templateLabels(own), templateLabels(null)], [{}, {}]);
   });
 });

@@ -43,3 +43,17 @@ export function withProcess(template: Template, fn: StackFunction): Template {
   const words = (fn.environment['fprocess'] ?? '').split(/\s+/).filter((word) => word !== '');
   return words.length === 0 ? template : { ...template, command: words };
 }
+
+/** For the build's log: the language, and where its template came from if that is not the installation itself. */
+export function describeTemplate(language: string, template: Template | null): string {
+  const origin = template?.origin;
+  if (origin?.kind === 'git') return `${language} of ${origin.source} at ${origin.commit.slice(0, 12)}`;
+  return origin?.kind === 'repository' ? `${language} of the repository's own template folder` : language;
+}
+
+/** For the image: which template it was built with, to the commit. */
+export function templateLabels(template: Template | null): Record<string, string> {
+  if (template?.origin?.kind !== 'git') return {};
+  const { source, commit } = template.origin;
+  return { 'dev.towline.template-source': source, 'dev.towline.template-commit': commit };
+}
