@@ -169,6 +169,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     prebuilt: deps.prebuilt,
     buildSecrets: deps.buildSecrets,
     builtImages,
+    answerOf: (of) => store.answerOf(of),
     sourceAccess,
     newerAnnouncement: (delivery) => announcements.newer(delivery),
     catalog: deps.catalog,

@@ -35,6 +35,11 @@ export interface DeployIntent {
   buildId: string;
   /** `rebuild`: a re-run or a recovered event. It never brings back a source commit that was deployed before and replaced since. */
   trigger: 'push' | 'rebuild';
+  /**
+   * Of a `rebuild` whose source commit was asked for before: the commit that was the answer. A source commit that left
+   * the function unchanged is in no commit of its own, so that the history alone doesn't tell that it was replaced.
+   */
+  answeredBy?: string | undefined;
   /** Where it is deployed to; the default one if it isn't given. */
   environment?: string | undefined;
   spec: FunctionSpec;

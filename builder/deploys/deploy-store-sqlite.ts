@@ -78,6 +78,13 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
            AND NOT EXISTS (SELECT 1 FROM deploys WHERE push_id = newer.id AND function_name = ?2))
      LIMIT 1`,
   );
+  const answered = database.prepare(
+    `SELECT json_extract(record, '$.gitopsCommit') AS answer FROM deploys
+     WHERE owner = ?1 AND function_name = ?2 AND id <> ?3 AND answer IS NOT NULL
+       AND json_extract(record, '$.sourceCommit') = ?4 AND json_extract(record, '$.ownerId') = ?5
+       AND json_extract(record, '$.repo') = ?6 AND json_extract(record, '$.image') IS NOT NULL
+     ORDER BY seq DESC LIMIT 1`,
+  );
   const old = database.prepare(
     `SELECT id FROM pushes WHERE state = 'done' AND owner_id = ?1 AND repo = ?2 AND seq <=
        (SELECT seq FROM pushes WHERE owner_id = ?1 AND repo = ?2 ORDER BY seq DESC LIMIT 1 OFFSET ?3)`,
@@ -132,6 +139,10 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
         .map(parse<DeployRecord>)
         .flatMap(keptOf),
     latestDeploy,
+    answerOf({ owner, functionName, id, sourceCommit, ownerId, repo }) {
+      const row = answered.get(owner, functionName, id, sourceCommit, ownerId, repo);
+      return row && String(row['answer']);
+    },
     prune({ ownerId, repo }, keep) {
       const ids = old.all(ownerId, repo, keep).map((row) => String(row['id']));
       for (const id of ids) {

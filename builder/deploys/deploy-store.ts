@@ -22,6 +22,10 @@ export interface DeployStore {
   latestDeploys(owner?: string): DeployRecord[];
   /** The same for one function. */
   latestDeploy(owner: string, functionName: string): DeployRecord | undefined;
+  /** What the newest other deploy of the same function and source commit was committed as, or found committed. */
+  answerOf(
+    of: Pick<DeployRecord, 'id' | 'owner' | 'functionName' | 'ownerId' | 'repo' | 'sourceCommit'>,
+  ): string | undefined;
   /** Forgets all but the newest `keep` finished pushes of a repository and returns the ids of those forgotten. */
   prune(repository: { ownerId: string; repo: string }, keep: number): string[];
 }

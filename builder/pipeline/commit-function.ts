@@ -10,12 +10,17 @@ import { checkHead } from './workspace.ts';
 /** Of a stack file, or of an announced image. */
 type Deployable = FunctionConfiguration & { name: string };
 
-function intentOf(task: PushTask, event: PushEvent | ImageEvent, id: string, fn: Deployable): DeployIntent {
+function intentOf(
+  task: PushTask,
+  context: PipelineContext,
+  { event, id, fn }: { event: PushEvent | ImageEvent; id: string; fn: Deployable },
+): DeployIntent {
   const record = task.journal.deploy(id);
   const { repository, scm } = event;
   return {
     buildId: id,
     trigger: task.delivery.origin === 'hook' ? 'push' : 'rebuild',
+    answeredBy: context.answerOf(record),
     spec: {
       owner: repository.owner,
       functionName: fn.name,
@@ -104,8 +109,9 @@ function recordCommit(task: PushTask, id: string, outcome: Written): void {
   for (const text of written?.warnings ?? []) {
     journal.say({ kind: 'warning', stage: 'commit', functionName: name, text: `${name}: ${text}` });
   }
-  const verb = outcome.type === 'pushed' ? 'committed' : 'nothing to change, already committed';
-  const text = `${name}: ${verb}${number === null ? '' : ` as #${number}`} (gitops ${outcome.commit.slice(0, 7)})`;
+  const which = number === null ? '' : `#${number} `;
+  const verb = outcome.type === 'pushed' ? 'committed as' : 'nothing to change since deploy';
+  const text = `${name}: ${verb} ${which}(gitops ${outcome.commit.slice(0, 7)})`;
   journal.say({ kind: 'phase', stage: 'commit', functionName: name, text });
   journal.change(id, {
     state: 'committed',
@@ -146,7 +152,7 @@ export async function commitFunction(
     const outcome = await patiently(task, context, patience, async () => {
       if (event.type === 'push') await checkHead(task, context, event);
       task.superseded.throwIfAborted();
-      const intent = intentOf(task, event, id, fn);
+      const intent = intentOf(task, context, { event, id, fn });
       return context.manifestWriter.deploy(intent, context.stopped, { onWaiting: onWriteDelay });
     });
     return await recordOutcome(task, context, id, outcome);

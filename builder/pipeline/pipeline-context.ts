@@ -5,6 +5,7 @@ import type { ImageEvent } from '../../core/source-event.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { BuilderConfig } from '../config.ts';
 import type { Delivery } from '../deliveries/delivery-log.ts';
+import type { DeployStore } from '../deploys/deploy-store.ts';
 import type { PushJournal } from '../deploys/push-journal.ts';
 import type { BuildEngine } from '../engines/build-engine.ts';
 import type { FairSlots } from '../queue/fair-slots.ts';
@@ -26,6 +27,8 @@ export interface PipelineContext {
   templates: TemplateCatalog;
   /** `undefined`: everything is built here. */
   prebuilt?: PrebuiltImages | undefined;
+  /** The commit of the GitOps repository that an earlier deploy of the same source commit and function ended in. */
+  answerOf: DeployStore['answerOf'];
   builtImages: BuiltImages;
   /** `undefined`: the installation keeps none. */
   buildSecrets?: BuildSecrets | undefined;

@@ -153,7 +153,16 @@ function wait({ intent, context, path }: Deploy, hold: string, current: string |
 /** Deployed before, and something else (a newer deploy, a revert, a removal) took its place. */
 function isReplaced({ intent, path }: Deploy, history: BranchHistory, current: string | null): boolean {
   const { sourceCommit } = intent.provenance;
-  return sourceOf(current) !== sourceCommit && history.hasSource(path, sourceCommit);
+  if (sourceOf(current) === sourceCommit) return false;
+  return history.hasSource(path, sourceCommit) || wasAnswered(intent, history, path);
+}
+
+/** Holding and resuming a function don't replace what it is. */
+function wasAnswered({ answeredBy }: DeployIntent, history: BranchHistory, path: string): boolean {
+  if (answeredBy === undefined) return false;
+  const recent = history.pageOfFile(path, { limit: 50 });
+  const newest = recent.find(({ kind }) => kind !== 'hold' && kind !== 'resume');
+  return newest !== undefined && newest.commit !== answeredBy;
 }
 
 function sourceOf(manifest: string | null): string | undefined {
