@@ -1,6 +1,6 @@
 const services = '^(builder|manifest-writer|router|auth|ui)/';
 const notProduct =
-  '(\\.test|\\.contract)\\.tsx?$|^(test|bench|docs)/|(^|/)(testbed|[a-z-]*-fixture|testing/[a-z-]*)\\.ts$';
+  '(\\.test|\\.contract|\\.cluster)\\.tsx?$|^(test|bench|docs)/|(^|/)(testbed|[a-z-]*-fixture|testing/[a-z-]*)\\.ts$';
 
 /** The direction of imports of DESIGN.md §1. There is no baseline: a violation is mended, not recorded. */
 module.exports = {

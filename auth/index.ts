@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Identity } from '../core/access.ts';
-import type { Accounts, Authenticator } from '../core/auth.ts';
+import type { Accounts, Authenticator, Workloads } from '../core/auth.ts';
 import { TowlineError } from '../core/errors.ts';
 import { createHttpApp } from '../runtime/http-service.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -16,6 +16,12 @@ import { createSqliteTicketStore } from './login/ticket-store-sqlite.ts';
 import { createSqliteRevocationList } from './sessions/revocation-list-sqlite.ts';
 import { createSessionCookie } from './sessions/session-cookie.ts';
 import { createSessionTokens } from './sessions/session-tokens.ts';
+import { createSqliteBindingStore } from './workloads/binding-store-sqlite.ts';
+import { parseTrustedIssuer } from './workloads/trusted-issuer.ts';
+import { createWorkloadTokens, type WorkloadTokensOptions } from './workloads/workload-tokens.ts';
+import { createWorkloads } from './workloads/workloads.ts';
+
+export { authSettings } from './config.ts';
 
 export interface AuthConfig {
   databasePath: string;
@@ -29,6 +35,12 @@ export interface AuthConfig {
   ticketTtlMs?: number | undefined;
   /** Folder of the signing keys. */
   keysDir: string;
+  /** Whose CI tokens count, as `github=https://token.actions.githubusercontent.com`. Default: nobody's. */
+  ciIssuers?: string[] | undefined;
+  /** What CI tokens have to be made for. Default: the public origin. */
+  ciAudience?: string | undefined;
+  /** How the issuers' keys are fetched. */
+  ciKeys?: WorkloadTokensOptions['keys'];
 }
 
 export interface AuthDeps {
@@ -43,6 +55,7 @@ export interface Auth extends Authenticator, Accounts, AsyncDisposable {
   /** For `<publicOrigin>/login?ticket=…`. Throws `not_found`. */
   createLoginTicket(ownerId: string): { ticket: string; expiresAt: number };
   sessionCookieName: string;
+  workloads: Workloads;
 }
 
 const hour = 60 * 60_000;
@@ -62,6 +75,22 @@ export async function createAuth(config: AuthConfig, deps: AuthDeps): Promise<Au
     issuer: config.issuer ?? publicOrigin,
     audience: publicOrigin,
     ttlMs: config.sessionTtlMs ?? 12 * hour,
+    clock,
+  });
+  const issuers = (config.ciIssuers ?? []).map((text) => {
+    const issuer = parseTrustedIssuer(text);
+    if (issuer) return issuer;
+    throw new TowlineError('config_invalid', `${JSON.stringify(text)} is no issuer of CI tokens`);
+  });
+  const workloads = createWorkloads({
+    issuers,
+    tokens: createWorkloadTokens({
+      issuers,
+      audience: config.ciAudience ?? publicOrigin,
+      keys: config.ciKeys,
+      clock,
+    }),
+    store: createSqliteBindingStore(database),
     clock,
   });
   const links = createOneTimeLinkProvider({
@@ -111,6 +140,7 @@ export async function createAuth(config: AuthConfig, deps: AuthDeps): Promise<Au
       return links.createTicket(ownerId);
     },
     sessionCookieName: cookie.name,
+    workloads,
     async [Symbol.asyncDispose]() {
       if (database.isOpen) database.close();
     },

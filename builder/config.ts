@@ -1,6 +1,15 @@
-import { integerSetting, type Settings } from '../runtime/config.ts';
+import { z } from 'zod';
+import { booleanSetting, integerSetting, type Settings } from '../runtime/config.ts';
+import { isPattern, templateLocation } from './templates/template-location.ts';
 
 const minute = 60_000;
+
+const commaList = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== ''),
+);
 
 /** What an operator may set; the composition root adds the folders and the secrets. */
 export const builderSettings = {
@@ -34,6 +43,38 @@ export const builderSettings = {
     schema: integerSetting({ min: 1000, max: 60 * minute, default: 5 * minute }),
     description: 'How long a committed deploy may take to become live, in milliseconds.',
     defaultText: '300000',
+  },
+  templateSources: {
+    env: 'TOWLINE_TEMPLATE_SOURCES',
+    schema: commaList
+      .pipe(z.array(z.string().refine(isPattern, 'must be a URL without credentials, or one ending in /*')))
+      .default(['https://github.com/openfaas/*']),
+    description:
+      "Repositories that a stack file's configuration.templates may name, comma separated: URLs (https, http, ssh), or `https://host/team/*` for all below. A file URL has to be written out. Empty: none.",
+    defaultText: '`https://github.com/openfaas/*`',
+  },
+  templateRepositories: {
+    env: 'TOWLINE_TEMPLATE_REPOSITORIES',
+    schema: commaList
+      .transform((parts) => parts.map((part) => templateLocation(part) ?? part))
+      .pipe(
+        z.array(
+          z.object(
+            { url: z.string(), ref: z.string().optional() },
+            'must be URLs as https://host/repository#ref',
+          ),
+        ),
+      )
+      .default([]),
+    description:
+      'Repositories of templates for every stack file, comma separated, as `https://host/repository#ref`: asked in order for languages that are not bundled.',
+    defaultText: 'none',
+  },
+  localTemplates: {
+    env: 'TOWLINE_LOCAL_TEMPLATES',
+    schema: booleanSetting(true),
+    description: "Whether a repository's own `template` folder is used, before all other templates.",
+    defaultText: '`true`',
   },
 } satisfies Settings;
 

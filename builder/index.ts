@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { dirname, join } from 'node:path';
 import type { BuildService } from '../core/build-service.ts';
 import type { FunctionCatalog, PendingDeploys } from '../core/catalog.ts';
+import { type DeployRecord, isEnd, type PushRecord } from '../core/deploy.ts';
 import { defaultBranchOnly, type RefTargets } from '../core/environments.ts';
 import { TowlineError } from '../core/errors.ts';
 import type { EventBus } from '../core/events.ts';
@@ -23,6 +24,7 @@ import { createPendingDeploys } from './deploys/pending-deploys.ts';
 import { createPushJournal } from './deploys/push-journal.ts';
 import { createPushJournals } from './deploys/push-journals.ts';
 import type { BuildEngine } from './engines/build-engine.ts';
+import { createAnnouncements } from './images/announcements.ts';
 import { createFileLogStore } from './logs/build-log-store-files.ts';
 import { createHeldDeploys } from './pipeline/held-deploys.ts';
 import type { PipelineContext } from './pipeline/pipeline-context.ts';
@@ -31,16 +33,23 @@ import { processPush } from './pipeline/process-push.ts';
 import { createFairSlots } from './queue/fair-slots.ts';
 import { createPersistentQueue } from './queue/persistent-queue.ts';
 import { createPushQueue } from './queue/push-queue.ts';
+import { createSqliteBuiltImages } from './reuse/built-images-sqlite.ts';
+import type { BuildSecrets } from './secrets/build-secrets.ts';
 import type { SourceAccess } from './source/source-access.ts';
 import type { TemplateCatalog } from './templates/template.ts';
 import { createWebhookHandler } from './webhooks/webhook-handler.ts';
 
 export { type BuilderConfig, builderSettings } from './config.ts';
 export type { BuildEngine } from './engines/build-engine.ts';
+export { createDockerEngine, dockerRegistry, installationLabel } from './engines/build-engine-docker.ts';
 export { createProcessEngine } from './engines/build-engine-process.ts';
+export { findDockerCommand } from './engines/docker-command.ts';
+export { connectDocker, requireEngine } from './engines/docker-connection.ts';
 export type { PrebuiltImage, PrebuiltImages, PrebuiltRequest } from './pipeline/prebuilt-images.ts';
+export type { BuildSecrets } from './secrets/build-secrets.ts';
+export { createFolderBuildSecrets } from './secrets/build-secrets-folder.ts';
 export type { SourceAccess } from './source/source-access.ts';
-export { loadTemplates } from './templates/load-templates.ts';
+export { openTemplates } from './templates/open-templates.ts';
 export type { TemplateCatalog } from './templates/template.ts';
 
 export interface BuilderDeps {
@@ -58,6 +67,8 @@ export interface BuilderDeps {
   functionUrl: (owner: string, functionName: string, environment?: string) => string;
   /** Of an environment: tells which version stays live when a deploy fails; without it nothing is claimed. */
   catalogOf?: ((environment?: string) => FunctionCatalog | undefined) | undefined;
+  /** What builds may read; without it a function that names one fails. */
+  buildSecrets?: BuildSecrets | undefined;
   now?: (() => number) | undefined;
   random?: (() => number) | undefined;
   /** Aborting it stops the work as disposing does; dispose still has to be called. */
@@ -79,9 +90,19 @@ const defaultWebhookGraceMs = 3000;
 /** Deliveries are kept longer than pushes, to know a redelivery by. */
 const deliveriesPerPush = 4;
 const defaultLogMaxAgeMs = 30 * 24 * 60 * 60_000;
+/** An image that no push has asked for as long is built again. */
+const builtImageMaxAgeMs = 90 * 24 * 60 * 60_000;
 const logSweepMs = 60 * 60_000;
 /** How many times the concurrent builds may have clones on the disk. */
 const workspacesPerBuild = 4;
+
+function whyNotCancelled({ state, ref, deploys }: PushRecord): string | undefined {
+  if (state === 'done') return 'the push has ended already';
+  if (ref === '') return 'the removal of a repository cannot be cancelled';
+  const isOpen = (deploy: DeployRecord) => !isEnd(deploy.state) && deploy.gitopsCommit === null;
+  if (deploys.length === 0 || deploys.some(isOpen)) return undefined;
+  return 'everything of it is committed already: roll back what should not stay';
+}
 
 /** From a push event to a live function: intake, queue, pipeline, records and logs. */
 export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): Promise<Builder> {
@@ -100,6 +121,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     logger.error({ err: error, deliveryId }, 'a delivery cannot be read and is left out'),
   );
   const store = createSqliteDeployStore(quick);
+  const builtImages = createSqliteBuiltImages(quick, now);
   const logs = createFileLogStore({
     dir: config.logsDir,
     maxBytes: config.maxLogBytes,
@@ -127,6 +149,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     for (const id of store.prune({ ownerId, repo }, keepPushes)) await logs.remove(id);
     if (now() - sweptAt < logSweepMs) return;
     sweptAt = now();
+    builtImages.removeOlderThan(sweptAt - builtImageMaxAgeMs);
     await logs.removeOlderThan(sweptAt - (config.logMaxAgeMs ?? defaultLogMaxAgeMs));
   }
 
@@ -149,10 +172,14 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     engine: deps.engine,
     templates: deps.templates,
     prebuilt: deps.prebuilt,
+    buildSecrets: deps.buildSecrets,
+    builtImages,
+    answerOf: (of) => store.answerOf(of),
     sourceAccess,
     refs,
     catalogOf: deps.catalogOf ?? (() => undefined),
     deployRecord: (id) => store.deploy(id),
+    newerAnnouncement: (delivery) => announcements.newer(delivery),
     functionUrl: deps.functionUrl,
     random: deps.random ?? Math.random,
     now,
@@ -204,13 +231,15 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       ),
   });
 
-  function accept(event: SourceEvent, origin: DeliveryOrigin): AppendResult {
+  function accept(event: SourceEvent, origin: DeliveryOrigin, isForced = false): AppendResult {
     if (stopped.aborted) throw new TowlineError('unavailable', 'the build service is stopping');
-    const result = deliveries.append({ event, origin, receivedAt: now() });
+    const result = deliveries.append({ event, origin, receivedAt: now(), ...(isForced ? { isForced } : {}) });
     // Before the start it waits with the former run's deliveries, so that all are taken up in order.
     if (result.type === 'accepted' && isStarted) queue.add(result.delivery);
     return result;
   }
+
+  const announcements = createAnnouncements({ deliveries, store, images: deps.prebuilt, accept });
 
   async function idle(): Promise<void> {
     for (;;) {
@@ -242,14 +271,25 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     deploy: (id) => store.deploy(id),
     latestDeploys: (owner, environment) => store.latestDeploys(owner, environment),
     heldDeploys: (owner) => store.heldDeploys(owner),
+    announce: announcements.announce,
     log: (pushId, after, signal) => logs.read(pushId, after, AbortSignal.any([signal, stopped])),
-    async rebuild(pushId, actor) {
+    async rebuild(pushId, actor, options = {}) {
       const event = deliveries.find(pushId)?.event;
       if (!event) throw new TowlineError('not_found', 'there is no such push');
-      if (event.type !== 'push') throw new TowlineError('conflict', 'only pushes can be built again');
+      if (event.type === 'repository-deleted') {
+        throw new TowlineError('conflict', 'only what was pushed or announced can be deployed again');
+      }
       const id = `rebuild-${randomUUID()}`;
-      accept({ ...event, id, actor }, 'rebuild');
+      accept({ ...event, id, actor }, 'rebuild', options.force);
       return id;
+    },
+    async cancel(pushId, actor) {
+      const push = store.push(pushId);
+      if (!push) throw new TowlineError('not_found', 'there is no such push');
+      const whyNot = whyNotCancelled(push);
+      if (whyNot !== undefined) throw new TowlineError('conflict', whyNot);
+      // On disk first: a push that is cancelled stays so, whatever dies now.
+      if (deliveries.cancel(pushId, actor)) pushQueue.cancel(pushId, actor);
     },
     ...createPendingDeploys(store),
     async [Symbol.asyncDispose]() {

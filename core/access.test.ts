@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Identity, mayChange, mayRead, mayUseGitOps } from './access.ts';
+import { type Identity, mayAnnounce, mayChange, mayRead, mayUseGitOps, type Workload } from './access.ts';
 
 const al: Identity = {
   ownerId: '1',
@@ -29,5 +29,25 @@ describe('access', () => {
     assert.equal(mayChange(operator, '1'), true);
     assert.equal(mayUseGitOps(operator), true);
     assert.equal(mayUseGitOps(al), false);
+  });
+
+  it('lets a CI job announce images for the owners that bound it, and do nothing else', () => {
+    const job: Workload = {
+      via: 'workload',
+      ownerIds: ['1', '22'],
+      scm: 'github',
+      issuer: 'https://forge.example',
+      subject: 'repo:al/x',
+      repository: { id: '7', name: 'x', path: 'al/x', url: 'https://forge.example/al/x', private: true },
+      ref: 'refs/heads/main',
+      commit: null,
+      run: null,
+      actor: { name: 'al', login: 'al', email: '' },
+    };
+    assert.equal(mayAnnounce(job, '1'), true);
+    assert.equal(mayAnnounce(job, '2'), false);
+    assert.equal(mayAnnounce(undefined, '1'), false);
+    assert.equal(mayAnnounce(al, '1'), true);
+    assert.equal(mayAnnounce(al, '2'), false);
   });
 });

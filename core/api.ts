@@ -113,6 +113,9 @@ export type UndoRequest = z.infer<typeof UndoRequest>;
 export const HoldRequest = z.object({ ...inEnvironment, reason: z.string().max(500).default('') });
 export type HoldRequest = z.infer<typeof HoldRequest>;
 
+/** `force`: what hasn't changed is built too. */
+export const RebuildRequest = z.object({ force: z.boolean().default(false) });
+
 export const PromoteRequest = z.object({
   from: EnvironmentName.default(defaultEnvironment),
   to: EnvironmentName,

@@ -1,4 +1,4 @@
-import type { Identity } from './access.ts';
+import type { Identity, Workload } from './access.ts';
 
 export interface Owner {
   /** The identity; never reused. */
@@ -41,4 +41,40 @@ export interface Accounts {
   tokens(ownerId: string): ApiToken[];
   /** Whether there was such a token of this owner. */
   revokeToken(ownerId: string, id: string): boolean;
+}
+
+/** Which CI an owner trusts to announce images. Every condition that is given has to hold; none is matched by prefix. */
+export interface WorkloadBinding {
+  id: string;
+  ownerId: string;
+  /** As `https://token.actions.githubusercontent.com`. */
+  issuer: string;
+  /** The forge's own id, which survives a rename and is not given anew. */
+  repositoryId: string;
+  /** What the repository was called when the binding was made; for people. */
+  repository: string;
+  /** As `refs/heads/main`; `null`: every branch and tag. */
+  ref: string | null;
+  /** Of the forge's deployment environments; `null`: with or without one. */
+  environment: string | null;
+  /** The workflow's file in the repository, as `.github/workflows/release.yml`; `null`: each of them. */
+  workflow: string | null;
+  /** Milliseconds since the epoch. */
+  createdAt: number;
+}
+
+/** CI jobs, by the tokens that their forges give them. */
+export interface Workloads {
+  /**
+   * `undefined` for what is no valid token of a trusted issuer for this installation. Throws `unavailable` if the
+   * issuer's keys cannot be had: nobody is let in on doubt.
+   */
+  fromWorkloadToken(token: string): Promise<Workload | undefined>;
+  /** What a binding's `issuer` may be. */
+  issuers(): { issuer: string; scm: 'github' | 'gitlab' }[];
+  bindings(ownerId: string): WorkloadBinding[];
+  /** Throws `bad_request` for an issuer that is not trusted, `not_found`, `conflict`. */
+  addBinding(binding: Omit<WorkloadBinding, 'id' | 'createdAt'>): WorkloadBinding;
+  /** Whether there was such a binding of this owner. */
+  removeBinding(ownerId: string, id: string): boolean;
 }

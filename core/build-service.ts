@@ -1,4 +1,5 @@
 import type { DeployRecord, LogLine, PushRecord } from './deploy.ts';
+import type { AnnouncedImage } from './images.ts';
 import type { Person } from './source-event.ts';
 
 /** The contract of `builder/` towards the platform API. */
@@ -11,8 +12,21 @@ export interface BuildService {
   latestDeploys(owner?: string, environment?: string): DeployRecord[];
   /** Built and waiting for their function to be resumed; newest first. */
   heldDeploys(owner?: string): DeployRecord[];
+  /**
+   * Deploys an image that another CI has built, as a push would. Durable when it resolves; the same announcement again is a
+   * duplicate, unless it failed. Throws `policy_refused`.
+   */
+  announce(image: AnnouncedImage): Promise<{ id: string; duplicate: boolean }>;
   /** Lines after `after` (0: from the first), then new ones as they come, until the push is done. */
   log(pushId: string, after: number, signal: AbortSignal): AsyncIterable<LogLine>;
-  /** Builds the push's commit again; never brings back what was reverted. Returns the new push's id. */
-  rebuild(pushId: string, actor: Person): Promise<string>;
+  /**
+   * Builds the push's commit again; never brings back what was reverted. Returns the new push's id.
+   * `force`: what hasn't changed is built too, as for the newest base images.
+   */
+  rebuild(pushId: string, actor: Person, options?: { force?: boolean | undefined }): Promise<string>;
+  /**
+   * Stops what isn't committed yet of a push; it ends as failed with `build_cancelled`. What is committed goes live: it
+   * is rolled back, not cancelled. Throws `not_found`, or `conflict` if there is nothing left to stop.
+   */
+  cancel(pushId: string, actor: Person): Promise<void>;
 }

@@ -31,6 +31,7 @@ export const errorCodes = [
   'build_failed',
   'build_timeout',
   'build_cancelled',
+  'secret_missing',
   'engine_unavailable',
   'registry_unavailable',
   'image_not_found',

@@ -15,6 +15,21 @@ export interface Provenance {
 const Resources = z.object({ cpu: z.string().optional(), memory: z.string().optional() });
 export type Resources = z.infer<typeof Resources>;
 
+const Texts = z.record(z.string(), z.string());
+
+/** What a function's author says about how it runs, without policy. */
+export const FunctionConfiguration = z.object({
+  environment: Texts,
+  secrets: z.array(z.string()),
+  labels: Texts,
+  annotations: Texts,
+  limits: Resources,
+  requests: Resources,
+  constraints: z.array(z.string()),
+  readOnlyRootFilesystem: z.boolean(),
+});
+export type FunctionConfiguration = z.infer<typeof FunctionConfiguration>;
+
 /** What a function's author may say about how it runs, after policy; the same for every target. */
 export interface FunctionSpec {
   owner: string;

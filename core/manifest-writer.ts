@@ -1,5 +1,5 @@
 import type { ErrorCode } from './errors.ts';
-import type { FunctionSpec, Provenance } from './function-spec.ts';
+import type { FunctionConfiguration, FunctionSpec, Provenance } from './function-spec.ts';
 import type { Person } from './source-event.ts';
 
 /** What a commit of the GitOps repository did, from its `Towline-Kind` trailer; `edit` is a person's direct commit. */
@@ -36,6 +36,11 @@ export interface DeployIntent {
   buildId: string;
   /** `rebuild`: a re-run or a recovered event. It never brings back a source commit that was deployed before and replaced since. */
   trigger: 'push' | 'rebuild';
+  /**
+   * Of a `rebuild` whose source commit was asked for before: the commit that was the answer. A source commit that left
+   * the function unchanged is in no commit of its own, so that the history alone doesn't tell that it was replaced.
+   */
+  answeredBy?: string | undefined;
   /** Where it is deployed to; the default one if it isn't given. */
   environment?: string | undefined;
   spec: FunctionSpec;
@@ -293,6 +298,12 @@ export interface ManifestWriter {
     functionName: string;
     commit: string;
   }): Promise<string>;
+  /** What its author said about how a function runs, at the head of the branch; `undefined` if it isn't there. */
+  configuration(query: {
+    owner: string;
+    environment?: string | undefined;
+    functionName: string;
+  }): Promise<FunctionConfiguration | undefined>;
   /** Functions of one owner, or of all, in one environment at the head of the branch. */
   current(owner?: string, environment?: string): Promise<CurrentFunction[]>;
 }

@@ -50,6 +50,7 @@ export const apiPaths = {
   logText: (id: string) => `${api}/pushes/${segment(id)}/log.txt`,
   logStream: (id: string) => `${api}/pushes/${segment(id)}/log/stream`,
   rebuild: (id: string) => `${api}/pushes/${segment(id)}/rebuild`,
+  cancel: (id: string) => `${api}/pushes/${segment(id)}/cancel`,
   repos: (owner: string) => `${api}/owners/${segment(owner)}/repos`,
   repo: (owner: string, name: string) => `${api}/owners/${segment(owner)}/repos/${segment(name)}`,
 };

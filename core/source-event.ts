@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FunctionConfiguration } from './function-spec.ts';
 import { CommitSha, OwnerSlug, RepoName } from './names.ts';
 
 /** A person as a forge names them; shown and written to commits, never used to decide access. */
@@ -42,6 +43,29 @@ export type PushEvent = z.infer<typeof PushEvent>;
 export const RepositoryDeletedEvent = z.object({ ...base, type: z.literal('repository-deleted') });
 export type RepositoryDeletedEvent = z.infer<typeof RepositoryDeletedEvent>;
 
+/** Another CI has built `after` and says which image of one function it is. */
+export const ImageEvent = z.object({
+  ...base,
+  type: z.literal('image'),
+  functionName: z.string().min(1).max(63),
+  /** Ends in `@sha256:…`. */
+  image: z.string().max(600),
+  ref: z.string().min(1).max(300),
+  /** What the ref pointed to before; all zeros if that isn't known. */
+  before: CommitSha,
+  after: CommitSha,
+  subject: z.string().max(500),
+  /** Runs of the same kind follow each other by number. */
+  run: z.object({ of: z.string().max(2000), number: z.number() }).nullable(),
+  /** `null`: as the function is deployed now. */
+  configuration: FunctionConfiguration.nullable(),
+});
+export type ImageEvent = z.infer<typeof ImageEvent>;
+
 /** What every webhook is translated to before anything else looks at it. */
-export const SourceEvent = z.discriminatedUnion('type', [PushEvent, RepositoryDeletedEvent]);
+export const ForgeEvent = z.discriminatedUnion('type', [PushEvent, RepositoryDeletedEvent]);
+export type ForgeEvent = z.infer<typeof ForgeEvent>;
+
+/** What is delivered to the build service, by webhooks and by announcements. */
+export const SourceEvent = z.discriminatedUnion('type', [PushEvent, RepositoryDeletedEvent, ImageEvent]);
 export type SourceEvent = z.infer<typeof SourceEvent>;

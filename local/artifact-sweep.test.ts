@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import { createLogger } from '../runtime/logger.ts';
 import { createGitOpsFixture } from './apply/gitops-fixture.ts';
+import { createFolderShelf } from './artifact-shelf.ts';
 import { type ArtifactSweepConfig, type ArtifactSweepDeps, createArtifactSweep } from './artifact-sweep.ts';
 
 const searchPath = process.env['PATH'] ?? '';
@@ -37,8 +38,12 @@ describe('sweep of artifacts', () => {
       stored: async () => (await readdir(artifactsDir)).map((name) => name.replace(/^0+/, '')).sort(),
       sweeper(options: Partial<ArtifactSweepConfig> = {}, deps: Partial<ArtifactSweepDeps> = {}) {
         const sweep = createArtifactSweep(
-          { artifactsDir, gitopsPath: gitops.gitopsPath, path: searchPath, ...options },
-          { logger: createLogger({ level: 'silent', name: 'test' }), ...deps },
+          { gitopsPath: gitops.gitopsPath, path: searchPath, ...options },
+          {
+            shelf: createFolderShelf(artifactsDir),
+            logger: createLogger({ level: 'silent', name: 'test' }),
+            ...deps,
+          },
         );
         open.push(() => Promise.resolve(sweep[Symbol.asyncDispose]()));
         return sweep;
@@ -112,7 +117,7 @@ describe('sweep of artifacts', () => {
     assert.equal(await sweeper({ gitopsPath: artifactsDir }).sweep(), 0);
     assert.equal(await sweeper({ path: '/nonexistent' }).sweep(), 0);
     assert.deepEqual(await stored(), ['1']);
-    assert.equal(await sweeper({ artifactsDir: '/nonexistent' }).sweep(), 0);
+    assert.equal(await sweeper({}, { shelf: createFolderShelf('/nonexistent') }).sweep(), 0);
   });
 
   it('finishes interrupted removals and leaves alone what is not an artifact', async () => {

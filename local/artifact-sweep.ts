@@ -1,15 +1,11 @@
-import { randomUUID } from 'node:crypto';
-import { readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { digestOf } from '../core/names.ts';
 import { git, gitEnvironment, gitOutput } from '../runtime/git.ts';
 import { delay } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { ArtifactShelf } from './artifact-shelf.ts';
 import { createVersionReader } from './manifest-versions.ts';
 
 export interface ArtifactSweepConfig {
-  /** The artifact store: `<64 hex>` folders. */
-  artifactsDir: string;
   /** The bare GitOps repository. */
   gitopsPath: string;
   branch: string;
@@ -34,6 +30,7 @@ export const artifactSweepDefaults = {
 } satisfies Partial<ArtifactSweepConfig>;
 
 export interface ArtifactSweepDeps {
+  shelf: ArtifactShelf;
   logger: Logger;
   /** Images that run, or are to be gone back to, whatever the repository says. */
   imagesInUse?: (() => Iterable<string>) | undefined;
@@ -47,19 +44,15 @@ export interface ArtifactSweep extends AsyncDisposable {
   sweep(): Promise<number>;
 }
 
-const artifactFolder = /^[0-9a-f]{64}$/;
-/** A folder under this name is on its way out, whoever began to remove it. */
-const removing = '.removing-';
 /** Older history only counts as far as the manifests of today name it. */
 const maxCommits = 50_000;
 const historyTimeoutMs = 300_000;
 
 export function createArtifactSweep(
-  options: Pick<ArtifactSweepConfig, 'artifactsDir' | 'gitopsPath' | 'path'> & Partial<ArtifactSweepConfig>,
-  { logger, imagesInUse = () => [], now = Date.now }: ArtifactSweepDeps,
+  options: Pick<ArtifactSweepConfig, 'gitopsPath' | 'path'> & Partial<ArtifactSweepConfig>,
+  { shelf, logger, imagesInUse = () => [], now = Date.now }: ArtifactSweepDeps,
 ): ArtifactSweep {
   const config = { ...artifactSweepDefaults, ...options };
-  const { artifactsDir } = config;
   const ending = new AbortController();
   const { signal } = ending;
   const env = { ...gitEnvironment(config.path), GIT_DIR: config.gitopsPath };
@@ -68,9 +61,12 @@ export function createArtifactSweep(
 
   async function sweepOnce(): Promise<number> {
     // Listed before the manifests are read: what a deploy names in between is not taken for forgotten.
-    const names = await readdir(artifactsDir);
-    await removeLeftovers(names);
-    const old = await oldOnes(names.filter((name) => artifactFolder.test(name)));
+    const shelved = await shelf.list();
+    await shelf.tidy(signal).catch((error: unknown) => {
+      logger.warn({ err: error }, 'a removed artifact still takes up space');
+    });
+    const before = now() - config.minAgeMs;
+    const old = shelved.filter(({ wantedAt }) => wantedAt < before).map(({ name }) => name);
     if (old.length === 0) return 0;
     const named = await namedDigests();
     if (named === undefined) return 0;
@@ -84,46 +80,18 @@ export function createArtifactSweep(
     return removed;
   }
 
-  async function removeLeftovers(names: readonly string[]): Promise<void> {
-    for (const name of names.filter((one) => one.startsWith(removing))) {
-      signal.throwIfAborted();
-      await removeTree(name);
-    }
-  }
-
-  async function oldOnes(names: readonly string[]): Promise<string[]> {
-    const before = now() - config.minAgeMs;
-    const old: string[] = [];
-    for (const name of names) {
-      const stats = await stat(join(artifactsDir, name)).catch(() => undefined);
-      if (stats !== undefined && stats.mtimeMs < before) old.push(name);
-    }
-    return old;
-  }
-
   function isInUse(name: string): boolean {
     for (const image of imagesInUse()) if (digestOf(image) === `sha256:${name}`) return true;
     return false;
   }
 
-  /** In one step out of the store, so that nobody finds half an artifact under its name. */
   async function remove(name: string): Promise<boolean> {
-    const leaving = `${removing}${name}-${randomUUID()}`;
     try {
-      await rename(join(artifactsDir, name), join(artifactsDir, leaving));
+      await shelf.remove(name);
+      return true;
     } catch (error) {
       logger.warn({ err: error, artifact: name }, 'an artifact cannot be removed');
       return false;
-    }
-    await removeTree(leaving);
-    return true;
-  }
-
-  async function removeTree(name: string): Promise<void> {
-    try {
-      await rm(join(artifactsDir, name), { recursive: true, force: true, maxRetries: 3 });
-    } catch (error) {
-      logger.warn({ err: error, folder: name }, 'a removed artifact still takes up space');
     }
   }
 

@@ -89,6 +89,31 @@ export const localSettings = {
     defaultText: '0',
     description: 'Milliseconds without a request after which a function sleeps; 0 never.',
   },
+  engine: {
+    env: 'TOWLINE_ENGINE',
+    schema: z.enum(['process', 'docker'], 'must be "process" or "docker"').default('process'),
+    defaultText: '`process`',
+    description:
+      'What builds and runs functions: `process`, plain processes, for one’s own code only; `docker`, the Docker Engine of this machine.',
+  },
+  containerMemoryMb: {
+    env: 'TOWLINE_CONTAINER_MEMORY_MB',
+    schema: integerSetting({ min: 16, max: 1_048_576, default: 512 }),
+    defaultText: '512',
+    description: 'MiB of memory for a container whose function sets no limit.',
+  },
+  containerCpus: {
+    env: 'TOWLINE_CONTAINER_CPUS',
+    schema: z.coerce.number('must be a number').min(0.01).max(1024).default(1),
+    defaultText: '1',
+    description: 'Processors for a container whose function sets no limit.',
+  },
+  containerPids: {
+    env: 'TOWLINE_CONTAINER_PIDS',
+    schema: integerSetting({ min: 8, max: 100_000, default: 512 }),
+    defaultText: '512',
+    description: 'Processes and threads of a container.',
+  },
   buildEnvironment: {
     env: 'TOWLINE_BUILD_ENV',
     schema: z

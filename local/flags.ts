@@ -7,10 +7,13 @@ export interface Flags {
   json: boolean;
   verbose: boolean;
   checkConfig: boolean;
+  /** Goes over TOWLINE_ENGINE. */
+  engine: string | undefined;
 }
 
 export const usage = `Usage: npm start [-- options]
 
+  --engine <name>  what builds and runs functions: process (default) or docker
   --json           print one JSON object a line, for programs
   --verbose        JSON logs on standard error
   --check-config   check the settings and stop
@@ -29,6 +32,7 @@ export function parseFlags(args: string[]): Flags {
         json: { type: 'boolean', default: false },
         verbose: { type: 'boolean', default: false },
         'check-config': { type: 'boolean', default: false },
+        engine: { type: 'string' },
       },
     });
     return {
@@ -36,6 +40,7 @@ export function parseFlags(args: string[]): Flags {
       json: values.json,
       verbose: values.verbose,
       checkConfig: values['check-config'],
+      engine: values.engine,
     };
   } catch (cause) {
     const message = cause instanceof Error ? cause.message.split('. ')[0] : 'bad arguments';

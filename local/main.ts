@@ -16,7 +16,11 @@ async function main(): Promise<void> {
     process.stdout.write(usage);
     return;
   }
-  const env = flags.verbose ? { TOWLINE_LOG_LEVEL: 'info', ...process.env } : process.env;
+  const env = {
+    ...(flags.verbose ? { TOWLINE_LOG_LEVEL: 'info' } : {}),
+    ...process.env,
+    ...(flags.engine === undefined ? {} : { TOWLINE_ENGINE: flags.engine }),
+  };
   const config = parseLocalConfig(env);
   const installation = readInstallation(config.configFile, join(config.dataDir, 'towline.yaml'));
   if (flags.checkConfig) {
@@ -44,6 +48,7 @@ const exitCodes: Partial<Record<string, number>> = {
   bad_request: 2,
   node_too_old: 3,
   git_missing: 3,
+  engine_unavailable: 3,
 };
 
 try {

@@ -1,11 +1,9 @@
 import { mkdirSync } from 'node:fs';
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAuth } from '../auth/index.ts';
-import { type Builder, createBuilder, createProcessEngine, loadTemplates } from '../builder/index.ts';
+import { type Builder, createBuilder, createFolderBuildSecrets, openTemplates } from '../builder/index.ts';
 import type { Owner } from '../core/auth.ts';
 import type { PendingDeploys } from '../core/catalog.ts';
-import { digestOf } from '../core/names.ts';
 import {
   createEnvironments,
   createGitOpsRepository,
@@ -18,6 +16,7 @@ import { createPlatformApi } from '../ui/server/index.ts';
 import { createArtifactSweep } from './artifact-sweep.ts';
 import type { LocalConfig } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
+import { createLocalEngine } from './engine.ts';
 import { createFront } from './front.ts';
 import { createGitHost, type GitHost } from './git-host/index.ts';
 import { followGitOpsPush } from './gitops-progress.ts';
@@ -39,6 +38,8 @@ export interface PlatformDeps {
   path: string;
   /** For builds, besides the PATH: proxies and package indexes. */
   buildEnvironment: Record<string, string>;
+  /** For the docker command: where its engine is. */
+  dockerEnvironment: Record<string, string>;
   signal: AbortSignal;
 }
 
@@ -56,16 +57,6 @@ export interface Platform extends AsyncDisposable {
 const gitOpsBranch = 'main';
 const committer = { name: 'Towline', email: 'towline@towline.localhost' };
 const minute = 60_000;
-
-/** Artifacts are folders named by their digest. */
-function hasArtifact(artifactsDir: string, image: string): Promise<boolean> {
-  const digest = digestOf(image)?.slice('sha256:'.length);
-  if (digest === undefined) return Promise.resolve(false);
-  return access(join(artifactsDir, digest)).then(
-    () => true,
-    () => false,
-  );
-}
 
 /** Every service in one process, with the adapters of one machine. No service knows that it runs here. */
 export async function createPlatform(config: LocalConfig, deps: PlatformDeps): Promise<Platform> {
@@ -100,6 +91,12 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
     committer,
     env: { PATH: path },
   });
+  const engine = stack.use(
+    await createLocalEngine(config, {
+      ...deps,
+      readSecret: createFolderBuildSecrets(data.at('secrets')).value,
+    }),
+  );
   const environments = createEnvironments(installation.environments);
   const served = stack.use(
     await createServedEnvironments(
@@ -111,7 +108,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         idleAfterMs: config.idleAfterMs,
         origin,
       },
-      { data, logger, events },
+      { data, logger, events, engine },
     ),
   );
   const { functionUrl, reconciler } = served;
@@ -138,15 +135,15 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
             functionName: spec.functionName,
             buildId,
           }),
-        imageExists: (image) => hasArtifact(data.at('artifacts'), image),
+        imageExists: (image) => engine.imageExists(image),
       },
     ),
   );
 
   stack.use(
     createArtifactSweep(
-      { artifactsDir: data.at('artifacts'), gitopsPath: data.at('gitops.git'), path },
-      { logger, imagesInUse: served.imagesInUse },
+      { gitopsPath: data.at('gitops.git'), path },
+      { shelf: engine.shelf, logger, imagesInUse: served.imagesInUse },
     ),
   );
   const gitHost: GitHost = stack.use(
@@ -185,15 +182,6 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
       },
     ),
   );
-  const engine = stack.use(
-    await createProcessEngine({
-      artifactsDir: data.at('artifacts'),
-      workDir: data.at('work'),
-      homeDir: data.at('work'),
-      path,
-      environment: deps.buildEnvironment,
-    }),
-  );
   const builder: Builder = stack.use(
     await createBuilder(
       {
@@ -215,8 +203,13 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         reconciler,
         events,
         sourceAccess: gitHost.sourceAccess,
-        engine,
-        templates: await loadTemplates(join(packageDir, 'templates')),
+        engine: engine.build,
+        templates: await openTemplates({
+          ...config,
+          bundledDir: join(packageDir, 'templates'),
+          cacheDir: data.at('templates'),
+          path,
+        }),
         refs: environments,
         catalogOf: served.catalogOf,
         functionUrl,

@@ -8,6 +8,7 @@ import { createLogger } from '../runtime/logger.ts';
 import type { LocalConfig } from './config.ts';
 import { buildDashboard } from './dashboard-build.ts';
 import { openDataFolder } from './data-folder.ts';
+import { dockerVariables } from './engine.ts';
 import {
   createJsonScreen,
   createTextScreen,
@@ -127,6 +128,7 @@ export async function run(config: LocalConfig, options: RunOptions): Promise<Run
       version,
       path,
       buildEnvironment: pick(options.env, config.buildEnvironment),
+      dockerEnvironment: pick(options.env, dockerVariables),
       signal: options.signal,
     }),
   );

@@ -7,6 +7,7 @@ import type { Reconciler } from '../core/reconciler.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type ApplyLoop, createApplyLoop } from './apply/index.ts';
 import type { DataFolder } from './data-folder.ts';
+import type { LocalEngine } from './engine.ts';
 import { createSupervisor, type Supervisor } from './functions/index.ts';
 
 export interface ServedEnvironmentsConfig {
@@ -68,9 +69,17 @@ function eventsOf(environment: string, events: EventBus): EventBus {
   };
 }
 
+interface ServedEnvironmentsDeps {
+  data: DataFolder;
+  logger: Logger;
+  events: EventBus;
+  /** What runs the functions of all of them. */
+  engine: LocalEngine;
+}
+
 export async function createServedEnvironments(
   config: ServedEnvironmentsConfig,
-  deps: { data: DataFolder; logger: Logger; events: EventBus },
+  deps: ServedEnvironmentsDeps,
 ): Promise<ServedEnvironments> {
   const { data } = deps;
   await using stack = new AsyncDisposableStack();
@@ -89,7 +98,7 @@ export async function createServedEnvironments(
     const supervisor = stack.use(
       await createSupervisor(
         { artifactsDir, stateDir, path, readyTimeoutMs, idleAfterMs },
-        { logger, events },
+        { logger, events, makeStarter: deps.engine.makeStarter },
       ),
     );
     const folder = isDefault ? 'tenants' : `environments/${name}/tenants`;

@@ -287,6 +287,7 @@ function createWriter(
     history: (query) => reading((head) => reader.history(head, query)),
     diff: (query) => reading((head) => reader.diff(head, query)),
     at: (query) => reading((head) => reader.at(head, query)),
+    configuration: (query) => reading((head) => reader.configuration(head, query)),
     current: (owner, environment) => reading((head) => reader.current(head, owner, environment)),
     async [Symbol.asyncDispose]() {
       const grace = new AbortController();

@@ -88,7 +88,7 @@ export function createSessionTokens(options: SessionOptions): SessionTokens {
       return { token, session };
     },
     async verify(token) {
-      if (token.length > maxLength || !isCanonical(token)) return undefined;
+      if (token.length > maxLength || !isCanonicalJwt(token)) return undefined;
       try {
         return await verified(token);
       } catch (error) {
@@ -103,7 +103,7 @@ export function createSessionTokens(options: SessionOptions): SessionTokens {
 }
 
 /** Three parts of base64url, each written the one way there is: no padding, no stray bits. */
-function isCanonical(token: string): boolean {
+export function isCanonicalJwt(token: string): boolean {
   const parts = token.split('.');
   return (
     parts.length === 3 &&

@@ -1,10 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { SourceEvent } from '../../core/source-event.ts';
+import { Person, SourceEvent } from '../../core/source-event.ts';
 import {
   type AppendResult,
   type Delivery,
   type DeliveryLog,
   type DeliveryOrigin,
+  laneKey,
   repositoryKey,
 } from './delivery-log.ts';
 
@@ -19,12 +20,25 @@ const schema = `
     origin TEXT NOT NULL,
     event TEXT NOT NULL,
     received_at INTEGER NOT NULL,
-    done INTEGER NOT NULL DEFAULT 0
+    done INTEGER NOT NULL DEFAULT 0,
+    forced INTEGER NOT NULL DEFAULT 0,
+    cancelled_by TEXT
   ) STRICT;
   CREATE INDEX IF NOT EXISTS deliveries_by_ref ON deliveries (repository, ref, seq);
   CREATE INDEX IF NOT EXISTS deliveries_by_content ON deliveries (repository, ref, before_commit, after_commit);
   CREATE INDEX IF NOT EXISTS deliveries_pending ON deliveries (seq) WHERE done = 0;
 `;
+
+/** Of databases that were made before there were such. */
+const laterColumns = { forced: 'INTEGER NOT NULL DEFAULT 0', cancelled_by: 'TEXT' };
+
+function addColumns(database: DatabaseSync): void {
+  const known = database.prepare('PRAGMA table_info(deliveries)').all();
+  const names = new Set(known.map((column) => column['name']));
+  for (const [name, type] of Object.entries(laterColumns)) {
+    if (!names.has(name)) database.exec(`ALTER TABLE deliveries ADD COLUMN ${name} ${type}`);
+  }
+}
 
 type Row = Record<string, unknown>;
 
@@ -34,6 +48,10 @@ function toDelivery(row: Row): Delivery {
     event: SourceEvent.parse(JSON.parse(String(row['event']))),
     origin: String(row['origin']) as DeliveryOrigin,
     receivedAt: Number(row['received_at']),
+    ...(row['forced'] === 1 ? { isForced: true } : {}),
+    ...(row['cancelled_by'] === null
+      ? {}
+      : { cancelledBy: Person.parse(JSON.parse(String(row['cancelled_by']))) }),
   };
 }
 
@@ -49,6 +67,7 @@ export function createSqliteDeliveryLog(
   onUnreadable: (id: string, error: unknown) => void = () => {},
 ): DeliveryLog {
   database.exec(schema);
+  addColumns(database);
 
   function readable(row: Row | undefined): Delivery | undefined {
     try {
@@ -68,11 +87,17 @@ export function createSqliteDeliveryLog(
      ORDER BY seq DESC LIMIT 1`,
   );
   const insert = database.prepare(
-    `INSERT INTO deliveries (id, repository, ref, before_commit, after_commit, origin, event, received_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO deliveries (id, repository, ref, before_commit, after_commit, origin, event, received_at, forced)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const pending = database.prepare('SELECT * FROM deliveries WHERE done = 0 ORDER BY seq');
   const setDone = database.prepare('UPDATE deliveries SET done = 1 WHERE id = ?');
+  const cancel = database.prepare(
+    'UPDATE deliveries SET cancelled_by = ? WHERE id = ? AND done = 0 AND cancelled_by IS NULL',
+  );
+  const newestOfLane = database.prepare(
+    'SELECT * FROM deliveries WHERE repository = ? ORDER BY seq DESC LIMIT ?',
+  );
   const last = database.prepare('SELECT MAX(seq) AS seq FROM deliveries');
   const prune = database.prepare(
     `DELETE FROM deliveries WHERE done = 1 AND repository = ?1 AND seq <=
@@ -96,16 +121,17 @@ export function createSqliteDeliveryLog(
       if (duplicate !== undefined) return { type: 'duplicate', id: duplicate };
       const { event, origin, receivedAt } = entry;
       const [ref, before, after] =
-        event.type === 'push' ? [event.ref, event.before, event.after] : ['', '', ''];
+        event.type === 'repository-deleted' ? ['', '', ''] : [event.ref, event.before, event.after];
       const { lastInsertRowid } = insert.run(
         event.id,
-        repositoryKey(event.scm, event.repository),
+        laneKey(event),
         ref,
         before,
         after,
         origin,
         JSON.stringify(event),
         receivedAt,
+        entry.isForced ? 1 : 0,
       );
       return { type: 'accepted', delivery: { ...entry, seq: Number(lastInsertRowid) } };
     },
@@ -115,9 +141,15 @@ export function createSqliteDeliveryLog(
         .map(readable)
         .filter((delivery) => delivery !== undefined),
     done: (id) => void setDone.run(id),
+    cancel: (id, by) => cancel.run(JSON.stringify(by), id).changes > 0,
     find: (id) => readable(byId.get(id)),
     newest: (repository, scm, ref) => readable(newestOfRef.get(repositoryKey(scm, repository), ref)),
+    recent: (event, limit) =>
+      newestOfLane
+        .all(laneKey(event), limit)
+        .map(readable)
+        .filter((delivery) => delivery !== undefined),
     lastSeq: () => Number(last.get()?.['seq'] ?? 0),
-    prune: (event, keep) => void prune.run(repositoryKey(event.scm, event.repository), keep),
+    prune: (event, keep) => void prune.run(laneKey(event), keep),
   };
 }

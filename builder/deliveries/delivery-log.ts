@@ -1,4 +1,4 @@
-import type { SourceEvent } from '../../core/source-event.ts';
+import type { Person, SourceEvent } from '../../core/source-event.ts';
 
 /** `hook`: a webhook. `rebuild`: a person asked for it. `recovered`: found by comparing branch heads; its webhook never came. */
 export type DeliveryOrigin = 'hook' | 'rebuild' | 'recovered';
@@ -8,6 +8,10 @@ export interface Delivery {
   seq: number;
   event: SourceEvent;
   origin: DeliveryOrigin;
+  /** Everything is built, the unchanged too. */
+  isForced?: boolean | undefined;
+  /** Who stopped it: nothing of it that isn't committed goes on. */
+  cancelledBy?: Person | undefined;
   /** Milliseconds since the epoch. */
   receivedAt: number;
 }
@@ -29,13 +33,23 @@ export interface DeliveryLog {
   /** Not done yet, in order of acceptance. */
   pending(): Delivery[];
   done(id: string): void;
+  /** On disk when it returns. Of a delivery that is done, or cancelled already, nothing changes: `false`. */
+  cancel(id: string, by: Person): boolean;
   find(id: string): Delivery | undefined;
   /** The newest delivery of a ref since the repository's last deletion that tells where the ref is: rebuilds don't. */
   newest(repository: SourceEvent['repository'], scm: SourceEvent['scm'], ref: string): Delivery | undefined;
+  /** The newest `limit` deliveries of an event's lane, newest first. */
+  recent(event: SourceEvent, limit: number): Delivery[];
   /** The highest `seq` so far; 0 if there is none. */
   lastSeq(): number;
-  /** Forgets all but the newest `keep` deliveries of a repository; never one that is not done. */
+  /** Forgets all but the newest `keep` deliveries of the event's lane; never one that is not done. */
   prune(event: SourceEvent, keep: number): void;
+}
+
+/** What is done one after the other: the pushes of a repository, or the announced images of a function. */
+export function laneKey(event: SourceEvent): string {
+  if (event.type === 'image') return `image:${event.repository.ownerId}:${event.functionName}`;
+  return repositoryKey(event.scm, event.repository);
 }
 
 /** The forge's own id is a repository's identity, so that a rename keeps it. */

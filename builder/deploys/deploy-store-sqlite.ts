@@ -81,14 +81,23 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
   const ofFunction = database.prepare(
     'SELECT record FROM deploys WHERE owner = ? AND function_name = ? AND environment = ? ORDER BY seq DESC',
   );
+  // An announced image says nothing about other functions.
   // A push that named no function at all had a stack that could not be read, or was not deployed: it drops nothing.
   const newerWithout = database.prepare(
     `SELECT 1 FROM pushes newer JOIN pushes mine ON mine.id = ?1
      WHERE newer.owner_id = mine.owner_id AND newer.repo = mine.repo AND newer.seq > mine.seq
+       AND newer.id NOT LIKE 'image-%'
        AND (json_extract(newer.record, '$.ref') = ''
          OR EXISTS (SELECT 1 FROM deploys WHERE push_id = newer.id AND function_name IS NOT NULL AND environment = ?3)
            AND NOT EXISTS (SELECT 1 FROM deploys WHERE push_id = newer.id AND function_name = ?2 AND environment = ?3))
      LIMIT 1`,
+  );
+  const answered = database.prepare(
+    `SELECT json_extract(record, '$.gitopsCommit') AS answer FROM deploys
+     WHERE owner = ?1 AND function_name = ?2 AND id <> ?3 AND answer IS NOT NULL
+       AND json_extract(record, '$.sourceCommit') = ?4 AND json_extract(record, '$.ownerId') = ?5
+       AND json_extract(record, '$.repo') = ?6 AND json_extract(record, '$.image') IS NOT NULL
+     ORDER BY seq DESC LIMIT 1`,
   );
   const old = database.prepare(
     `SELECT id FROM pushes WHERE state = 'done' AND owner_id = ?1 AND repo = ?2 AND seq <=
@@ -167,6 +176,10 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
     latestDeploy,
     heldDeploys: (owner) => held.all(owner ?? null).map(parse<DeployRecord>),
     openPushes: () => open.all().map((row) => String(row['id'])),
+    answerOf({ owner, functionName, id, sourceCommit, ownerId, repo, environment = defaultEnvironment }) {
+      const row = answered.get(owner, functionName, id, sourceCommit, ownerId, repo, environment);
+      return row && String(row['answer']);
+    },
     prune({ ownerId, repo }, keep) {
       const ids = old.all(ownerId, repo, keep).map((row) => String(row['id']));
       for (const id of ids) {

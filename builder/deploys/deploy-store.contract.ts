@@ -170,6 +170,24 @@ export function describeDeployStore(
     );
 
     it(
+      'tells what an earlier deploy of a source commit was committed as',
+      withStore((store) => {
+        const [one, two] = ['1'.repeat(40), '2'.repeat(40)];
+        for (const id of ['1', '2', '3', '4']) store.putPush(push(id));
+        store.putDeploy(deploy('d1', '1', { gitopsCommit: one, image: 'r/i@x' }));
+        store.putDeploy(deploy('d2', '2', { gitopsCommit: two, image: 'r/i@x' }));
+        store.putDeploy(deploy('d3', '3', { state: 'skipped' }));
+        store.putDeploy(deploy('gone', '4', { gitopsCommit: one, image: null }));
+        assert.equal(store.answerOf(deploy('new', '5')), two);
+        assert.equal(store.answerOf(deploy('d2', '2')), one);
+        assert.equal(store.answerOf(deploy('new', '5', { sourceCommit: 'b'.repeat(40) })), undefined);
+        assert.equal(store.answerOf(deploy('new', '5', { ownerId: 'o2' })), undefined);
+        assert.equal(store.answerOf(deploy('new', '5', { repo: 'blog' })), undefined);
+        assert.equal(store.answerOf(deploy('new', '5', { functionName: 'other' })), undefined);
+      }),
+    );
+
+    it(
       'forgets old finished pushes of one repository with their deploys',
       withStore((store) => {
         store.putPush(push('open', { state: 'running' }));

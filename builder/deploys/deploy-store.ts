@@ -26,6 +26,13 @@ export interface DeployStore {
   heldDeploys(owner?: string): DeployRecord[];
   /** Ids of pushes that have not ended, oldest first. */
   openPushes(): string[];
+  /** What the newest other deploy of the same function and source commit was committed as, or found committed. */
+  answerOf(
+    of: Pick<
+      DeployRecord,
+      'id' | 'owner' | 'functionName' | 'environment' | 'ownerId' | 'repo' | 'sourceCommit'
+    >,
+  ): string | undefined;
   /** Forgets all but the newest `keep` finished pushes of a repository and returns the ids of those forgotten. */
   prune(repository: { ownerId: string; repo: string }, keep: number): string[];
 }

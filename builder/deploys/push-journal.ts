@@ -13,6 +13,7 @@ import type { EventBus } from '../../core/events.ts';
 import { zeroSha } from '../../core/names.ts';
 import type { Delivery } from '../deliveries/delivery-log.ts';
 import type { BuildLogStore } from '../logs/build-log-store.ts';
+import { maskCredentials } from '../secrets/mask-credentials.ts';
 import type { DeployStore } from './deploy-store.ts';
 
 export interface JournalDeps {
@@ -87,7 +88,7 @@ export function deployId(
 
 function pushOf({ event, receivedAt }: Delivery): PushRecord {
   const ref =
-    event.type === 'push'
+    event.type !== 'repository-deleted'
       ? { ref: event.ref, before: event.before, after: event.after }
       : { ref: '', before: zeroSha, after: zeroSha };
   return {
@@ -118,6 +119,7 @@ function closeSteps(steps: DeployStep[], now: number): DeployStep[] {
 /** The record with the change; its steps follow its stage and its state. */
 function changed(record: DeployRecord, patch: DeployPatch, now: number): DeployRecord {
   const next: DeployRecord = { ...record, ...patch, updatedAt: now };
+  if (patch.cause) next.cause = { ...patch.cause, message: maskCredentials(patch.cause.message) };
   if (patch.stage !== undefined) next.steps = stepInto(next.steps, patch.stage, now);
   if (isEnd(next.state)) next.steps = closeSteps(next.steps, now);
   return next;
@@ -242,7 +244,8 @@ export function createPushJournal(delivery: Delivery, deps: JournalDeps): PushJo
     change: (id, patch) => put(changed(find(id), patch, now())),
     fail: (id, stage, cause) => void put(changed(find(id), { state: 'failed', stage, cause }, now())),
     say({ kind, stage, text, functionName = null }) {
-      const line = logs.append(push.id, { time: now(), functionName, stage, kind, text });
+      const shown = maskCredentials(text);
+      const line = logs.append(push.id, { time: now(), functionName, stage, kind, text: shown });
       if (!line) return;
       events.publish({ type: 'log.line', ownerId: push.ownerId, owner: push.owner, pushId: push.id, line });
     },

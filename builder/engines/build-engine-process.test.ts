@@ -94,6 +94,17 @@ describe('the process engine', () => {
     assert.deepEqual(await homes(dir), []);
   });
 
+  it('names files as the repository does, wherever the context lies', async () => {
+    const { lines } = await build(makeTemplate({ one: 'echo "in $PWD/function/handler.js"' }));
+    assert.ok(lines.includes('in function/handler.js'), lines.join('\n'));
+  });
+
+  it('names the step that took too long', async () => {
+    await assert.rejects(build(makeTemplate({ wait: 'echo going; sleep 600' }), { timeoutMs: 200 }), {
+      message: /step wait.*0\.2 s/,
+    });
+  });
+
   it('gives another descriptor another digest', async () => {
     const first = await build(makeTemplate({}));
     const second = await build(makeTemplate({}, { environment: { A: '2' } }));

@@ -1,19 +1,27 @@
 import { TowlineError } from '../../core/errors.ts';
+import type { FunctionConfiguration } from '../../core/function-spec.ts';
 import type { DeployIntent, WriteDelay, WriteOutcome } from '../../core/manifest-writer.ts';
-import type { PushEvent } from '../../core/source-event.ts';
-import type { StackFunction } from '../stack/stack.ts';
+import type { ImageEvent, PushEvent } from '../../core/source-event.ts';
 import { patiently } from './patiently.ts';
 import { interruption, type PipelineContext, type PushTask } from './pipeline-context.ts';
 import { causeOf, failDeploy, settleError } from './settle.ts';
 import { checkHead } from './workspace.ts';
 
-function intentOf(task: PushTask, event: PushEvent, id: string, fn: StackFunction): DeployIntent {
+/** Of a stack file, or of an announced image. */
+type Deployable = FunctionConfiguration & { name: string };
+
+function intentOf(
+  task: PushTask,
+  context: PipelineContext,
+  { event, id, fn }: { event: PushEvent | ImageEvent; id: string; fn: Deployable },
+): DeployIntent {
   const record = task.journal.deploy(id);
   const { repository, scm } = event;
   return {
     buildId: id,
     trigger: task.delivery.origin === 'hook' ? 'push' : 'rebuild',
     environment: record.environment,
+    answeredBy: context.answerOf(record),
     spec: {
       owner: repository.owner,
       functionName: fn.name,
@@ -103,8 +111,9 @@ function recordCommit(task: PushTask, id: string, outcome: Written): void {
   for (const text of written?.warnings ?? []) {
     journal.say({ kind: 'warning', stage: 'commit', functionName: name, text: `${name}: ${text}` });
   }
-  const verb = outcome.type === 'pushed' ? 'committed' : 'nothing to change, already committed';
-  const text = `${name}: ${verb}${number === null ? '' : ` as #${number}`} (gitops ${outcome.commit.slice(0, 7)})`;
+  const which = number === null ? '' : `#${number} `;
+  const verb = outcome.type === 'pushed' ? 'committed as' : 'nothing to change since deploy';
+  const text = `${name}: ${verb} ${which}(gitops ${outcome.commit.slice(0, 7)})`;
   journal.say({ kind: 'phase', stage: 'commit', functionName: name, text });
   journal.change(id, {
     state: 'committed',
@@ -123,7 +132,7 @@ function recordCommit(task: PushTask, id: string, outcome: Written): void {
 export async function commitFunction(
   task: PushTask,
   context: PipelineContext,
-  work: { id: string; fn: StackFunction; event: PushEvent },
+  work: { id: string; fn: Deployable; event: PushEvent | ImageEvent },
 ): Promise<boolean> {
   const { id, fn, event } = work;
   const { journal } = task;
@@ -143,9 +152,9 @@ export async function commitFunction(
   };
   try {
     const outcome = await patiently(task, context, patience, async () => {
-      await checkHead(task, context, event);
+      if (event.type === 'push') await checkHead(task, context, event);
       task.superseded.throwIfAborted();
-      const intent = intentOf(task, event, id, fn);
+      const intent = intentOf(task, context, { event, id, fn });
       return context.manifestWriter.deploy(intent, context.stopped, { onWaiting: onWriteDelay });
     });
     return await recordOutcome(task, context, id, outcome);

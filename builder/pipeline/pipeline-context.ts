@@ -3,12 +3,16 @@ import type { DeployRecord } from '../../core/deploy.ts';
 import { defaultEnvironment, type RefTargets } from '../../core/environments.ts';
 import type { ManifestWriter } from '../../core/manifest-writer.ts';
 import type { Reconciler } from '../../core/reconciler.ts';
+import type { ImageEvent } from '../../core/source-event.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { BuilderConfig } from '../config.ts';
 import type { Delivery } from '../deliveries/delivery-log.ts';
+import type { DeployStore } from '../deploys/deploy-store.ts';
 import type { PushJournal } from '../deploys/push-journal.ts';
 import type { BuildEngine } from '../engines/build-engine.ts';
 import type { FairSlots } from '../queue/fair-slots.ts';
+import type { BuiltImages } from '../reuse/built-images.ts';
+import type { BuildSecrets } from '../secrets/build-secrets.ts';
 import type { SourceAccess } from '../source/source-access.ts';
 import type { TemplateCatalog } from '../templates/template.ts';
 import type { PrebuiltImages } from './prebuilt-images.ts';
@@ -25,6 +29,11 @@ export interface PipelineContext {
   templates: TemplateCatalog;
   /** `undefined`: everything is built here. */
   prebuilt?: PrebuiltImages | undefined;
+  /** The commit of the GitOps repository that an earlier deploy of the same source commit and function ended in. */
+  answerOf: DeployStore['answerOf'];
+  builtImages: BuiltImages;
+  /** `undefined`: the installation keeps none. */
+  buildSecrets?: BuildSecrets | undefined;
   sourceAccess: SourceAccess;
   refs: RefTargets;
   /** What is served in an environment. */
@@ -32,6 +41,8 @@ export interface PipelineContext {
   functionUrl: (owner: string, functionName: string, environment?: string) => string;
   /** Of any push, by its id. */
   deployRecord: (id: string) => DeployRecord | undefined;
+  /** Of an announced image: the announcement that makes it pointless, if there is one. */
+  newerAnnouncement: (delivery: Delivery) => ImageEvent | undefined;
   random: () => number;
   now: () => number;
   /** Pushes that may have a clone on the disk. */
@@ -52,9 +63,9 @@ export interface PipelineContext {
 export interface PushTask {
   delivery: Delivery;
   journal: PushJournal;
-  /** Aborted with a `Superseded` once something newer makes this push's uncommitted work pointless. */
+  /** Aborted with a `Dropped` once this push's uncommitted work is pointless or no longer wanted. */
   superseded: AbortSignal;
-  supersede: (by: Superseded) => void;
+  supersede: (by: Dropped) => void;
 }
 
 /** Why a push's work is dropped; `message` completes "superseded by …". */
@@ -67,6 +78,18 @@ export function environmentOf({ delivery }: PushTask, { refs }: PipelineContext)
   const { event } = delivery;
   const target = event.type === 'push' ? refs.forRef(event.ref, event.repository.defaultBranch) : undefined;
   return target === undefined || target.way === 'none' ? defaultEnvironment : target.environment;
+}
+
+/** Somebody stopped the push; `message` completes "stopped by …". */
+export class Cancelled extends Error {
+  override readonly name = 'Cancelled';
+}
+
+export type Dropped = Superseded | Cancelled;
+
+/** In words, for a log or a note. */
+export function whyDropped(reason: Dropped): string {
+  return `${reason instanceof Cancelled ? 'stopped' : 'superseded'} by ${reason.message}`;
 }
 
 /** Ends builds and waits: the service stops, or the push is superseded. */

@@ -194,6 +194,10 @@ export function createMemoryWriter(file?: string) {
     removals: () => Promise.reject(new Error('not used')),
     confirmRemoval: () => Promise.reject(new Error('not used')),
     rejectRemoval: () => Promise.reject(new Error('not used')),
+    async configuration({ owner, functionName }) {
+      const latest = of(owner, functionName).at(-1);
+      return latest?.kind === 'deploy' ? (latest.intent as DeployIntent).spec : undefined;
+    },
     diff: () => Promise.reject(new Error('not used')),
     at: () => Promise.reject(new Error('not used')),
   };
@@ -393,7 +397,12 @@ export function createTemplates(root: string): TemplateCatalog {
     environment: {},
     buildSteps: [],
   };
-  return { find: (language) => (language === 'node' ? template : undefined), languages: () => ['node'] };
+  return {
+    find: (language) => (language === 'node' ? template : undefined),
+    languages: () => ['node'],
+    isOpen: false,
+    resolve: async (language) => (language === 'dockerfile' ? null : template),
+  };
 }
 
 export function createSourceAccess(root: string, repositories: () => TestRepository[]): SourceAccess {

@@ -1,3 +1,4 @@
+import type { ImageReference } from '../../core/image-reference.ts';
 import type { SourceEvent } from '../../core/source-event.ts';
 import type { StackFunction } from '../stack/stack.ts';
 
@@ -23,4 +24,8 @@ export interface PrebuiltImages {
    * place, or `registry_unavailable`, which the caller waits out.
    */
   find(request: PrebuiltRequest): Promise<PrebuiltImage | undefined>;
+  /** By the configuration alone. Throws `policy_refused`. */
+  assertAllowed(of: { owner: string; ownerId: string }, image: ImageReference): Promise<void>;
+  /** Whether the image is where it says. Throws as `find` does. */
+  check(of: { owner: string; ownerId: string }, image: ImageReference, signal: AbortSignal): Promise<void>;
 }

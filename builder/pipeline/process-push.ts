@@ -1,16 +1,24 @@
 import { type DeployRecord, type DeployStage, isEnd } from '../../core/deploy.ts';
-import type { PushEvent } from '../../core/source-event.ts';
+import type { ImageEvent, PushEvent } from '../../core/source-event.ts';
 import { aborted } from '../../runtime/lifecycle.ts';
+import { deployImage, dropIfLate } from '../images/deploy-image.ts';
 import { readStack } from '../stack/read-stack.ts';
 import type { Stack, StackFunction } from '../stack/stack.ts';
 import { buildFunction } from './build-function.ts';
 import { commitFunction } from './commit-function.ts';
 import { commitSecrets, readSecretsFile } from './commit-secrets.ts';
 import { followDeploy } from './follow-deploy.ts';
-import { environmentOf, type PipelineContext, type PushTask, Superseded } from './pipeline-context.ts';
+import {
+  type Dropped,
+  environmentOf,
+  type PipelineContext,
+  type PushTask,
+  Superseded,
+  whyDropped,
+} from './pipeline-context.ts';
 import { promoteTag, type TagPush } from './promote-tag.ts';
 import { removeFunctions } from './remove-functions.ts';
-import { failDeploy, settleError, supersedeDeploy } from './settle.ts';
+import { dropDeploy, failDeploy, settleError } from './settle.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
 /** The repository's next push may go on when this is given; `finished` is when this one's records have all ended. */
@@ -27,16 +35,14 @@ interface Progress {
 
 const maxWarnings = 50;
 
-const supersededOf = (task: PushTask) => task.superseded.reason as Superseded;
-
 const openDeploys = (task: PushTask) => task.journal.deploys().filter((record) => !isEnd(record.state));
 
-/** Without its source: what is committed, before a restart, is followed; the rest has ended or is superseded. */
-function endWithoutSource(task: PushTask, context: PipelineContext): Processed {
+/** Without its source: what is committed, before a restart, is followed; the rest has ended or is dropped. */
+async function endWithoutSource(task: PushTask, context: PipelineContext): Promise<Processed> {
   const open = openDeploys(task);
   const committed = open.filter((record) => record.gitopsCommit !== null);
   for (const record of open) {
-    if (record.gitopsCommit === null) supersedeDeploy(task, record.id, supersededOf(task));
+    if (record.gitopsCommit === null) await dropDeploy(task, context, record.id);
   }
   const follows = committed.map((record) => followDeploy(task, context, record.id));
   return { finished: finish(task, context, Promise.allSettled(follows)) };
@@ -48,7 +54,7 @@ async function finish(task: PushTask, context: PipelineContext, settled: Promise
   const { journal } = task;
   const isDropped = journal.deploys().length === 0 && task.superseded.aborted;
   if (isDropped) {
-    const text = `superseded by ${supersededOf(task).message}`;
+    const text = whyDropped(task.superseded.reason as Dropped);
     journal.say({ kind: 'phase', stage: 'queue', text });
     return journal.end(text);
   }
@@ -70,7 +76,14 @@ function deployFunction(
   const isCommitted = record.gitopsCommit !== null;
   const built = isCommitted
     ? Promise.resolve(true)
-    : buildFunction(task, context, { id, event, fn, copy: stack.copy, workspace });
+    : buildFunction(task, context, {
+        id,
+        event,
+        fn,
+        copy: stack.copy,
+        templates: stack.templates,
+        workspace,
+      });
   const committed = built.then(
     (isBuilt) => isCommitted || (isBuilt && commitFunction(task, context, { id, fn, event })),
   );
@@ -137,8 +150,11 @@ async function readSource(
     journal.say({ kind: 'phase', stage, text });
     stage = 'detect';
     journal.enterStage(stage);
-    const languages = context.templates.languages();
-    const stack = await readStack(workspace.sourceDir, { owner: event.repository.owner, languages });
+    const stack = await readStack(workspace.sourceDir, {
+      owner: event.repository.owner,
+      languages: context.templates.languages(),
+      acceptsOthers: context.templates.isOpen,
+    });
     return { stack, workspace };
   } catch (error) {
     await workspace?.[Symbol.asyncDispose]();
@@ -219,11 +235,20 @@ export async function processPush(task: PushTask, context: PipelineContext): Pro
   if (journal.resumed) {
     journal.say({ kind: 'phase', stage: 'queue', text: 'taken up again after a restart' });
   }
+  if (event.type === 'image') dropIfLate(task, context);
   if (task.superseded.aborted) return endWithoutSource(task, context);
+  if (event.type === 'image') return announce(task, context, event);
   if (event.type !== 'push') return removeRepository(task, context);
   const target = context.refs.forRef(event.ref, event.repository.defaultBranch);
   if (target.way === 'promote') return promote(task, context, { event, target });
   return deployCommit(task, context, event);
+}
+
+async function announce(task: PushTask, context: PipelineContext, event: ImageEvent): Promise<Processed> {
+  const { settled } = await deployImage(task, context, event);
+  await Promise.race([settled, aborted(task.superseded)]);
+  context.stopped.throwIfAborted();
+  return { finished: finish(task, context, settled) };
 }
 
 /** From every environment. */

@@ -1,6 +1,13 @@
 import type { DeployCause, DeployStage } from '../../core/deploy.ts';
 import { describeError, formatPlace, TowlineError } from '../../core/errors.ts';
-import { type PipelineContext, type PushTask, Superseded } from './pipeline-context.ts';
+import {
+  Cancelled,
+  type Dropped,
+  type PipelineContext,
+  type PushTask,
+  Superseded,
+  whyDropped,
+} from './pipeline-context.ts';
 import { whatStays } from './what-stays.ts';
 
 /** The cause as people see it; what isn't meant for them goes to the platform's log only. */
@@ -33,9 +40,17 @@ export async function failDeploy(
 
 export function supersedeDeploy(task: PushTask, id: string, by: Superseded): void {
   const { functionName, stage } = task.journal.deploy(id);
-  const text = `${functionName ?? 'push'}: superseded by ${by.message}`;
+  const text = `${functionName ?? 'push'}: ${whyDropped(by)}`;
   task.journal.say({ kind: 'phase', stage, functionName, text });
   task.journal.change(id, { state: 'superseded' });
+}
+
+/** Ends an uncommitted deploy of a push that is superseded or was cancelled. */
+export async function dropDeploy(task: PushTask, context: PipelineContext, id: string): Promise<void> {
+  const reason = task.superseded.reason as Dropped;
+  if (!(reason instanceof Cancelled)) return supersedeDeploy(task, id, reason);
+  const cause = { code: 'build_cancelled', message: whyDropped(reason) } as const;
+  await failDeploy(task, context, id, { stage: task.journal.deploy(id).stage, cause });
 }
 
 /**
@@ -51,7 +66,7 @@ export async function settleError(
   if (context.stopped.aborted) throw error;
   // Found out by one function, true for its siblings too.
   if (error instanceof Superseded) task.supersede(error);
-  if (task.superseded.aborted) return supersedeDeploy(task, id, task.superseded.reason as Superseded);
+  if (task.superseded.aborted) return dropDeploy(task, context, id);
   if (!(error instanceof TowlineError) || error.cause !== undefined) {
     context.logger.warn({ err: error, pushId: task.journal.pushId, stage }, 'a deploy failed');
   }

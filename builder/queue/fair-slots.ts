@@ -12,78 +12,101 @@ interface Waiter {
   grant: () => void;
 }
 
-/** A bounded number of places, given to owners in turn: however many one owner waits for, another's next is never far. */
+/** One owner's. */
+interface Line {
+  waiters: Waiter[];
+  held: number;
+  /** The round in which its next turn is: one later with each turn it had. */
+  turn: number;
+}
+
+/** Who comes anew goes before those that wait for another turn in the same round. */
+const ahead = 0.5;
+
+/**
+ * A bounded number of places, given to owners in turn: however many one owner waits for, another's next is at most one
+ * turn of each of the others away, and one's that waited for nothing comes before all that have had a turn.
+ */
 export interface FairSlots {
   /** Rejects with the signal's reason if it aborts before a place is free. */
   acquire(owner: string, signal: AbortSignal): Promise<Slot>;
 }
 
 export function createFairSlots({ total, perOwner }: FairSlotsOptions): FairSlots {
-  /** In the order of their turns: an owner that got a place goes to the end. */
-  const waiting = new Map<string, Waiter[]>();
-  const held = new Map<string, number>();
+  const lines = new Map<string, Line>();
   let free = total;
+  let round = 0;
+  let waiting = 0;
 
-  function change(owner: string, by: 1 | -1): void {
-    free -= by;
-    const count = (held.get(owner) ?? 0) + by;
-    if (count === 0) held.delete(owner);
-    else held.set(owner, count);
+  function lineOf(owner: string): Line {
+    const line = lines.get(owner) ?? { waiters: [], held: 0, turn: round - ahead };
+    lines.set(owner, line);
+    // Turns that an owner didn't ask for are not saved up.
+    if (line.waiters.length === 0) line.turn = Math.max(line.turn, round - ahead);
+    return line;
   }
 
-  function nextOwner(): string | undefined {
-    for (const owner of waiting.keys()) if ((held.get(owner) ?? 0) < perOwner) return owner;
-    return undefined;
+  function nextLine(): Line | undefined {
+    let next: Line | undefined;
+    for (const line of lines.values()) {
+      if (line.waiters.length === 0 || line.held >= perOwner) continue;
+      if (!next || line.turn < next.turn) next = line;
+    }
+    return next;
+  }
+
+  /** Who had more turns than others is of interest only while somebody waits. */
+  function forgetIdle(): void {
+    for (const [owner, line] of lines) if (line.held === 0 && line.waiters.length === 0) lines.delete(owner);
   }
 
   function grantNext(): void {
     while (free > 0) {
-      const owner = nextOwner();
-      if (owner === undefined) return;
-      const queue = waiting.get(owner) ?? [];
-      const waiter = queue.shift();
-      waiting.delete(owner);
-      if (queue.length > 0) waiting.set(owner, queue);
-      change(owner, 1);
-      waiter?.grant();
+      const line = nextLine();
+      const waiter = line?.waiters.shift();
+      if (!line || !waiter) break;
+      round = Math.max(round, line.turn);
+      line.turn += 1;
+      line.held += 1;
+      free -= 1;
+      waiting -= 1;
+      waiter.grant();
     }
+    if (waiting === 0) forgetIdle();
   }
 
-  function createSlot(owner: string): Slot {
+  function createSlot(line: Line): Slot {
     let isHeld = true;
     const release = () => {
       if (!isHeld) return;
       isHeld = false;
-      change(owner, -1);
+      line.held -= 1;
+      free += 1;
       grantNext();
     };
     return { release, [Symbol.dispose]: release };
-  }
-
-  function forget(owner: string, waiter: Waiter): void {
-    const left = (waiting.get(owner) ?? []).filter((other) => other !== waiter);
-    if (left.length === 0) waiting.delete(owner);
-    else waiting.set(owner, left);
   }
 
   return {
     acquire(owner, signal) {
       return new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason);
+        const line = lineOf(owner);
         const onAbort = () => {
-          forget(owner, waiter);
+          line.waiters.splice(line.waiters.indexOf(waiter), 1);
+          waiting -= 1;
+          if (waiting === 0) forgetIdle();
           reject(signal.reason);
         };
         const waiter: Waiter = {
           grant: () => {
             signal.removeEventListener('abort', onAbort);
-            resolve(createSlot(owner));
+            resolve(createSlot(line));
           },
         };
         signal.addEventListener('abort', onAbort, { once: true });
-        const queue = waiting.get(owner);
-        if (queue) queue.push(waiter);
-        else waiting.set(owner, [waiter]);
+        line.waiters.push(waiter);
+        waiting += 1;
         grantNext();
       });
     },

@@ -1,4 +1,4 @@
-import { type Delivery, repositoryKey } from '../deliveries/delivery-log.ts';
+import { type Delivery, laneKey } from '../deliveries/delivery-log.ts';
 
 export interface PersistentQueueDeps {
   /** May throw, as when the disk is full. */
@@ -44,7 +44,7 @@ export function createPersistentQueue(deps: PersistentQueueDeps): { add(delivery
 
   return {
     add(delivery) {
-      const key = repositoryKey(delivery.event.scm, delivery.event.repository);
+      const key = laneKey(delivery.event);
       const waiting = behind.get(key);
       if (waiting) return void waiting.push(delivery);
       if (isAdded(delivery, 1)) return;

@@ -1,6 +1,6 @@
 import { branchOrTag, defaultEnvironment, type RefTargets } from '../../core/environments.ts';
 import { zeroSha } from '../../core/names.ts';
-import type { SourceEvent } from '../../core/source-event.ts';
+import type { ImageEvent, SourceEvent } from '../../core/source-event.ts';
 import type { Delivery } from '../deliveries/delivery-log.ts';
 
 /** Why an event is recorded without any work, or `undefined` if there is some. */
@@ -35,10 +35,24 @@ function arrivedLate(later: Delivery, earlier: Delivery): boolean {
 }
 
 /**
+ * Whether `later`, though it arrived later, was made before `earlier`: its run comes before, or its commit is what
+ * the ref pointed to before the other's. Without either the order of arrival counts.
+ */
+export function announcedLate(later: ImageEvent, earlier: ImageEvent): boolean {
+  if (later.run !== null && earlier.run !== null && later.run.of === earlier.run.of) {
+    return later.run.number < earlier.run.number;
+  }
+  return later.ref === earlier.ref && earlier.before === later.after && later.before !== earlier.after;
+}
+
+/**
  * Of two deliveries of one repository, which one makes the other pointless. A rebuild replaces rebuilds only:
  * it is no news of the branch.
  */
 export function superseded(later: Delivery, earlier: Delivery): 'earlier' | 'later' | 'neither' {
+  if (later.event.type === 'image' && earlier.event.type === 'image') {
+    return announcedLate(later.event, earlier.event) ? 'later' : 'earlier';
+  }
   if (earlier.event.type !== 'push') return 'neither';
   if (later.event.type !== 'push') return 'earlier';
   if (later.event.ref !== earlier.event.ref) return 'neither';

@@ -1,7 +1,8 @@
 import type { RefTargets } from '../../core/environments.ts';
-import { type Delivery, repositoryKey } from '../deliveries/delivery-log.ts';
+import type { Person } from '../../core/source-event.ts';
+import { type Delivery, laneKey } from '../deliveries/delivery-log.ts';
 import type { PushJournal } from '../deploys/push-journal.ts';
-import { type PushTask, Superseded } from '../pipeline/pipeline-context.ts';
+import { Cancelled, type PushTask, Superseded } from '../pipeline/pipeline-context.ts';
 import type { Processed } from '../pipeline/process-push.ts';
 import { laneOf, superseded, whySkipped } from './precedence.ts';
 
@@ -23,6 +24,8 @@ export interface PushQueueDeps {
  */
 export interface PushQueue {
   add(delivery: Delivery): void;
+  /** Drops what isn't committed of a push, wherever it is; one that is not here is left alone. */
+  cancel(id: string, by: Person): void;
   /** Resolves when nothing is queued or running. */
   idle(): Promise<void>;
 }
@@ -34,7 +37,7 @@ interface Lanes {
 }
 
 function describe({ event }: Delivery): string {
-  return event.type === 'push' ? event.after.slice(0, 7) : 'the deletion of its repository';
+  return event.type === 'repository-deleted' ? 'the deletion of its repository' : event.after.slice(0, 7);
 }
 
 export function createPushQueue(deps: PushQueueDeps): PushQueue {
@@ -144,12 +147,21 @@ export function createPushQueue(deps: PushQueueDeps): PushQueue {
       if (task.journal.push().state === 'done') return track(settle(task, task.journal.end()));
       const note = whySkipped(delivery.event, deps.refs);
       if (note !== undefined) return track(settle(task, skip(task, note)));
-      const key = repositoryKey(delivery.event.scm, delivery.event.repository);
+      if (delivery.cancelledBy) task.supersede(new Cancelled(delivery.cancelledBy.name));
+      const key = laneKey(delivery.event);
       const lanes = lanesOf(key);
       applyPrecedence(task, [...lanes.running, ...lanes.waiting]);
       lanes.waiting.push(task);
       dropSuperseded(lanes);
       advance(key, lanes);
+    },
+    cancel(id, by) {
+      for (const lanes of repositories.values()) {
+        const tasks = [...lanes.running, ...lanes.waiting];
+        const task = tasks.find(({ delivery }) => delivery.event.id === id);
+        task?.supersede(new Cancelled(by.name));
+        if (task) dropSuperseded(lanes);
+      }
     },
     async idle() {
       while (unfinished.size > 0) await Promise.all(unfinished);

@@ -2,9 +2,11 @@ import type { DeployCause } from '../../core/deploy.ts';
 import type { SourcePlace } from '../../core/errors.ts';
 import { plainRelativePath } from '../context/repository-path.ts';
 import { type Findings, quoted } from './findings.ts';
+import { readEnvironment } from './function-fields.ts';
+import { unknownKey } from './nearest-name.ts';
 import { readRepositoryFile, whyUnreadable } from './repository-file.ts';
 import { parseYaml } from './yaml-source.ts';
-import { readEntries, readTextMap } from './yaml-values.ts';
+import { readEntries } from './yaml-values.ts';
 
 const shape = 'write "environment:" and below it, indented, one "NAME: value" a line';
 const maxFiles = 20;
@@ -53,8 +55,7 @@ function readOne(file: string, text: string, findings: Findings): [string, strin
   const found = entries.find((entry) => entry.key === 'environment');
   if (!found) findings.problem({ file }, 'an environment file needs a key "environment"', shape);
   for (const entry of entries) {
-    if (entry !== found)
-      findings.warn(entry.place, `${quoted(entry.key)} is ignored: only "environment" is read`);
+    if (entry !== found) findings.warn(entry.place, unknownKey('the key', entry.key, ['environment']));
   }
-  return found ? Object.entries(readTextMap(source, found, 'environment')) : [];
+  return found ? Object.entries(readEnvironment(source, found)) : [];
 }

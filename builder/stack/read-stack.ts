@@ -2,9 +2,11 @@ import { realpath } from 'node:fs/promises';
 import { type SourcePlace, TowlineError } from '../../core/errors.ts';
 import { plainRelativePath } from '../context/repository-path.ts';
 import { createFindings, quoted } from './findings.ts';
+import { unknownKey } from './nearest-name.ts';
 import { readRepositoryFile, whyUnreadable } from './repository-file.ts';
-import type { Stack } from './stack.ts';
+import type { Stack, StackOptions } from './stack.ts';
 import { readFunction } from './stack-function.ts';
+import { readTemplateReferences } from './template-references.ts';
 import { parseYaml, type YamlSource } from './yaml-source.ts';
 import { type Entry, readEntries, readText, readTextList } from './yaml-values.ts';
 
@@ -18,10 +20,7 @@ const minimal = (language: string) =>
  * Reads and checks a repository's stack file. Throws `stack_missing`, `stack_invalid` with the place of the
  * first mistake and a list of the others, or `path_escapes`. A function that cannot be built is in `refused`.
  */
-export async function readStack(
-  sourceDir: string,
-  options: { owner: string; languages: string[] },
-): Promise<Stack> {
+export async function readStack(sourceDir: string, options: StackOptions): Promise<Stack> {
   const root = await realpath(sourceDir);
   const found = await findStackFile(root, options.languages);
   const findings = createFindings();
@@ -57,11 +56,7 @@ async function findStackFile(
   });
 }
 
-async function readParsed(
-  root: string,
-  source: YamlSource,
-  options: { owner: string; languages: string[] },
-): Promise<Stack> {
+async function readParsed(root: string, source: YamlSource, options: StackOptions): Promise<Stack> {
   const stack: Stack = {
     file: source.file,
     functions: [],
@@ -84,7 +79,7 @@ async function readParsed(
   for (const entry of entries) {
     // Keys that start with x- are made for anchors and never mean anything.
     if (!topLevel.has(entry.key) && !entry.key.startsWith('x-')) {
-      source.findings.warn(entry.place, `the key ${quoted(entry.key)} is not known and is ignored`);
+      source.findings.warn(entry.place, unknownKey('the key', entry.key, topLevel));
     }
   }
   return stack;
@@ -95,7 +90,7 @@ const maxFunctions = 100;
 const topLevel = new Set(['version', 'provider', 'functions', 'configuration']);
 
 async function readFunctions(
-  context: { root: string; source: YamlSource; owner: string; languages: string[] },
+  context: StackOptions & { root: string; source: YamlSource },
   functions: Entry,
   stack: Stack,
 ): Promise<void> {
@@ -110,7 +105,7 @@ async function readFunctions(
     return;
   }
   for (const entry of entries) {
-    const read = await readFunction(context, entry);
+    const read = await readFunction({ ...context, references: stack.templates }, entry);
     if ('fn' in read) stack.functions.push(read.fn);
     else stack.refused.push({ name: entry.key.slice(0, 200), cause: read.cause });
   }
@@ -148,7 +143,7 @@ function readProvider(source: YamlSource, entry: Entry | undefined): void {
     } else if (item.key !== 'gateway' && item.key !== 'network') {
       source.findings.warn(
         item.place,
-        `the field ${quoted(item.key)} of provider is not known and is ignored`,
+        unknownKey('the field', item.key, ['name', 'gateway', 'network'], 'provider'),
       );
     }
   }
@@ -157,19 +152,13 @@ function readProvider(source: YamlSource, entry: Entry | undefined): void {
 
 function readConfiguration(source: YamlSource, entry: Entry | undefined, stack: Stack): void {
   if (!entry) return;
-  const hint = 'write "configuration:" and below it, indented, "copy:" with a list of paths';
+  const hint = 'write "configuration:" and below it, indented, "copy:" or "templates:" with a list';
   for (const item of readEntries(source, entry.value, 'configuration', hint) ?? []) {
     if (item.key === 'copy') stack.copy = readCopy(source, item);
-    else if (item.key === 'templates') {
-      source.findings.warn(
-        item.place,
-        "configuration.templates is not supported yet and is ignored: the installation's own templates are used",
-      );
-    } else {
-      source.findings.warn(
-        item.place,
-        `the field ${quoted(item.key)} of configuration is not known and is ignored`,
-      );
+    else if (item.key === 'templates') stack.templates = readTemplateReferences(source, item);
+    else {
+      const known = ['copy', 'templates'];
+      source.findings.warn(item.place, unknownKey('the field', item.key, known, 'configuration'));
     }
   }
 }

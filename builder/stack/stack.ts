@@ -31,8 +31,23 @@ export interface StackFunction {
   skipBuild: boolean;
   namespace?: string | undefined;
   place: SourcePlace;
+  /** Where `lang` is written. */
+  langPlace?: SourcePlace | undefined;
+  /** Where `build_options` is written. */
+  buildOptionsPlace?: SourcePlace | undefined;
   /** Where `handler` is written. */
   handlerPlace?: SourcePlace | undefined;
+}
+
+/** What a stack file is read against. */
+export interface StackOptions {
+  owner: string;
+  /** Languages with a template that is known without the network. */
+  languages: string[];
+  /** Whether other languages may be found where only the build looks, as in repositories of templates. */
+  acceptsOthers?: boolean | undefined;
+  /** Where the installation puts the owner's functions, if a stack file may name it. */
+  namespace?: string | undefined;
 }
 
 /** One entry of `configuration.templates`. */

@@ -89,13 +89,27 @@ export function readText(source: YamlSource, entry: Entry, what: string): string
 
 /** A map of texts, as environment, labels and the like. */
 export function readTextMap(source: YamlSource, entry: Entry, what: string): Record<string, string> {
-  const write = `write "${entry.key}:" and below it, indented, one "NAME: value" a line`;
-  const pairs: [string, string][] = [];
-  for (const item of readEntries(source, entry.value, what, write) ?? []) {
-    const text = readText(source, item, `${what}.${item.key.slice(0, 80)}`);
-    if (text !== undefined) pairs.push([item.key, text]);
+  return Object.fromEntries(readTextEntries(source, entry, what).map(({ key, text }) => [key, text]));
+}
+
+/** The items of a list, each with its own place; anything but a list or nothing is a problem. */
+export function readItems(
+  source: YamlSource,
+  entry: Entry,
+  what: string,
+  write: string,
+): { node: Node | null; place: SourcePlace }[] {
+  if (isEmpty(entry.value)) return [];
+  if (!isSeq(entry.value)) {
+    source.findings.problem(entry.valuePlace, `${what} must be a list, not ${kindOf(entry.value)}`, write);
+    return [];
   }
-  return Object.fromEntries(pairs);
+  const items: { node: Node | null; place: SourcePlace }[] = [];
+  for (const item of entry.value.items) {
+    if (!source.spend(1)) return items;
+    items.push({ node: source.resolve(item), place: source.place(item as Node) });
+  }
+  return items;
 }
 
 /** A list of texts, each with its own place. */
@@ -104,20 +118,38 @@ export function readTextList(
   entry: Entry,
   what: string,
 ): { text: string; place: SourcePlace }[] {
-  if (isEmpty(entry.value)) return [];
   const write = `write "${entry.key}:" and below it, indented, one "- value" a line`;
-  if (!isSeq(entry.value)) {
-    source.findings.problem(entry.valuePlace, `${what} must be a list, not ${kindOf(entry.value)}`, write);
-    return [];
-  }
   const texts: { text: string; place: SourcePlace }[] = [];
-  for (const item of entry.value.items) {
-    const node = source.resolve(item);
-    const place = source.place(item as Node);
+  for (const { node, place } of readItems(source, entry, what, write)) {
     const text = isScalar(node) && node.value !== null ? scalarText(node.value, node.source) : undefined;
-    if (!source.spend(1 + (text?.length ?? 0))) return texts;
+    if (!source.spend(text?.length ?? 0)) return texts;
     if (text !== undefined) texts.push({ text, place });
     else source.findings.problem(place, `each item of ${what} must be a text, not ${kindOf(node)}`, write);
+  }
+  return texts;
+}
+
+/** A list of texts, or one text. */
+export function readTexts(
+  source: YamlSource,
+  entry: Entry,
+  what: string,
+): { text: string; place: SourcePlace }[] {
+  if (!isScalar(entry.value) || isEmpty(entry.value)) return readTextList(source, entry, what);
+  return [{ text: readText(source, entry, what) ?? '', place: entry.valuePlace }];
+}
+
+/** A map of texts, each with its own places. */
+export function readTextEntries(
+  source: YamlSource,
+  entry: Entry,
+  what: string,
+): { key: string; text: string; place: SourcePlace; valuePlace: SourcePlace }[] {
+  const write = `write "${entry.key}:" and below it, indented, one "NAME: value" a line`;
+  const texts = [];
+  for (const item of readEntries(source, entry.value, what, write) ?? []) {
+    const text = readText(source, item, `${what}.${item.key.slice(0, 80)}`);
+    if (text !== undefined) texts.push({ ...item, text });
   }
   return texts;
 }

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ArtifactDescriptor } from '../../core/artifact.ts';
 import { assembleContext } from '../context/assemble-context.ts';
-import type { BuildRequest } from '../engines/build-engine.ts';
+import type { BuildEngine, BuildRequest } from '../engines/build-engine.ts';
 import { createProcessEngine } from '../engines/build-engine-process.ts';
 import { readStack } from '../stack/read-stack.ts';
 import { loadTemplates } from './load-templates.ts';
@@ -24,15 +24,47 @@ export async function writeFiles(dir: string, files: Files): Promise<void> {
   }
 }
 
-/** A folder of its own for each test, with the whole way from a repository to a running function. */
-export async function createBench(path: string) {
-  const dir = await mkdtemp(join(tmpdir(), 'towline-build-'));
+/** What builds functions, and starts what was built. */
+export interface BenchRuntime extends AsyncDisposable {
+  engine: BuildEngine;
+  /** Build arguments of every build. */
+  buildArgs: Record<string, string>;
+  /** Where the function lies, as `spawn` takes it: a folder, or an image. */
+  place(image: string, digest: string): string;
+  /** A process that ends when the function does, gives its output, and hands signals on to it. */
+  spawn(place: string, environment: Record<string, string>, port: number): Promise<ChildProcess>;
+}
+
+/** Builds and runs by plain processes. */
+export async function createProcessRuntime(dir: string, path: string): Promise<BenchRuntime> {
   const engine = await createProcessEngine({
     artifactsDir: join(dir, 'artifacts'),
     workDir: join(dir, 'work'),
     homeDir: join(dir, 'homes'),
     path,
   });
+  return {
+    engine,
+    buildArgs: {},
+    place: (_, digest) => join(dir, 'artifacts', digest.slice(7)),
+    async spawn(place, environment, port) {
+      const descriptor = ArtifactDescriptor.parse(
+        JSON.parse(await readFile(join(place, 'artifact.json'), 'utf8')),
+      );
+      return spawn(descriptor.command[0]!, descriptor.command.slice(1), {
+        cwd: join(place, 'root'),
+        env: { PATH: path, ...descriptor.environment, ...environment, PORT: String(port) },
+      });
+    },
+    [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
+  };
+}
+
+/** A folder of its own for each test, with the whole way from a repository to a running function. */
+export async function createBench(path: string, makeRuntime = createProcessRuntime) {
+  const dir = await mkdtemp(join(tmpdir(), 'towline-build-'));
+  const runtime = await makeRuntime(dir, path);
+  const { engine } = runtime;
   const catalog = await loadTemplates(bundledTemplates);
   const children: ChildProcess[] = [];
   let contexts = 0;
@@ -52,6 +84,7 @@ export async function createBench(path: string) {
       maxBytes: 10_000_000,
     });
     const lines: string[] = [];
+    const image = `${engine.registry}/demo/repo-fn:latest-main-1234567`;
     const result = await engine
       .build({
         buildId: 'b1',
@@ -60,10 +93,10 @@ export async function createBench(path: string) {
         functionName: fn.name,
         contextDir,
         template,
-        buildArgs: fn.buildArgs,
+        buildArgs: { ...runtime.buildArgs, ...fn.buildArgs },
         secrets: {},
         platforms: [],
-        image: 'artifact.towline.internal/alice/repo-fn:latest-main-1234567',
+        image,
         labels: {},
         timeoutMs: 60_000,
         onLine: (line) => lines.push(line),
@@ -73,7 +106,7 @@ export async function createBench(path: string) {
       .catch((error: Error) => {
         throw Object.assign(error, { lines });
       });
-    return { ...result, lines, fn, artifactDir: join(dir, 'artifacts', result.digest.slice(7)) };
+    return { ...result, lines, fn, artifactDir: runtime.place(image, result.digest) };
   }
 
   async function buildFiles(language: string, files: Files, extra = '') {
@@ -87,14 +120,8 @@ export async function createBench(path: string) {
   }
 
   async function launch(artifactDir: string, environment: Record<string, string> = {}) {
-    const descriptor = ArtifactDescriptor.parse(
-      JSON.parse(await readFile(join(artifactDir, 'artifact.json'), 'utf8')),
-    );
     const port = await freePort();
-    const child = spawn(descriptor.command[0]!, descriptor.command.slice(1), {
-      cwd: join(artifactDir, 'root'),
-      env: { PATH: path, ...descriptor.environment, ...environment, PORT: String(port) },
-    });
+    const child = await runtime.spawn(artifactDir, environment, port);
     children.push(child);
     const output = { text: '' };
     for (const stream of [child.stdout!, child.stderr!]) {
@@ -124,7 +151,7 @@ export async function createBench(path: string) {
       child.kill('SIGKILL');
       await once(child, 'exit');
     }
-    await engine[Symbol.asyncDispose]();
+    await runtime[Symbol.asyncDispose]();
     await rm(dir, { recursive: true, force: true });
   }
 

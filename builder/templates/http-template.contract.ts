@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Agent, request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { createBench, type Files } from './built-function.contract.ts';
+import { createBench, createProcessRuntime, type Files } from './built-function.contract.ts';
 
 /** The same small functions, in the template's own language. */
 export interface HttpTemplateSubject {
@@ -22,11 +22,15 @@ export interface HttpTemplateSubject {
 }
 
 /** What every template of mode `http` owes to the supervisor, the router and the function's author. */
-export function describeHttpTemplate(subject: HttpTemplateSubject, path: string): void {
+export function describeHttpTemplate(
+  subject: HttpTemplateSubject,
+  path: string,
+  makeRuntime: typeof createProcessRuntime = createProcessRuntime,
+): void {
   describe(`the template ${subject.language}`, () => {
     let bench: Awaited<ReturnType<typeof createBench>>;
     before(async () => {
-      bench = await createBench(path);
+      bench = await createBench(path, makeRuntime);
     });
     after(() => bench[Symbol.asyncDispose]());
 

@@ -40,6 +40,7 @@ describe('loading templates', () => {
       environment: {},
       entryFiles: undefined,
       buildSteps: [],
+      buildOptions: [{ name: 'dev', packages: ['git'] }],
     });
   });
 

@@ -1,3 +1,6 @@
+import type { SourcePlace } from '../../core/errors.ts';
+import type { TemplateReference } from '../stack/stack.ts';
+
 /** Something about a file of the build context that can be seen without running anything. */
 export interface ContextCondition {
   /** Relative to the context; it must exist. */
@@ -38,10 +41,45 @@ export interface Template {
   entryFiles?: string[] | undefined;
   /** Steps of a build by plain processes, in order. */
   buildSteps: BuildStep[];
+  /** What stack.yml's `build_options` may name: each stands for packages of the image's operating system. */
+  buildOptions?: { name: string; packages: string[] }[] | undefined;
+  /** Not given: the installation's own. */
+  origin?: TemplateOrigin | undefined;
+}
+
+/** Where a template came from. */
+export type TemplateOrigin =
+  | { kind: 'bundled' }
+  /** The `template` folder of the repository that is built. */
+  | { kind: 'repository' }
+  /** A repository of templates, at exactly this commit. */
+  | { kind: 'git'; source: string; commit: string };
+
+/** What a function's template is looked for with. */
+export interface TemplateRequest {
+  /** `configuration.templates` of the push's stack file. */
+  references: readonly TemplateReference[];
+  /** The clone's root, which may hold templates of its own. */
+  sourceDir: string;
+  /** Where the stack file names the language. */
+  place: SourcePlace;
+  /** Told what is taken other than as written. */
+  warn: (text: string) => void;
+  signal: AbortSignal;
 }
 
 /** The templates an installation offers. */
 export interface TemplateCatalog {
+  /** One of those that need no network. */
   find(language: string): Template | undefined;
+  /** Those that need no network. */
   languages(): string[];
+  /** Whether other places, as repositories of templates, may know a language that `languages` lacks. */
+  readonly isOpen: boolean;
+  /**
+   * The template for a stack file's `lang`; `null` for `dockerfile`, which has none. Throws `language_unknown`,
+   * `policy_refused` for a source that the installation does not allow, `source_unavailable` for one without that
+   * ref or commit, `context_too_large`, and `remote_unavailable` for one that is away: the caller waits and tries again.
+   */
+  resolve(language: string, request: TemplateRequest): Promise<Template | null>;
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TowlineError } from '../../core/errors.ts';
-import { SourceEvent } from '../../core/source-event.ts';
+import { ForgeEvent } from '../../core/source-event.ts';
 import { createHttpApp, readBody } from '../../runtime/http-service.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { AppendResult } from '../deliveries/delivery-log.ts';
@@ -10,7 +10,7 @@ export interface WebhookDeps {
   secrets: readonly string[];
   logger: Logger;
   /** Durable when it returns. */
-  accept: (event: SourceEvent) => AppendResult;
+  accept: (event: ForgeEvent) => AppendResult;
 }
 
 const path = '/webhooks/git';
@@ -30,14 +30,14 @@ async function readLimited(req: IncomingMessage): Promise<Buffer> {
   }
 }
 
-function parseEvent(body: Buffer): SourceEvent {
+function parseEvent(body: Buffer): ForgeEvent {
   let json: unknown;
   try {
     json = JSON.parse(body.toString('utf8'));
   } catch {
     throw new TowlineError('bad_request', 'the body is not JSON');
   }
-  const result = SourceEvent.safeParse(json);
+  const result = ForgeEvent.safeParse(json);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const at = issue?.path.map(String).join('.') ?? '';

@@ -129,6 +129,8 @@ function toDesired(place: ManifestPath, { metadata, spec }: OpenFaasFunction): D
     functionName: place.functionName,
     image: spec.image,
     environment: spec.environment,
+    secrets: spec.secrets,
+    limits: spec.limits,
     // Labels carry these cut to 63 characters; the annotations carry them whole.
     repo: annotations[towlineAnnotations.repo] ?? labels[gitLabels.repo] ?? '',
     branch: annotations[towlineAnnotations.branch] ?? labels[gitLabels.branch] ?? '',

@@ -9,6 +9,10 @@ export const DesiredFunction = z.object({
   /** Ends in `@sha256:…`. */
   image: z.string(),
   environment: z.record(z.string(), z.string()),
+  /** Names of secrets; not given: none. */
+  secrets: z.array(z.string()).optional(),
+  /** Kubernetes quantities; not given: the installation's own. */
+  limits: z.object({ cpu: z.string().optional(), memory: z.string().optional() }).optional(),
   repo: z.string(),
   branch: z.string(),
   sourceCommit: z.string(),
@@ -20,10 +24,12 @@ export const DesiredFunction = z.object({
 });
 export type DesiredFunction = z.infer<typeof DesiredFunction>;
 
-/** What a process is started from: two versions with the same key need no restart between them. */
+/** What it is started from: two versions with the same key need no restart between them. */
 export function runKey(version: DesiredFunction): string {
   const environment = Object.entries(version.environment).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([digestOf(version.image) ?? version.image, environment]);
+  const { cpu, memory } = version.limits ?? {};
+  const rest = [environment, [...(version.secrets ?? [])].sort(), cpu, memory];
+  return JSON.stringify([digestOf(version.image) ?? version.image, ...rest]);
 }
 
 /** How people recognise a version: the first seven characters of its source commit. */

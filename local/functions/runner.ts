@@ -5,7 +5,8 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { SupervisorConfig } from './config.ts';
 import { type DesiredFunction, runKey } from './desired-function.ts';
 import type { Instance } from './instance.ts';
-import { type Starter, withTail } from './starter.ts';
+import { withTail } from './readiness.ts';
+import type { Starter } from './starter.ts';
 import { stopInstance } from './stop-instance.ts';
 
 export interface RunnerDeps {

@@ -1,20 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { access, mkdtemp, rm } from 'node:fs/promises';
-import path from 'node:path';
-import { TowlineError } from '../../core/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { type Artifact, openArtifact } from './artifact-store.ts';
 import type { SupervisorConfig } from './config.ts';
 import type { DesiredFunction } from './desired-function.ts';
-import { startForkInstance } from './fork-instance.ts';
-import { untilHealthy } from './health-check.ts';
 import type { Instance } from './instance.ts';
-import { markerVariable } from './orphans.ts';
-import { createPortPool } from './port-pool.ts';
-import { startProcessInstance } from './process-instance.ts';
-import { createRemains, instanceVariable } from './remains.ts';
-import { createStartGate } from './start-gate.ts';
 
 /** Brings up one instance of a version. */
 export interface Starter {
@@ -22,151 +9,17 @@ export interface Starter {
   start(version: DesiredFunction, onOutput: (chunk: Buffer) => void, signal: AbortSignal): Promise<Instance>;
   /** Resolves once nothing is left of the instances that have ended by now, nor of what they started. */
   cleared(): Promise<void>;
+  /** Ends what an earlier supervisor of the same state folder has left running, and says how much it was. */
+  endOrphans(): Promise<number>;
 }
 
 export interface StarterDeps {
+  /** Random and lasting: by it, what a killed supervisor has left running is known. */
   marker: string;
   homesDir: string;
   logger: Logger;
   random: () => number;
 }
 
-const gateHoldMs = 2_000;
-/** A port that was free at the test may be taken when the function binds it. */
-const maxPortTries = 3;
-const portTaken = /EADDRINUSE|address already in use/i;
-
-export function createStarter(config: SupervisorConfig, deps: StarterDeps): Starter {
-  const ports = createPortPool(config.portRange, deps.random);
-  const gate = createStartGate(config.maxConcurrentStarts, gateHoldMs);
-
-  const remains = createRemains();
-  const clearing = new Set<Promise<void>>();
-
-  /** Never rejects: what cannot be cleared away here is when the platform stops, or starts the next time. */
-  function clear(instanceId: string, home: string): void {
-    const cleared = remains
-      .end(instanceId)
-      .then(() => rm(home, { recursive: true, force: true, maxRetries: 2 }))
-      .catch((error: unknown) => deps.logger.warn({ err: error, home }, 'an instance left something behind'))
-      .finally(() => clearing.delete(cleared));
-    clearing.add(cleared);
-  }
-
-  async function launch(artifact: Artifact, version: DesiredFunction, onOutput: (chunk: Buffer) => void) {
-    const port = await ports.lease();
-    const home = await mkdtemp(path.join(deps.homesDir, 'home-'));
-    const instanceId = randomBytes(16).toString('hex');
-    const environment = {
-      PATH: config.path,
-      HOME: home,
-      TMPDIR: home,
-      ...artifact.descriptor.environment,
-      ...version.environment,
-      PORT: String(port),
-      http_port: String(port),
-      [markerVariable]: deps.marker,
-      [instanceVariable]: instanceId,
-    };
-    // Looking for what it left running must not delay that its end is known.
-    const cleanUp = () => {
-      ports.release(port);
-      clear(instanceId, home);
-    };
-    try {
-      const instance = startInstance({ artifact, port, environment, onOutput, limits: config });
-      const ended = instance.ended.then((how) => {
-        cleanUp();
-        return how;
-      });
-      return { ...instance, ended };
-    } catch (error) {
-      cleanUp();
-      throw unhealthy(`could not be started: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
-
-  async function startHealthy(
-    version: DesiredFunction,
-    onOutput: (chunk: Buffer) => void,
-    signal: AbortSignal,
-  ): Promise<Instance> {
-    const artifact = await openArtifact(config.artifactsDir, version.image);
-    await requireProgram(artifact, config.path);
-    for (let tries = 1; ; tries++) {
-      signal.throwIfAborted();
-      const instance = await launch(artifact, version, onOutput);
-      const failure = await whyNotReady(instance, config.readyTimeoutMs, signal);
-      if (failure === undefined) return instance;
-      instance.kill();
-      await instance.ended;
-      signal.throwIfAborted();
-      const isPortTaken = portTaken.test(failure.message) || instance.tail.includes(portTaken);
-      if (!isPortTaken || tries === maxPortTries) throw failure;
-    }
-  }
-
-  return {
-    async start(version, onOutput, signal) {
-      const release = await gate.enter(signal);
-      try {
-        return await startHealthy(version, onOutput, signal);
-      } finally {
-        release();
-      }
-    },
-    async cleared() {
-      await Promise.all(clearing);
-    },
-  };
-}
-
-function startInstance(spec: Parameters<typeof startProcessInstance>[0]): Instance {
-  const { mode } = spec.artifact.descriptor;
-  return mode === 'http' ? startProcessInstance(spec) : startForkInstance(spec, mode);
-}
-
-/** Waits until it is healthy (`undefined`), has ended, or has had its time. */
-async function whyNotReady(
-  instance: Instance,
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<TowlineError | undefined> {
-  const isOver = new AbortController();
-  const hasEnded = instance.ended.then((how) => {
-    isOver.abort();
-    return unhealthy(withTail(`${how} before it was healthy`, instance));
-  });
-  const limit = AbortSignal.any([signal, isOver.signal, AbortSignal.timeout(timeoutMs)]);
-  const isHealthy = untilHealthy(instance.origin, limit).then(
-    () => undefined,
-    () => unhealthy(withTail(`did not answer its health check within ${timeoutMs / 1000} s`, instance)),
-  );
-  return Promise.race([hasEnded, isHealthy]);
-}
-
-/** Fork modes start their program with the first request only; a missing one is told at once. */
-async function requireProgram(artifact: Artifact, searchPath: string): Promise<void> {
-  const [program = ''] = artifact.descriptor.command;
-  if (artifact.descriptor.mode === 'http') return;
-  const folders = program.includes('/') ? [''] : searchPath.split(path.delimiter);
-  for (const folder of folders) {
-    const file = path.resolve(artifact.root, folder, program);
-    const isThere = await access(file, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return;
-  }
-  throw unhealthy(`the program "${program}" was not found`);
-}
-
-function unhealthy(message: string): TowlineError {
-  return new TowlineError('unhealthy', message);
-}
-
-/** What happened, with the telling line of its output. */
-export function withTail(what: string, instance: Instance): string {
-  const line = instance.tail.cause();
-  return line === '' ? what : `${what}: ${line}`;
-}
+/** Adapters: processes of this machine, containers of a Docker Engine. */
+export type MakeStarter = (config: SupervisorConfig, deps: StarterDeps) => Starter;

@@ -8,15 +8,17 @@ import { createChangeSignal } from './change-signal.ts';
 import { type SupervisorOptions, supervisorDefaults } from './config.ts';
 import type { DesiredFunction } from './desired-function.ts';
 import { createManagedFunction, type ManagedFunction, type Progress } from './managed-function.ts';
-import { endOrphans } from './orphans.ts';
 import { createOutputLog, type OutputLog } from './output-log.ts';
+import { createProcessStarter } from './process-starter.ts';
 import { startRunner } from './runner.ts';
-import { createStarter } from './starter.ts';
+import type { MakeStarter } from './starter.ts';
 import { openStateFolder } from './state-folder.ts';
 
 export interface SupervisorDeps {
   logger: Logger;
   events: EventBus;
+  /** What functions run as. Default: processes of this machine. */
+  makeStarter?: MakeStarter | undefined;
   /** Milliseconds since the epoch. */
   now?: (() => number) | undefined;
   /** In [0, 1). */
@@ -31,7 +33,7 @@ export interface FunctionName {
   functionName: string;
 }
 
-/** Runs functions as processes of this machine: the local adapter of the function catalog. */
+/** Runs functions on this machine: the local adapter of the function catalog. */
 export interface Supervisor extends FunctionCatalog, AsyncDisposable {
   /** Asks for a version to be what serves. Level-triggered: asking again for the same changes nothing. Throws `name_invalid`. */
   apply(desired: DesiredFunction): void;
@@ -62,14 +64,14 @@ export async function createSupervisor(
   const random = deps.random ?? Math.random;
   const wait = deps.wait ?? delay;
   const state = await openStateFolder(config.stateDir, logger);
-  const orphans = await endOrphans(state.marker);
-  if (orphans > 0) logger.warn({ processes: orphans }, 'ended processes that an earlier run left behind');
-  const starter = createStarter(config, {
+  const starter = (deps.makeStarter ?? createProcessStarter)(config, {
     marker: state.marker,
     homesDir: state.homesDir,
     logger,
     random,
   });
+  const orphans = await starter.endOrphans();
+  if (orphans > 0) logger.warn({ orphans }, 'ended what an earlier run left running');
   const closing = new AbortController();
 
   const functions = new Map<string, ManagedFunction>();
@@ -181,7 +183,9 @@ export async function createSupervisor(
     await Promise.all([...functions.values()].map((managed) => managed.stop()));
     await starter.cleared();
     // Also what a function started so that it left its process group, whenever that was.
-    await endOrphans(state.marker);
+    await starter.endOrphans().catch((error: unknown) => {
+      logger.warn({ err: error }, 'something may go on running until the next start');
+    });
     await Promise.all([...logs.values()].map((log) => log.written()));
     await state.close();
   }

@@ -1,6 +1,6 @@
 import { defaultEnvironment, whyNotEnvironment } from '../../core/environments.ts';
 import { TowlineError } from '../../core/errors.ts';
-import { gitLabels } from '../../core/function-spec.ts';
+import { type FunctionConfiguration, gitLabels } from '../../core/function-spec.ts';
 import type {
   CurrentFunction,
   HistoryEntry,
@@ -21,6 +21,7 @@ import {
 } from '../paths.ts';
 import { repositoryOf } from '../planning/claims.ts';
 import { readFunction } from '../render/read-function.ts';
+import { authoredConfiguration } from './authored-configuration.ts';
 import { historyEntry } from './history-entry.ts';
 import { manifestChanges } from './manifest-changes.ts';
 
@@ -75,6 +76,12 @@ export function createHistoryReader(repository: IndexedRepository, committerEmai
       const text = await textAt(repository, query.commit, path);
       if (text === null) throw notFound(query, query.commit);
       return text;
+    },
+
+    async configuration(head: string, query: Place): Promise<FunctionConfiguration | undefined> {
+      const text = await textAt(repository, head, checkedPath(query));
+      const manifest = text === null ? undefined : readFunction(text);
+      return manifest && authoredConfiguration(manifest);
     },
 
     async current(head: string, owner?: string, environment?: string): Promise<CurrentFunction[]> {

@@ -109,7 +109,7 @@ function whyStale(
 ): string | undefined {
   if (intent.trigger !== 'rebuild') return undefined;
   const { sourceCommit } = intent.provenance;
-  return whyReplaced(history, { ...place, sourceCommit, current });
+  return whyReplaced(history, { ...place, sourceCommit, current, answeredBy: intent.answeredBy });
 }
 
 function written({ intent, warnings }: Deploy, number: number): WrittenFunction {

@@ -30,8 +30,14 @@ export interface FunctionMetadata {
 /** OpenFaaS Cloud's spelling of today's `com.openfaas.git-*` keys. */
 const cloudSpelling = (key: string) => key.replace(/^com\.openfaas\.git-/, 'com.openfaas.cloud.git-');
 
-/** Changes with every deploy, so it is left aside when two manifests are compared. */
-export const deployTimeKeys = ['com.openfaas.git-deploytime', 'com.openfaas.cloud.git-deploytime'];
+/**
+ * When and of which commit it was asked for: left aside when two manifests are compared, so that a push deploys only
+ * what it changed. A manifest names the commit that its function was last changed by.
+ */
+export const deployKeys = ['com.openfaas.git-deploytime', gitLabels.sha].flatMap((key) => [
+  key,
+  cloudSpelling(key),
+]);
 
 const identifyingLabels = [
   gitLabels.owner,

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { OpenFaasFunction } from '../../core/function-spec.ts';
-import { deployTimeKeys } from './metadata.ts';
+import { deployKeys } from './metadata.ts';
 import { fromKubeletLiteral } from './pod.ts';
 import type { Target } from './target.ts';
 import { fromYaml } from './yaml-text.ts';
@@ -115,18 +115,18 @@ function authored(map: Record<string, string>): Record<string, string> {
 /** Most deploys bring another image, which can be told without reading the whole manifest. */
 const imageLine = /^ +(?:- )?image: [^\s"'#&*!|>]\S*$/m;
 
-/** Whether two manifests ask for the same, the time of the deploy aside. */
+/** Whether two manifests ask for the same, whatever commit and time they are of. */
 export function asksForTheSame(one: string, other: string): boolean {
   if (one === other) return true;
   const [image, otherImage] = [imageLine.exec(one)?.[0], imageLine.exec(other)?.[0]];
   if (image !== undefined && otherImage !== undefined && image !== otherImage) return false;
-  const [first, second] = [withoutDeployTime(one), withoutDeployTime(other)];
+  const [first, second] = [withoutDeploy(one), withoutDeploy(other)];
   return first !== undefined && isDeepStrictEqual(first, second);
 }
 
-function withoutDeployTime(text: string): unknown {
+function withoutDeploy(text: string): unknown {
   const data = fromYaml(text);
   if (functionOf(data) === undefined) return undefined;
   // Compared as data, unknown fields too: a person's edit of one must be put right by the next deploy.
-  return JSON.parse(JSON.stringify(data), (key, value) => (deployTimeKeys.includes(key) ? undefined : value));
+  return JSON.parse(JSON.stringify(data), (key, value) => (deployKeys.includes(key) ? undefined : value));
 }

@@ -50,7 +50,9 @@ export async function startDockerd(): Promise<TestDockerd> {
       bip: '172.31.255.1/24',
       'shutdown-timeout': '3',
     };
+    // Of an engine that was killed: their numbers may be those of other processes by now.
     await rm(join(dir, 'pid'), { force: true });
+    await rm(join(dir, 'exec/containerd/containerd.pid'), { force: true });
     program = await startProgram({
       command: 'dockerd',
       args: Object.entries(flags).map(([name, value]) => `--${name}=${value}`),

@@ -5,6 +5,7 @@ import { Command, type CommanderError } from 'commander';
 import type { FunctionDetail, FunctionSummary, Me, RevertResult } from '../../core/api.ts';
 import type { HistoryEntry, ManifestDiff } from '../../core/manifest-writer.ts';
 import { apiPaths } from '../../core/paths.ts';
+import { addBuildCommands } from './builds.ts';
 import { addChangeCommands } from './changes.ts';
 import { CliError, type Client, createClient, exitCodes, findConnection } from './client.ts';
 import { newFunction, newFunctionLanguages } from './new-function.ts';
@@ -240,6 +241,7 @@ export function createProgram(context: CliContext): Command {
     .option('--reason <text>', 'why, for the history', '')
     .option('--hold', 'hold the function there, so that no push replaces it')
     .action(withScope(rollback));
+  addBuildCommands(program, withScope);
   addChangeCommands(program, withScope);
   addRemovalCommands(program, withScope);
   program

@@ -69,6 +69,7 @@ describe('the platform API', () => {
     rooms.written = [];
     rooms.removals = [pendingRemoval()];
     rooms.rebuilds = [];
+    rooms.cancels = [];
     rooms.deletions = [];
     rooms.revertOutcome = {
       type: 'pushed',
@@ -137,7 +138,8 @@ describe('the platform API', () => {
     log: [['GET', apiPaths.log('push-1', { after: 1 })]],
     logText: [['GET', apiPaths.logText('push-1')]],
     logStream: [['GET', apiPaths.logStream('push-1')]],
-    rebuild: [['POST', apiPaths.rebuild('push-1'), {}]],
+    rebuild: [['POST', apiPaths.rebuild('push-1'), { force: true }]],
+    cancel: [['POST', apiPaths.cancel('push-1'), {}]],
     repos: [['GET', apiPaths.repos('alex')]],
     repo: [['DELETE', apiPaths.repo('alex', 'app')]],
   };
@@ -171,8 +173,8 @@ describe('the platform API', () => {
       });
       assert.deepEqual(await words(theirs), await words(none), path);
     }
-    const { reverts, rebuilds, deletions, written } = server.rooms;
-    assert.deepEqual([reverts, rebuilds, deletions, written], [[], [], [], []]);
+    const { reverts, rebuilds, cancels, deletions, written } = server.rooms;
+    assert.deepEqual([reverts, rebuilds, cancels, deletions, written], [[], [], [], [], []]);
     assert.ok(auth.tokens(alex.id).every((token) => token.name !== 'stolen'));
   });
 

@@ -3,11 +3,12 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import { z } from 'zod';
 import type { Identity } from '../../../core/access.ts';
+import { RebuildRequest } from '../../../core/api.ts';
 import type { BuildService } from '../../../core/build-service.ts';
 import type { LogLine, PushRecord } from '../../../core/deploy.ts';
 import { RepoName } from '../../../core/names.ts';
 import type { Logger } from '../../../runtime/logger.ts';
-import { noBody, query, wholeNumber } from '../request/input.ts';
+import { hasBody, jsonBody, noBody, query, wholeNumber } from '../request/input.ts';
 import { personOf, type Requester } from '../request/requester.ts';
 import type { Scope } from '../request/scope.ts';
 import type { OpenStream } from '../stream/sse-response.ts';
@@ -29,7 +30,7 @@ const PushesParameters = z.object({
 });
 const LogParameters = z.object({ after: lineNumber.default(0) });
 
-/** Pushes, their logs (as JSON, as text, as a stream), and building one again. */
+/** Pushes, their logs (as JSON, as text, as a stream), building one again, and stopping one. */
 export function pushRoutes(deps: PushRoutesDeps): Router {
   const { requester, scope, builds } = deps;
   const router = new Router({ prefix: '/api/v1' });
@@ -46,9 +47,17 @@ export function pushRoutes(deps: PushRoutesDeps): Router {
   router.post('/pushes/:id/rebuild', async (ctx) => {
     const identity = await requester.identify(ctx);
     const push = scope.push(identity, ctx.params['id'], 'change');
-    await noBody(ctx);
+    const options = hasBody(ctx) ? await jsonBody(ctx, RebuildRequest) : {};
     ctx.status = 202;
-    ctx.body = { id: await builds.rebuild(push.id, personOf(identity)) };
+    ctx.body = { id: await builds.rebuild(push.id, personOf(identity), options) };
+  });
+  router.post('/pushes/:id/cancel', async (ctx) => {
+    const identity = await requester.identify(ctx);
+    const push = scope.push(identity, ctx.params['id'], 'change');
+    await noBody(ctx);
+    await builds.cancel(push.id, personOf(identity));
+    ctx.status = 202;
+    ctx.body = builds.push(push.id) ?? push;
   });
   router.get('/pushes/:id/log', async (ctx) => {
     const push = scope.push(await requester.identify(ctx), ctx.params['id'], 'read');

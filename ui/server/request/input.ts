@@ -12,16 +12,16 @@ export async function jsonBody<T extends z.ZodObject>(ctx: Context, schema: T): 
   return checked(schema.strict(), parseJson(bytes), 'the body') as z.infer<T>;
 }
 
+/** Whether a body is announced. */
+export function hasBody(ctx: Context): boolean {
+  const length = ctx.get('Content-Length');
+  const isEmpty = length === '' || length === '0';
+  return !isEmpty || ctx.get('Transfer-Encoding') !== '' || ctx.get('Content-Type') !== '';
+}
+
 /** For requests that carry nothing: a body may be there, but has to be an empty JSON object. */
 export async function noBody(ctx: Context): Promise<void> {
-  const length = ctx.get('Content-Length');
-  if (
-    (length === '' || length === '0') &&
-    ctx.get('Transfer-Encoding') === '' &&
-    ctx.get('Content-Type') === ''
-  )
-    return;
-  await jsonBody(ctx, z.object({}));
+  if (hasBody(ctx)) await jsonBody(ctx, z.object({}));
 }
 
 /** The query string, checked; a field given twice is refused. */

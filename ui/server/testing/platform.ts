@@ -6,6 +6,7 @@ import type { CatalogEntry, FunctionCatalog, FunctionStatus } from '../../../cor
 import type { DeployRecord, LogLine, PushRecord } from '../../../core/deploy.ts';
 import { TowlineError } from '../../../core/errors.ts';
 import type { EventBus } from '../../../core/events.ts';
+import type { AnnouncedImage } from '../../../core/images.ts';
 import type {
   HistoryEntry,
   ManifestWriter,
@@ -33,7 +34,9 @@ export interface FakeRooms {
   /** What else was asked of the writer. */
   written: Record<string, unknown>[];
   removals: PendingRemoval[];
-  rebuilds: { pushId: string; actor: Person }[];
+  announced: AnnouncedImage[];
+  rebuilds: { pushId: string; actor: Person; force?: boolean | undefined }[];
+  cancels: { pushId: string; actor: Person }[];
   deletions: { owner: string; name: string; actor: Person }[];
   historyReads: number;
   /** Wakes whoever follows a log. */
@@ -55,6 +58,8 @@ export function createFakeRooms(): FakeRooms & { wait(signal: AbortSignal): Prom
     written: [],
     removals: [],
     rebuilds: [],
+    announced: [],
+    cancels: [],
     deletions: [],
     historyReads: 0,
     logChanged() {
@@ -96,9 +101,16 @@ export function fakeBuilds(rooms: Rooms): BuildService {
         await rooms.wait(signal);
       }
     },
-    async rebuild(pushId, actor) {
-      rooms.rebuilds.push({ pushId, actor });
+    async announce(image) {
+      rooms.announced.push(image);
+      return { id: `image-${rooms.announced.length}`, duplicate: false };
+    },
+    async rebuild(pushId, actor, options) {
+      rooms.rebuilds.push({ pushId, actor, ...options });
       return 'rebuilt';
+    },
+    async cancel(pushId, actor) {
+      rooms.cancels.push({ pushId, actor });
     },
   };
 }
@@ -134,6 +146,7 @@ export function fakeWriter(rooms: Rooms): ManifestWriter {
         .filter((entry) => entry.owner === owner && (!functionName || entry.functionName === functionName))
         .slice(0, limit);
     },
+    configuration: async () => undefined,
     async diff({ functionName, from, to }) {
       if (!rooms.history.some((entry) => entry.functionName === functionName && entry.commit === to))
         throw new TowlineError('not_found', 'no such commit');

@@ -144,6 +144,29 @@ function RebuildButton({ push }: { push: PushRecord }) {
   );
 }
 
+function CancelButton({ push }: { push: PushRecord }) {
+  const [busy, setBusy] = useState(false);
+  const cancel = async () => {
+    setBusy(true);
+    try {
+      await sendJson('POST', apiPaths.cancel(push.id));
+      toast.value = { tone: 'ok', text: 'The push is being stopped' };
+    } catch (failure) {
+      const why = failure instanceof Error ? failure.message : String(failure);
+      toast.value = { tone: 'bad', text: `Not stopped: ${why}` };
+    }
+    setBusy(false);
+  };
+  const isCommitted = ({ state, gitopsCommit }: DeployRecord) => isFinished(state) || gitopsCommit !== null;
+  const nothingLeft = push.deploys.length > 0 && push.deploys.every(isCommitted);
+  if (push.state === 'done' || push.ref === '' || nothingLeft) return null;
+  return (
+    <button type="button" class="button" disabled={busy} onClick={cancel}>
+      Stop
+    </button>
+  );
+}
+
 function useEndAnnounced(push: PushRecord | undefined): void {
   const before = useRef<string | undefined>(undefined);
   useEffect(() => {
@@ -227,7 +250,14 @@ export function PushPage() {
         },
       ]}
       heading={title}
-      actions={push && <RebuildButton push={push} />}
+      actions={
+        push && (
+          <>
+            <CancelButton push={push} />
+            <RebuildButton push={push} />
+          </>
+        )
+      }
     >
       {error !== undefined && (
         <ErrorNotice

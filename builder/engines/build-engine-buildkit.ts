@@ -1,0 +1,216 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { TowlineError } from '../../core/errors.ts';
+import { backoffMs } from '../../runtime/backoff.ts';
+import { delay } from '../../runtime/lifecycle.ts';
+import { runProcess } from '../../runtime/run-process.ts';
+import { credentialsIn, DockerConfig } from '../registry/docker-config.ts';
+import type { RegistryCredentials } from '../registry/registry-access.ts';
+import type { BuildEngine, BuildRequest, BuildResult } from './build-engine.ts';
+import { timedOut } from './build-steps.ts';
+import { buildctlCall, isReservedArg, sourcePolicy } from './buildkit-arguments.ts';
+import { type BuildkitFailure, buildkitError, isPushFailure, unavailable } from './buildkit-failure.ts';
+import { type BuildProgress, createBuildProgress } from './buildkit-progress.ts';
+import { createOutputBudget } from './output-budget.ts';
+import { createPushedImages, type PushedImages } from './pushed-images.ts';
+
+export interface BuildkitEngineConfig {
+  /** The program, by its path or its name on the PATH. */
+  buildctl: string;
+  path: string;
+  /** `unix:///run/buildkit/buildkitd.sock` or `tcp://buildkitd:1234`. */
+  address: string;
+  /** Files in PEM, for a daemon that asks its clients for a certificate. */
+  tls?: { ca: string; cert: string; key: string; serverName?: string | undefined } | undefined;
+  /** What images are named after: a host, perhaps with folders. */
+  registry: string;
+  /** The registry speaks plain HTTP. For loopback only: images and credentials go in clear. */
+  isInsecure: boolean;
+  /** Folders of the registry that every owner's builds may use images of, as `base`. */
+  sharedFolders?: readonly string[] | undefined;
+  /** A folder with Docker's `config.json`, for pushing; without one, the registry asks for nothing. */
+  dockerConfigDir?: string | undefined;
+  /** Where layers of earlier builds are taken from, besides the daemon's own store. */
+  cache: 'none' | 'inline' | 'registry';
+  /** The network of RUN steps; not given: as the daemon is set up. */
+  network?: 'none' | 'host' | 'sandbox' | undefined;
+  /** `sbom`: the scanner's image, or `''` for BuildKit's own choice. */
+  attestations?: { sbom?: string | undefined; provenance?: 'min' | 'max' | undefined } | undefined;
+  /** For what one build's `buildctl` reads and writes; emptied at the start. */
+  workDir: string;
+}
+
+const maxPushes = 3;
+const pushRetry = { firstMs: 250, maxMs: 2000 };
+const prefix = 'buildkit-';
+const Metadata = z.object({ 'containerimage.digest': z.string().regex(/^sha256:[0-9a-f]{64}$/) });
+
+/** Builds images with `buildctl` and a BuildKit daemon, which pushes them to the registry. */
+export async function createBuildkitEngine(
+  config: BuildkitEngineConfig,
+): Promise<BuildEngine & AsyncDisposable> {
+  await mkdir(config.workDir, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(config.workDir)) {
+    if (name.startsWith(prefix)) await remove(join(config.workDir, name));
+  }
+  const [host = ''] = config.registry.split('/');
+  const { registry, isInsecure } = config;
+  const credentials = async () => credentialsIn(await readDockerConfig(config.dockerConfigDir), host);
+  const images = createPushedImages({ registry, isInsecure, credentials });
+  const closing = new AbortController();
+  const running = new Set<Promise<unknown>>();
+  return {
+    name: 'buildkit',
+    registry,
+    runsImages: true,
+    has: images.has,
+    async build(request) {
+      const signal = AbortSignal.any([request.signal, closing.signal]);
+      const building = build({ config, images, host, credentials }, { ...request, signal });
+      running.add(building);
+      try {
+        return await building;
+      } finally {
+        running.delete(building);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      closing.abort(new TowlineError('unavailable', 'the platform is stopping'));
+      await Promise.allSettled(running);
+      await images[Symbol.asyncDispose]();
+    },
+  };
+}
+
+type Attempt = BuildRequest & { dir: string; deadline: number };
+
+interface Engine {
+  config: BuildkitEngineConfig;
+  images: PushedImages;
+  host: string;
+  credentials: () => Promise<RegistryCredentials | undefined>;
+}
+
+async function build(engine: Engine, request: BuildRequest): Promise<BuildResult> {
+  request.signal.throwIfAborted();
+  const dir = await mkdtemp(join(engine.config.workDir, prefix));
+  try {
+    const digest = await solvePatiently(engine, request, dir);
+    const sizeBytes = await engine.images.sizeOf(`${request.image}@${digest}`, request.signal);
+    return { digest, sizeBytes };
+  } finally {
+    await remove(dir);
+  }
+}
+
+/** Registries stumble over uploads of the same layer at the same time, and over little else that a second try mends. */
+async function solvePatiently(engine: Engine, request: BuildRequest, dir: string): Promise<string> {
+  const deadline = Date.now() + request.timeoutMs;
+  for (let tries = 1; ; tries += 1) {
+    const solved = await solve(engine, { ...request, dir, deadline });
+    if (typeof solved === 'string') return solved;
+    if (tries >= maxPushes || !isPushFailure(solved)) throw buildkitError(solved);
+    await delay(backoffMs(tries, pushRetry), request.signal);
+  }
+}
+
+/** The digest, or why there is none. */
+async function solve(engine: Engine, request: Attempt): Promise<string | BuildkitFailure> {
+  const { config } = engine;
+  const { dir, deadline } = request;
+  const files = { metadata: join(dir, 'metadata.json'), sourcePolicy: join(dir, 'policy.json') };
+  await writeFile(files.sourcePolicy, sourcePolicy(config, request.owner));
+  await writeFile(join(dir, 'config.json'), await dockerConfig(engine), { mode: 0o600 });
+  for (const name of Object.keys(request.buildArgs).filter(isReservedArg)) {
+    request.onLine(`warning: the build argument ${name} is the platform's own and is left out`);
+  }
+  const { args, environment } = buildctlCall(config, request, files);
+  const tooMuch = new AbortController();
+  const budget = createOutputBudget((limit) => tooMuch.abort(limit));
+  const progress = createBuildProgress({
+    onLine(line) {
+      if (budget.line()) request.onLine(line);
+    },
+    onPhase: (text) => request.onPhase?.(text),
+    onOutput: budget.bytes,
+  });
+  const result = await runProcess({
+    command: config.buildctl,
+    args,
+    cwd: dir,
+    env: { PATH: config.path, HOME: dir, DOCKER_CONFIG: dir, ...environment },
+    timeoutMs: Math.max(1, deadline - Date.now()),
+    signal: AbortSignal.any([request.signal, tooMuch.signal]),
+    onOutput(chunk, stream) {
+      if (stream === 'stderr' && !tooMuch.signal.aborted) progress.write(chunk);
+    },
+  }).catch((error: unknown) => {
+    if (!isMissingProgram(error)) throw error;
+    throw new TowlineError('engine_unavailable', `the program ${config.buildctl} cannot be started`, {
+      hint: 'install buildctl of BuildKit where the builder runs',
+      cause: error,
+    });
+  });
+  progress.end();
+  tooMuch.signal.throwIfAborted();
+  if (result.timedOut) throw timedOut(stoppedStep(progress), request.timeoutMs);
+  if (result.exitCode !== 0) return failureOf(engine, request, progress);
+  return readDigest(files.metadata);
+}
+
+function stoppedStep(progress: BuildProgress): string {
+  const step = progress.running();
+  return step === undefined ? 'the build was stopped' : `step ${step} was stopped`;
+}
+
+function failureOf({ config }: Engine, request: BuildRequest, progress: BuildProgress): BuildkitFailure {
+  return {
+    step: progress.failed(),
+    text: progress.rest(),
+    registry: config.registry,
+    isOwnDockerfile: request.template === null,
+  };
+}
+
+/** Without a digest there is no image, whatever the exit code says. */
+async function readDigest(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch(() => '{}');
+  try {
+    return Metadata.parse(JSON.parse(text))['containerimage.digest'];
+  } catch {
+    throw unavailable('the builder did not say what it has built', text);
+  }
+}
+
+async function readDockerConfig(dir: string | undefined): Promise<DockerConfig> {
+  if (dir === undefined) return DockerConfig.parse({});
+  try {
+    return DockerConfig.parse(JSON.parse(await readFile(join(dir, 'config.json'), 'utf8')));
+  } catch (cause) {
+    throw new TowlineError('engine_unavailable', "the builder's registry credentials cannot be read", {
+      cause,
+    });
+  }
+}
+
+/** The platform's own registry alone: what else the operator's file holds is no business of a build. */
+async function dockerConfig({ host, credentials }: Engine): Promise<string> {
+  const own = await credentials();
+  if (!own) return '{}';
+  const login =
+    own.type === 'password'
+      ? { auth: Buffer.from(`${own.username}:${own.password}`).toString('base64') }
+      : { identitytoken: own.token };
+  const key = host === 'docker.io' ? 'https://index.docker.io/v1/' : host;
+  return JSON.stringify({ auths: { [key]: login } });
+}
+
+function isMissingProgram(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'EACCES';
+}
+
+function remove(path: string): Promise<void> {
+  return rm(path, { recursive: true, force: true, maxRetries: 3 });
+}

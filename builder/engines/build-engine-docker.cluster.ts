@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { startDockerd, type TestDockerd } from '../../test/containers/dockerd.ts';
+import { startRegistry } from '../../test/containers/registry.ts';
+import { describeBuildEngine, shellDockerfile } from './build-engine.contract.ts';
+import type { BuildRequest } from './build-engine.ts';
+import { createDockerEngine, type DockerEngineConfig, installationLabel } from './build-engine-docker.ts';
+import { findDockerCommand } from './docker-command.ts';
+import { connectDocker, requireEngine } from './docker-connection.ts';
+
+async function openEngine(daemon: TestDockerd, workDir: string, more: Partial<DockerEngineConfig> = {}) {
+  const { PATH: path = '', ...environment } = daemon.env;
+  const command = await findDockerCommand({ path, environment });
+  const docker = connectDocker(command);
+  return createDockerEngine({ command, workDir, installation: 'of-the-test', ...more }, { docker });
+}
+
+describeBuildEngine('docker', async (dir) => {
+  const daemon = await startDockerd();
+  const base = await daemon.load('shell');
+  const engine = await openEngine(daemon, join(dir, 'work'));
+  return {
+    engine,
+    shortMs: 5000,
+    // Docker's BuildKit clips at 200 KiB a second and 1 MiB a step, and its command cannot change that.
+    keptLines: 10_000,
+    template: () => null,
+    prepare: (contextDir, scripts) =>
+      writeFile(join(contextDir, 'Dockerfile'), shellDockerfile(base, scripts)),
+    async [Symbol.asyncDispose]() {
+      await engine[Symbol.asyncDispose]();
+      await daemon[Symbol.asyncDispose]();
+    },
+  };
+});
+
+describe('the docker engine', () => {
+  let daemon: TestDockerd;
+  let base: string;
+  let dir: string;
+  before(async () => {
+    daemon = await startDockerd();
+    base = await daemon.load('shell');
+  });
+  after(() => daemon[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'towline-docker-'));
+    await mkdir(join(dir, 'context'));
+  });
+  afterEach(() => rm(dir, { recursive: true, force: true }));
+
+  async function build(dockerfile: string, more: Partial<BuildRequest> & { registry?: string } = {}) {
+    const { registry, ...options } = more;
+    await using engine = await openEngine(daemon, join(dir, 'work'), { registry });
+    const lines: string[] = [];
+    const phases: string[] = [];
+    await writeFile(join(dir, 'context/Dockerfile'), dockerfile);
+    const result = await engine.build({
+      buildId: 'b1',
+      owner: 'alice',
+      repo: 'repo',
+      functionName: 'fn',
+      contextDir: join(dir, 'context'),
+      template: null,
+      buildArgs: {},
+      secrets: {},
+      platforms: [],
+      image: `${engine.registry}/alice/repo-fn:latest-main-1234567`,
+      labels: {},
+      timeoutMs: 60_000,
+      onLine: (line) => lines.push(line),
+      onPhase: (text) => phases.push(text),
+      signal: new AbortController().signal,
+      ...options,
+    });
+    return { ...result, lines, phases };
+  }
+
+  const inspect = async (image: string) =>
+    JSON.parse(await daemon.docker(['image', 'inspect', image]))[0] as {
+      Config: { Labels: Record<string, string>; Env: string[] };
+      RepoTags: string[];
+    };
+
+  it('names the image, labels it, and tells each step of the Dockerfile', async () => {
+    const { digest, phases } = await build(`FROM ${base}\nARG GREETING\nENV G=$GREETING\nRUN echo hi\n`, {
+      labels: { 'org.opencontainers.image.revision': 'abc' },
+      buildArgs: { GREETING: 'hello = you' },
+    });
+    const { Config, RepoTags } = await inspect(digest);
+    assert.deepEqual(RepoTags, ['docker.towline.internal/alice/repo-fn:latest-main-1234567']);
+    assert.equal(Config.Labels['org.opencontainers.image.revision'], 'abc');
+    assert.equal(Config.Labels[installationLabel], 'of-the-test');
+    assert.ok(Config.Env.includes('G=hello = you'));
+    assert.ok(phases.some((phase) => phase.endsWith('RUN echo hi')));
+  });
+
+  it('shows secrets to the steps that ask for them, and to nobody else', async () => {
+    const value = 'correct horse\nbattery';
+    const script = 'cat /run/secrets/token | wc -c; tr "\\n" "-" < /run/secrets/token | tr a-y b-z';
+    const { digest, lines } = await build(
+      `FROM ${base}\nRUN --mount=type=secret,id=token ${script}\nRUN echo secrets: $(ls /run/secrets | wc -l)\n`,
+      { secrets: { token: value } },
+    );
+    assert.equal(lines[0], String(value.length));
+    assert.equal(lines[1], 'dpssfdu ipstf-cbuufsz');
+    assert.equal(lines.at(-1), 'secrets: 0');
+    const archive = join(dir, 'image.tar');
+    await daemon.docker(['save', '--output', archive, digest]);
+    assert.equal((await readFile(archive)).includes('correct horse'), false);
+  });
+
+  it('ends what runs in the engine when a build is stopped', async () => {
+    const marker = `${100_000 + process.pid}`;
+    const slow = `FROM ${base}\nRUN sleep ${marker}\n`;
+    await assert.rejects(build(slow, { timeoutMs: 3000 }), { code: 'build_timeout' });
+    await untilGone(marker);
+  });
+
+  const failures: [name: string, dockerfile: string, code: string, message: RegExp][] = [
+    [
+      'a base image that is in no registry',
+      'FROM 127.0.0.1:REGISTRY/no/such:1\n',
+      'image_not_found',
+      /no\/such:1/,
+    ],
+    ['a registry that is away', 'FROM 127.0.0.1:1/no/such:1\n', 'registry_unavailable', /127\.0\.0\.1:1/],
+    [
+      'a file to copy that is missing',
+      'FROM BASE\nCOPY missing.txt /\n',
+      'build_failed',
+      /COPY missing\.txt.*missing\.txt/,
+    ],
+    ['an unknown instruction', 'FROM BASE\nRUM true\n', 'build_failed', /RUM/],
+    ['a Dockerfile that is empty', '\n', 'build_failed', /no instructions|empty|no build stage/],
+    [
+      'a program that fails in the words of a registry',
+      'FROM BASE\nRUN echo "dial tcp: connection refused"; exit 4\n',
+      'build_failed',
+      /exit code 4/,
+    ],
+  ];
+  for (const [name, dockerfile, code, message] of failures) {
+    it(`tells ${name} by its code`, async () => {
+      await using registry = await startRegistry();
+      const text = dockerfile.replace('REGISTRY', String(registry.port)).replace('BASE', base);
+      await assert.rejects(build(text), { code, message });
+    });
+  }
+
+  it('refuses to build for several platforms at once', async () => {
+    await assert.rejects(build(`FROM ${base}\n`, { platforms: ['linux/amd64', 'linux/arm64'] }), {
+      code: 'build_failed',
+      message: /one platform/,
+    });
+  });
+
+  it('pushes to a registry, and gives the digest that the registry knows', async () => {
+    await using registry = await startRegistry();
+    const { digest } = await build(`FROM ${base}\nRUN echo pushed > /tmp/x\n`, { registry: registry.host });
+    const url = `${registry.origin}/v2/alice/repo-fn/manifests/${digest}`;
+    const accept = 'application/vnd.docker.distribution.manifest.v2+json';
+    const answer = await fetch(url, { headers: { accept } });
+    assert.equal(answer.status, 200, await answer.text());
+  });
+
+  it('leaves no folder, no container and no command behind', async () => {
+    await build(`FROM ${base}\nRUN echo 1\n`);
+    await assert.rejects(build(`FROM ${base}\nRUN exit 1\n`));
+    assert.deepEqual(await readdir(join(dir, 'work')), ['.docker-engine']);
+    assert.equal(await daemon.docker(['ps', '--all', '--quiet']), '');
+  });
+
+  it('says that the engine is away, and builds again when it is back', async () => {
+    await daemon.kill();
+    try {
+      await assert.rejects(build(`FROM ${base}\nRUN echo 2\n`), { code: 'engine_unavailable' });
+      const { PATH: path = '', ...environment } = daemon.env;
+      const command = await findDockerCommand({ path, environment });
+      await assert.rejects(requireEngine(connectDocker(command), command.host), {
+        code: 'engine_unavailable',
+        message: /^the Docker Engine at unix:.* does not answer: E[A-Z]+$/,
+      });
+    } finally {
+      await daemon.start();
+    }
+    const { lines } = await build(`FROM ${base}\nRUN echo back again\n`);
+    assert.ok(lines.includes('back again'));
+  });
+
+  it('says what is missing if there is no docker command that can build', async () => {
+    await mkdir(join(dir, 'bin'));
+    const search = { path: join(dir, 'bin'), environment: {} };
+    await assert.rejects(findDockerCommand(search), {
+      code: 'engine_unavailable',
+      message: /not on the PATH/,
+    });
+    const script =
+      '#!/bin/sh\n[ "$1" = --version ] && echo "Docker version 28.2.2, build x" && exit 0\nexit 1\n';
+    await writeFile(join(dir, 'bin/docker'), script, { mode: 0o755 });
+    await assert.rejects(findDockerCommand({ path: join(dir, 'bin'), environment: {} }), {
+      code: 'engine_unavailable',
+      message: /buildx/,
+    });
+  });
+});
+
+async function untilGone(argument: string): Promise<void> {
+  for (;;) {
+    let isThere = false;
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+      const line = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
+      if (line.split('\0').includes(argument)) isThere = true;
+    }
+    if (!isThere) return;
+    await wait(20);
+  }
+}

@@ -1,0 +1,263 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type Docker from 'dockerode';
+import { TowlineError } from '../../core/errors.ts';
+import { digestOf } from '../../core/names.ts';
+import { endMarkedProcesses } from '../../runtime/orphans.ts';
+import { type RunResult, runProcess } from '../../runtime/run-process.ts';
+import type { BuildEngine, BuildRequest, BuildResult } from './build-engine.ts';
+import { timedOut } from './build-steps.ts';
+import { buildkitError, unavailable } from './buildkit-failure.ts';
+import type { DockerCommand } from './docker-command.ts';
+import { engineAway } from './docker-connection.ts';
+import { createOutputBudget } from './output-budget.ts';
+import { createPlainProgress, type PlainProgress } from './plain-progress.ts';
+
+export interface DockerEngineConfig {
+  command: DockerCommand;
+  /** For one small folder a build: the command's configuration and what it answers. One engine at a time. */
+  workDir: string;
+  /** A lasting id of the installation: its images carry it, so that no others are ever removed. */
+  installation: string;
+  /** Where images are pushed to. Default: nowhere; they stay in the engine, named by their id. */
+  registry?: string | undefined;
+}
+
+export interface DockerEngineDeps {
+  docker: Docker;
+  /** The `auths` of a docker `config.json` for builds and pushes of this owner. Default: none. */
+  credentials?: ((owner: string) => Promise<Record<string, unknown>>) | undefined;
+}
+
+/** The registry part of the names of images that stay in the engine. */
+export const dockerRegistry = 'docker.towline.internal';
+/** On every image that is built here; its value is the installation's id. */
+export const installationLabel = 'dev.towline.installation';
+
+const buildPrefix = 'docker-build-';
+const markerVariable = 'TOWLINE_ENGINE';
+const markerFile = '.docker-engine';
+const pushTimeoutMs = 600_000;
+
+interface Engine {
+  config: DockerEngineConfig;
+  deps: DockerEngineDeps;
+  marker: string;
+}
+
+/** Builds with the BuildKit of a Docker Engine, by its command: a build ends with the command's process. */
+export async function createDockerEngine(
+  config: DockerEngineConfig,
+  deps: DockerEngineDeps,
+): Promise<BuildEngine & AsyncDisposable> {
+  await mkdir(config.workDir, { recursive: true });
+  const marker = await lastingMarker(join(config.workDir, markerFile));
+  // Builds of a platform that was killed go on in the engine for as long as their commands live.
+  await endMarkedProcesses(markerVariable, marker);
+  for (const name of await readdir(config.workDir)) {
+    if (name.startsWith(buildPrefix)) await removeTree(join(config.workDir, name));
+  }
+  const engine: Engine = { config, deps, marker };
+  const closing = new AbortController();
+  const running = new Set<Promise<unknown>>();
+  return {
+    name: 'docker',
+    registry: config.registry ?? dockerRegistry,
+    runsImages: true,
+    has: (image) => hasImage(engine, image),
+    async build(request) {
+      const signal = AbortSignal.any([request.signal, closing.signal]);
+      const building = build(engine, { ...request, signal });
+      running.add(building);
+      try {
+        return await building;
+      } finally {
+        running.delete(building);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      closing.abort(new TowlineError('unavailable', 'the platform is stopping'));
+      await Promise.allSettled(running);
+    },
+  };
+}
+
+async function hasImage({ config, deps }: Engine, image: string): Promise<boolean> {
+  const digest = digestOf(image);
+  if (digest === undefined) return false;
+  const name = config.registry === undefined ? digest : `${image.replace(/:[^/:@]+@/, '@')}`;
+  try {
+    await deps.docker.getImage(name).inspect();
+    return true;
+  } catch (error) {
+    if (statusOf(error) === 404 || statusOf(error) === 400) return false;
+    throw engineAway(error);
+  }
+}
+
+async function build(engine: Engine, request: BuildRequest): Promise<BuildResult> {
+  request.signal.throwIfAborted();
+  if (request.platforms.length > 1) {
+    throw new TowlineError('build_failed', 'the Docker Engine builds for one platform at a time', {
+      hint: `name one of ${request.platforms.join(', ')}, or use an installation with BuildKit`,
+    });
+  }
+  const deadline = Date.now() + request.timeoutMs;
+  const dir = await mkdtemp(join(engine.config.workDir, buildPrefix));
+  try {
+    const environment = await commandEnvironment(engine, dir, request);
+    await buildImage(engine, request, { dir, environment, deadline });
+    const id = (await readFile(join(dir, 'iid'), 'utf8')).trim();
+    const { Size: sizeBytes } = await engine.deps.docker
+      .getImage(id)
+      .inspect()
+      .catch((error: unknown) => {
+        throw engineAway(error);
+      });
+    if (engine.config.registry === undefined) return { digest: id, sizeBytes };
+    return { digest: await push(engine, request, environment), sizeBytes };
+  } finally {
+    await endMarkedProcesses(`${markerVariable}_BUILD`, dir);
+    await removeTree(dir);
+  }
+}
+
+/** The user's own docker configuration stays out: its credentials are not the tenants'. */
+async function commandEnvironment(
+  { config, deps, marker }: Engine,
+  dir: string,
+  request: BuildRequest,
+): Promise<Record<string, string>> {
+  const configuration = {
+    auths: (await deps.credentials?.(request.owner)) ?? {},
+    cliPluginsExtraDirs: config.command.pluginDirs,
+  };
+  await writeFile(join(dir, 'config.json'), JSON.stringify(configuration), { mode: 0o600 });
+  return {
+    ...config.command.environment,
+    DOCKER_CONFIG: dir,
+    DOCKER_BUILDKIT: '1',
+    DOCKER_CLI_HINTS: 'false',
+    // The engine's own builder, and nothing beside the image: an attestation would change its digest each time.
+    BUILDX_BUILDER: 'default',
+    BUILDX_NO_DEFAULT_ATTESTATIONS: '1',
+    [markerVariable]: marker,
+    [`${markerVariable}_BUILD`]: dir,
+  };
+}
+
+interface Attempt {
+  dir: string;
+  environment: Record<string, string>;
+  /** Milliseconds since the epoch. */
+  deadline: number;
+}
+
+async function buildImage(engine: Engine, request: BuildRequest, attempt: Attempt): Promise<void> {
+  const { onPhase = () => {}, onLine } = request;
+  const tooMuch = new AbortController();
+  const budget = createOutputBudget((error) => tooMuch.abort(error));
+  const progress = createPlainProgress({ onPhase, onLine: (line) => budget.line() && onLine(line) });
+  const secrets = secretEnvironment(request.secrets);
+  const done = await runProcess({
+    command: engine.config.command.program,
+    args: buildArguments(engine.config, request, attempt.dir),
+    cwd: request.contextDir,
+    env: { ...attempt.environment, ...secrets },
+    timeoutMs: Math.max(1, attempt.deadline - Date.now()),
+    signal: AbortSignal.any([request.signal, tooMuch.signal]),
+    onOutput(chunk) {
+      if (tooMuch.signal.aborted) return;
+      budget.bytes(chunk.length);
+      progress.write(chunk);
+    },
+  });
+  progress.end();
+  tooMuch.signal.throwIfAborted();
+  if (done.timedOut) throw timedOut(`step ${progress.lastStep() || 'one'} was stopped`, request.timeoutMs);
+  if (done.exitCode !== 0) throw whyNotBuilt(done, progress, request);
+}
+
+/** Values go by the environment: arguments are seen by every user of the machine. */
+function secretEnvironment(secrets: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.values(secrets).map((value, index) => [secretVariable(index), value]));
+}
+
+function secretVariable(index: number): string {
+  return `TOWLINE_BUILD_SECRET_${index}`;
+}
+
+function buildArguments(config: DockerEngineConfig, request: BuildRequest, dir: string): string[] {
+  const labels = { ...request.labels, [installationLabel]: config.installation };
+  const pairs = (flag: string, values: Record<string, string>) =>
+    Object.entries(values).map(([name, value]) => `${flag}=${name}=${value}`);
+  return [
+    'build',
+    '--progress=plain',
+    `--iidfile=${join(dir, 'iid')}`,
+    `--tag=${request.image}`,
+    ...pairs('--label', labels),
+    ...pairs('--build-arg', request.buildArgs),
+    ...Object.keys(request.secrets).map((id, index) => `--secret=id=${id},env=${secretVariable(index)}`),
+    ...request.platforms.map((platform) => `--platform=${platform}`),
+    '.',
+  ];
+}
+
+const engineGone =
+  /cannot connect to the docker daemon|error during connect|docker daemon running|no such host.*docker|\.sock: connect/i;
+
+function whyNotBuilt(
+  done: RunResult,
+  progress: PlainProgress,
+  { template, image }: BuildRequest,
+): TowlineError {
+  const text = progress.complaints().join('\n');
+  if (engineGone.test(text)) return unavailable('the Docker Engine does not answer', text);
+  if (done.exitCode === null) return unavailable(`the docker command was ended by ${done.endedBy}`, text);
+  const registry = image.slice(0, image.indexOf('/'));
+  return buildkitError({ step: progress.failed(), text, registry, isOwnDockerfile: template === null });
+}
+
+/** Gives the digest under which the registry has it. */
+async function push(engine: Engine, request: BuildRequest, env: Record<string, string>): Promise<string> {
+  const done = await runProcess({
+    command: engine.config.command.program,
+    args: ['push', '--quiet', request.image],
+    env,
+    timeoutMs: pushTimeoutMs,
+    signal: request.signal,
+  });
+  if (done.exitCode !== 0) {
+    const error = done.stderr.trim().split('\n').at(-1) ?? '';
+    if (engineGone.test(error)) throw unavailable('the Docker Engine does not answer', error);
+    const step = { name: 'pushing', error, telling: '' };
+    const registry = engine.config.registry ?? '';
+    throw buildkitError({ step, text: error, registry, isOwnDockerfile: false });
+  }
+  const { RepoDigests } = await engine.deps.docker.getImage(request.image).inspect();
+  const repository = request.image.slice(0, request.image.lastIndexOf(':'));
+  const digest = RepoDigests.find((one) => one.startsWith(`${repository}@`));
+  const pushed = digest === undefined ? undefined : digestOf(digest);
+  if (pushed === undefined) throw new TowlineError('registry_unavailable', 'the registry gave no digest');
+  return pushed;
+}
+
+/** Written whole or not at all: processes marked by a lost id would never be found. */
+async function lastingMarker(file: string): Promise<string> {
+  const kept = (await readFile(file, 'utf8').catch(() => '')).trim();
+  if (/^[0-9a-f]{32}$/.test(kept)) return kept;
+  const marker = randomBytes(16).toString('hex');
+  await writeFile(`${file}.new`, marker, { mode: 0o600, flush: true });
+  await rename(`${file}.new`, file);
+  return marker;
+}
+
+function statusOf(error: unknown): number | undefined {
+  return (error as { statusCode?: number }).statusCode;
+}
+
+function removeTree(path: string): Promise<void> {
+  return rm(path, { recursive: true, force: true, maxRetries: 3 });
+}

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { TowlineError } from '../../core/errors.ts';
+import { parseImageReference } from '../../core/image-reference.ts';
+import type { AnnouncedImage } from '../../core/images.ts';
+import { zeroSha } from '../../core/names.ts';
+import type { ImageEvent } from '../../core/source-event.ts';
+import type { AppendResult, Delivery, DeliveryLog, DeliveryOrigin } from '../deliveries/delivery-log.ts';
+import type { DeployStore } from '../deploys/deploy-store.ts';
+import type { PrebuiltImages } from '../pipeline/prebuilt-images.ts';
+import { announcedLate } from '../queue/precedence.ts';
+
+export interface AnnouncementsDeps {
+  deliveries: DeliveryLog;
+  store: DeployStore;
+  /** Not given: nothing here runs images that others built. */
+  images: PrebuiltImages | undefined;
+  /** On disk when it returns. */
+  accept: (event: ImageEvent, origin: DeliveryOrigin) => AppendResult;
+}
+
+/** So many tries of one announcement; more of them are somebody's loop. */
+const maxTries = 50;
+/** So far back newer announcements are looked for. */
+const depth = 100;
+
+/** The same image of the same commit is the same announcement, whoever sends it and however often. */
+function announcementId({ ownerId, functionName, image, commit }: AnnouncedImage): string {
+  const said = JSON.stringify([ownerId, functionName, image, commit]);
+  return `image-${createHash('sha256').update(said).digest('hex').slice(0, 32)}`;
+}
+
+function branchOrTag(ref: string): string {
+  return ref.replace(/^refs\/(?:heads|tags)\//, '');
+}
+
+function eventOf(announced: AnnouncedImage, id: string): ImageEvent {
+  const { owner, ownerId, functionName, image, scm, repository, commit, ref, actor } = announced;
+  const { url: cloneUrl, ...named } = repository;
+  return {
+    ...{ type: 'image', id, scm, actor, functionName, image, ref, after: commit },
+    repository: { ...named, owner, ownerId, cloneUrl, defaultBranch: branchOrTag(ref) },
+    before: announced.before ?? zeroSha,
+    subject: announced.subject,
+    run: announced.run,
+    configuration: announced.configuration,
+  };
+}
+
+/** From an announcement to a delivery; and which announcements come too late. */
+export function createAnnouncements({ deliveries, store, images, accept }: AnnouncementsDeps) {
+  function hasFailed(id: string): boolean {
+    return store.push(id)?.deploys.some(({ state }) => state === 'failed') ?? false;
+  }
+
+  return {
+    /** Throws `policy_refused` for an image that the owner may not deploy here. */
+    async announce(announced: AnnouncedImage): Promise<{ id: string; duplicate: boolean }> {
+      const image = parseImageReference(announced.image);
+      if (image?.digest === undefined)
+        throw new TowlineError('bad_request', 'the image is not given by its digest');
+      if (!images)
+        throw new TowlineError('policy_refused', 'this installation deploys no images that others built');
+      await images.assertAllowed(announced, image);
+      const first = announcementId(announced);
+      for (let tries = 1; tries <= maxTries; tries += 1) {
+        const id = tries === 1 ? first : `${first}-${tries}`;
+        // A second try is no news: what replaced it since stays.
+        const result = accept(eventOf(announced, id), tries === 1 ? 'hook' : 'rebuild');
+        if (result.type === 'accepted') return { id, duplicate: false };
+        if (!hasFailed(result.id)) return { id: result.id, duplicate: true };
+      }
+      throw new TowlineError('conflict', `this image was announced ${maxTries} times and failed each time`);
+    },
+
+    /** What makes this delivery pointless, though it may be done already. */
+    newer({ event, seq }: Delivery): ImageEvent | undefined {
+      if (event.type !== 'image') return undefined;
+      for (const other of deliveries.recent(event, depth)) {
+        if (other.seq === seq || other.event.type !== 'image' || other.event.image === event.image) continue;
+        const isLate = other.seq < seq && announcedLate(event, other.event);
+        const isReplaced = other.seq > seq && !announcedLate(other.event, event);
+        if (isLate || isReplaced) return other.event;
+      }
+      return undefined;
+    },
+  };
+}

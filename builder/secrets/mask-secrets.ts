@@ -1,0 +1,105 @@
+import { minSecretLength } from './build-secrets.ts';
+import { mask } from './mask-credentials.ts';
+import { createTextSearch, type Span } from './text-search.ts';
+
+/** Lines of these lengths are pieces of a longer one: a value can begin in one and end in the next. */
+const pieceLength = 8191;
+/** As `base64` and PEM wrap their lines. */
+const wrapped = [76, 64];
+
+/** Hides the values of secrets in a program's output. One per build: it remembers the end of a line that goes on. */
+export interface SecretMask {
+  /** A whole text on its own, such as a cause. */
+  text(text: string): string;
+  /** The next line of output; `undefined` if it is kept until it is clear what it is part of. */
+  line(text: string): string | undefined;
+  /** What was kept. */
+  end(): string | undefined;
+}
+
+/** Base64 of the value at each of the three places it can have in a longer text, without what its neighbours decide. */
+function base64Forms(value: string): string[] {
+  const bytes = Buffer.from(value);
+  const forms = [0, 1, 2].map((shift) => {
+    const text = Buffer.concat([Buffer.alloc(shift), bytes]).toString('base64');
+    const start = [0, 2, 3][shift] ?? 0;
+    const end = Math.floor(((bytes.length + shift) * 8) / 6);
+    return text.slice(start, end);
+  });
+  return forms.flatMap((form) => [form, form.replaceAll('+', '-').replaceAll('/', '_')]);
+}
+
+function wrappedPieces(form: string): string[] {
+  return wrapped.flatMap((width) => {
+    const pieces: string[] = [];
+    for (let at = 0; form.length > width && at < form.length; at += width)
+      pieces.push(form.slice(at, at + width));
+    return pieces;
+  });
+}
+
+/** The ways in which programs print a value. */
+function formsOf(value: string): string[] {
+  const base64 = base64Forms(value);
+  const [whole = ''] = base64;
+  const lines = value.split(/\r?\n/);
+  return [
+    value,
+    ...lines,
+    ...lines.map((line) => line.trim()),
+    JSON.stringify(value.toWellFormed()).slice(1, -1),
+    encodeURIComponent(value.toWellFormed()),
+    new URLSearchParams({ v: value }).toString().slice(2),
+    ...base64,
+    ...wrappedPieces(whole),
+    Buffer.from(value).toString('hex'),
+  ];
+}
+
+function hide(text: string, hidden: readonly Span[]): string {
+  let result = '';
+  let at = 0;
+  for (const { start, end } of hidden) {
+    result += text.slice(at, start) + mask;
+    at = end;
+  }
+  return result + text.slice(at);
+}
+
+export function createSecretMask(values: readonly string[]): SecretMask {
+  const forms = values.flatMap(formsOf).filter((form) => form.length >= minSecretLength);
+  const patterns = [...new Set(forms)];
+  const search = createTextSearch(patterns);
+  const longest = Math.max(0, ...patterns.map((pattern) => pattern.length));
+  let kept = '';
+
+  /** All but the end, in which a value may begin that goes on in the next piece. */
+  function piece(text: string): string {
+    const found = search.spans(text);
+    let cut = Math.max(0, text.length - longest + 1);
+    for (const { start, end } of found) if (start < cut && end > cut) cut = end;
+    kept = text.slice(cut);
+    return hide(
+      text.slice(0, cut),
+      found.filter(({ end }) => end <= cut),
+    );
+  }
+
+  const whole = (text: string) => (patterns.length === 0 ? text : hide(text, search.spans(text)));
+  return {
+    text: whole,
+    line(line) {
+      if (patterns.length === 0) return line;
+      const text = kept + line;
+      kept = '';
+      if (line.length < pieceLength) return whole(text);
+      const shown = piece(text);
+      return shown === '' ? undefined : shown;
+    },
+    end() {
+      const rest = kept;
+      kept = '';
+      return rest === '' ? undefined : whole(rest);
+    },
+  };
+}

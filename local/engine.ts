@@ -1,0 +1,111 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AuthConfig } from 'dockerode';
+import {
+  type BuildEngine,
+  connectDocker,
+  createDockerEngine,
+  createProcessEngine,
+  dockerRegistry,
+  findDockerCommand,
+  installationLabel,
+  requireEngine,
+} from '../builder/index.ts';
+import { digestOf } from '../core/names.ts';
+import { type ArtifactShelf, createFolderShelf } from './artifact-shelf.ts';
+import type { LocalConfig } from './config.ts';
+import type { DataFolder } from './data-folder.ts';
+import { createImageShelf } from './docker-image-shelf.ts';
+import { type ContainerLimits, containerStarter, type SupervisorDeps } from './functions/index.ts';
+import { keptSecret } from './secrets.ts';
+
+/** What builds functions on this machine, and what runs them. */
+export interface LocalEngine extends AsyncDisposable {
+  build: BuildEngine;
+  /** `undefined`: as processes. */
+  makeStarter: SupervisorDeps['makeStarter'];
+  /** Whether an image that a manifest names can be run. */
+  imageExists(image: string): Promise<boolean>;
+  /** What was built, to be swept. */
+  shelf: ArtifactShelf;
+}
+
+export interface LocalEngineDeps {
+  data: DataFolder;
+  path: string;
+  /** For builds as processes, besides the PATH. */
+  buildEnvironment: Record<string, string>;
+  /** `dockerVariables` of the environment. */
+  dockerEnvironment: Record<string, string>;
+  /** The value of an owner's secret that this installation keeps. */
+  readSecret: (ownerId: string, name: string) => Promise<string | undefined>;
+  /** For pulling others' images in the name of an owner. */
+  registryCredentials?: ((ownerId: string, registry: string) => Promise<AuthConfig | undefined>) | undefined;
+}
+
+/** What the docker command is told of by the environment. */
+export const dockerVariables = [
+  ...['DOCKER_HOST', 'DOCKER_CONTEXT', 'DOCKER_TLS_VERIFY', 'DOCKER_CERT_PATH', 'DOCKER_API_VERSION', 'HOME'],
+];
+
+/** Throws `engine_unavailable` if the engine that is asked for is not there. */
+export function createLocalEngine(config: LocalConfig, deps: LocalEngineDeps): Promise<LocalEngine> {
+  return config.engine === 'docker' ? dockerEngine(config, deps) : processEngine(deps);
+}
+
+async function processEngine({ data, path, buildEnvironment }: LocalEngineDeps): Promise<LocalEngine> {
+  const artifactsDir = data.at('artifacts');
+  const build = await createProcessEngine({
+    artifactsDir,
+    workDir: data.at('work'),
+    homeDir: data.at('work'),
+    path,
+    environment: buildEnvironment,
+  });
+  return {
+    build,
+    makeStarter: undefined,
+    imageExists: (image) => hasArtifact(artifactsDir, image),
+    shelf: createFolderShelf(artifactsDir),
+    [Symbol.asyncDispose]: () => build[Symbol.asyncDispose](),
+  };
+}
+
+async function dockerEngine(config: LocalConfig, deps: LocalEngineDeps): Promise<LocalEngine> {
+  const { data, path, dockerEnvironment, readSecret, registryCredentials } = deps;
+  const command = await findDockerCommand({ path, environment: dockerEnvironment });
+  const docker = connectDocker(command);
+  await requireEngine(docker, command.host);
+  const installation = keptSecret(data.at('keys', 'installation')).slice(0, 32);
+  const build = await createDockerEngine({ command, workDir: data.at('work'), installation }, { docker });
+  const limits: Partial<ContainerLimits> = {
+    memoryBytes: config.containerMemoryMb * 1024 * 1024,
+    cpus: config.containerCpus,
+    pids: config.containerPids,
+  };
+  const engine = { docker, patient: connectDocker(command, 0) };
+  return {
+    build,
+    makeStarter: containerStarter(
+      { localRegistry: dockerRegistry, limits, credentials: registryCredentials },
+      { engine, readSecret },
+    ),
+    // What is in a registry is known when it is pulled; a manifest that names it may be written.
+    imageExists: async (image) => !image.startsWith(`${dockerRegistry}/`) || build.has(image),
+    shelf: createImageShelf(docker, {
+      registry: dockerRegistry,
+      label: `${installationLabel}=${installation}`,
+    }),
+    [Symbol.asyncDispose]: () => build[Symbol.asyncDispose](),
+  };
+}
+
+/** Artifacts are folders named by their digest. */
+function hasArtifact(artifactsDir: string, image: string): Promise<boolean> {
+  const digest = digestOf(image)?.slice('sha256:'.length);
+  if (digest === undefined) return Promise.resolve(false);
+  return access(join(artifactsDir, digest)).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,129 @@
+import type { ContainerCreateOptions } from 'dockerode';
+import { objectName } from '../../core/names.ts';
+import type { DesiredFunction } from './desired-function.ts';
+
+/** What every container may use, unless its function asks for less; more only if the function's limits say so. */
+export interface ContainerLimits {
+  /** Bytes. Without swap. */
+  memoryBytes: number;
+  cpus: number;
+  /** Processes and threads. */
+  pids: number;
+  /** Bytes of `/tmp`, which is memory. */
+  tmpBytes: number;
+}
+
+export const containerLimits: ContainerLimits = {
+  memoryBytes: 512 * 1024 * 1024,
+  cpus: 1,
+  pids: 512,
+  tmpBytes: 64 * 1024 * 1024,
+};
+
+/** Where functions listen, as OpenFaaS has it. */
+export const functionPort = 8080;
+const exposed = `${functionPort}/tcp`;
+export const secretsTarget = '/var/openfaas/secrets';
+/** Who an image's program runs as if the image says root: the user "nobody" of most systems. */
+const nobody = '65534:65534';
+/** The engine refuses less. */
+const leastMemory = 6 * 1024 * 1024;
+const leastCpus = 0.01;
+
+/** On every container and network of a supervisor; the value is its marker. */
+export const supervisorLabel = 'dev.towline.supervisor';
+/** On every container; the value is the instance's random id. */
+export const instanceLabel = 'dev.towline.instance';
+export const functionLabel = 'dev.towline.function';
+
+export interface ContainerRequest {
+  version: DesiredFunction;
+  /** As the engine knows it. */
+  image: string;
+  /** `USER` of the image. */
+  imageUser: string;
+  network: string;
+  marker: string;
+  instanceId: string;
+  /** Folder on this machine with the secrets' files; `undefined`: there are none. */
+  secretsDir: string | undefined;
+  limits: ContainerLimits;
+}
+
+/** Everything that keeps a stranger's container from the machine and from its neighbours. */
+export function containerOptions(request: ContainerRequest): ContainerCreateOptions {
+  const { version, limits, secretsDir } = request;
+  const memory = Math.max(leastMemory, memoryBytes(version.limits?.memory) ?? limits.memoryBytes);
+  const cpus = Math.max(leastCpus, cpuCount(version.limits?.cpu) ?? limits.cpus);
+  const environment = { ...version.environment, PORT: String(functionPort), http_port: String(functionPort) };
+  return {
+    // Names are found by other containers of the network: nobody can guess this one.
+    name: `towline-${request.instanceId}`,
+    Image: request.image,
+    User: runsAsRoot(request.imageUser) ? nobody : request.imageUser,
+    Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+    ExposedPorts: { [exposed]: {} },
+    Labels: {
+      [supervisorLabel]: request.marker,
+      [instanceLabel]: request.instanceId,
+      [functionLabel]: objectName(version.owner, version.functionName),
+    },
+    HostConfig: {
+      NetworkMode: request.network,
+      PortBindings: { [exposed]: [{ HostIp: '127.0.0.1', HostPort: '' }] },
+      Memory: memory,
+      MemorySwap: memory,
+      NanoCpus: Math.round(cpus * 1e9),
+      PidsLimit: limits.pids,
+      ReadonlyRootfs: true,
+      Tmpfs: { '/tmp': `rw,nosuid,nodev,mode=1777,size=${limits.tmpBytes}` },
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges'],
+      Privileged: false,
+      // Starting it again is the supervisor's, which knows whether it is still wanted.
+      RestartPolicy: { Name: 'no' },
+      LogConfig: { Type: 'local', Config: { 'max-size': '1m', 'max-file': '1', compress: 'false' } },
+      Mounts:
+        secretsDir === undefined
+          ? []
+          : [{ Type: 'bind', Source: secretsDir, Target: secretsTarget, ReadOnly: true }],
+    },
+  };
+}
+
+/** By number or by its usual name; what another name stands for only the image's own files know. */
+export function runsAsRoot(user: string): boolean {
+  const [name = ''] = user.split(':');
+  return name === '' || name === 'root' || /^0+$/.test(name);
+}
+
+const units: Record<string, number> = {
+  '': 1,
+  m: 1e-3,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+};
+
+/** Of a Kubernetes quantity, as `128Mi`. `undefined` for none, and for what is no quantity. */
+export function memoryBytes(quantity: string | undefined): number | undefined {
+  const amount = amountOf(quantity);
+  return amount === undefined ? undefined : Math.ceil(amount);
+}
+
+/** Of a Kubernetes quantity, as `100m` or `0.5`. */
+export function cpuCount(quantity: string | undefined): number | undefined {
+  return amountOf(quantity);
+}
+
+function amountOf(quantity: string | undefined): number | undefined {
+  const [, number, unit = ''] = /^(\d{1,15}(?:\.\d{1,9})?)([A-Za-z]{0,2})$/.exec(quantity ?? '') ?? [];
+  const factor = units[unit];
+  const amount = factor === undefined ? 0 : Number(number ?? 0) * factor;
+  return Number.isSafeInteger(Math.ceil(amount)) && amount > 0 ? amount : undefined;
+}

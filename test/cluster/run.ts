@@ -1,0 +1,65 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, constants } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { killGroup } from '../../runtime/run-process.ts';
+import { tool } from './tools.ts';
+
+/**
+ * Runs every `*.cluster.ts`: tests against real daemons and registries, which they start and end themselves.
+ * `npm run test:cluster -- <file…>` runs the files named.
+ */
+const needed: Record<string, string> = {
+  go: 'golang (1.26 or later)',
+  runc: 'runc',
+  'docker-registry': 'docker-registry',
+  dockerd: 'docker.io',
+  skopeo: 'skopeo',
+  openssl: 'openssl',
+};
+
+/** Debian keeps servers out of a user's PATH. */
+const path = [process.env['PATH'] ?? '', '/usr/sbin', '/sbin'].join(delimiter);
+
+async function missingPackages(): Promise<string[]> {
+  const missing: string[] = [];
+  for (const [program, name] of Object.entries(needed)) if (!(await isThere(program))) missing.push(name);
+  const busybox = ['/bin/busybox', '/usr/bin/busybox'];
+  if (!(await anyExecutable(busybox))) missing.push('busybox-static');
+  return missing;
+}
+
+function isThere(program: string): Promise<boolean> {
+  return anyExecutable(path.split(delimiter).map((folder) => join(folder, program)));
+}
+
+async function anyExecutable(files: string[]): Promise<boolean> {
+  for (const file of files) {
+    if (
+      await access(file, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return true;
+  }
+  return false;
+}
+
+const missing = await missingPackages();
+if (missing.length > 0) {
+  process.stderr.write(`# the tests need what these packages bring: ${missing.join(' ')}\n`);
+  process.exit(1);
+}
+await tool('buildkitd');
+const files = process.argv.length > 2 ? process.argv.slice(2) : ['**/*.cluster.ts'];
+const child = spawn(process.execPath, ['--test', '--test-concurrency=1', ...files], {
+  env: { ...process.env, PATH: path },
+  stdio: 'inherit',
+  detached: true,
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => killGroup(child.pid, signal));
+const [code] = (await once(child, 'exit')) as [number | null];
+// Daemons have groups of their own and are ended by their tests; this is for a test that was cut short.
+killGroup(child.pid, 'SIGKILL');
+process.exitCode = code ?? 1;
