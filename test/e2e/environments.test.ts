@@ -64,8 +64,16 @@ describe('environments: branches, tags and promotions', () => {
 
   it('serves each branch at the host of its environment', async () => {
     await push(source, 'One', { 'stack.yml': stack, 'hello/handler.js': nodeHandler('one') });
-    const { terminal } = await push(source, 'Two', { 'hello/handler.js': nodeHandler('two') }, 'HEAD:refs/heads/staging');
-    assert.match(terminal, new RegExp(`==> hello is live: http://demo\\.staging\\.localhost:${product.port}/hello`));
+    const { terminal } = await push(
+      source,
+      'Two',
+      { 'hello/handler.js': nodeHandler('two') },
+      'HEAD:refs/heads/staging',
+    );
+    assert.match(
+      terminal,
+      new RegExp(`==> hello is live: http://demo\\.staging\\.localhost:${product.port}/hello`),
+    );
     assert.equal(await answer(), 'one');
     assert.equal(await answer('staging'), 'two');
     assert.equal(await answer('production'), 404);
@@ -79,8 +87,14 @@ describe('environments: branches, tags and promotions', () => {
     const { exitCode, stderr } = await source.try(['push', 'origin', 'v1.0.0']);
     assert.equal(exitCode, 0, stderr);
     assert.match(stderr, /promote v1\.0\.0 \([0-9a-f]{7}\): from staging to production, without a build/);
-    assert.match(stderr, /warning: hello: the memory limit "128Mi" is set to what the policy allows: at most "64Mi"/);
-    assert.match(stderr, new RegExp(`==> hello is live: http://demo\\.production\\.localhost:${product.port}/hello`));
+    assert.match(
+      stderr,
+      /warning: hello: the memory limit "128Mi" is set to what the policy allows: at most "64Mi"/,
+    );
+    assert.match(
+      stderr,
+      new RegExp(`==> hello is live: http://demo\\.production\\.localhost:${product.port}/hello`),
+    );
     assert.equal(await answer('production'), 'two');
     const [promoted] = await history('production');
     const [origin] = await history('staging');
@@ -108,10 +122,21 @@ describe('environments: branches, tags and promotions', () => {
       const shown = await product.api<FunctionDetail>('GET', apiPaths.function('demo', 'hello'));
       return shown.environments.every(({ status, number }) => status === 'Ready' && number !== null) && shown;
     });
-    const rows = detail.environments.map(({ environment, number, current }) => [environment, number, current?.kind]);
-    assert.deepEqual(rows, [['staging', 2, 'deploy'], ['production', 2, 'promote'], ['default', 1, 'deploy']]);
+    const rows = detail.environments.map(({ environment, number, current }) => [
+      environment,
+      number,
+      current?.kind,
+    ]);
+    assert.deepEqual(rows, [
+      ['staging', 2, 'deploy'],
+      ['production', 2, 'promote'],
+      ['default', 1, 'deploy'],
+    ]);
     assert.equal(detail.summary.environment, 'default');
-    const [row] = await product.api<FunctionSummary[]>('GET', apiPaths.functions('demo', { environment: 'production' }));
+    const [row] = await product.api<FunctionSummary[]>(
+      'GET',
+      apiPaths.functions('demo', { environment: 'production' }),
+    );
     assert.equal(row?.url, `http://demo.production.localhost:${product.port}/hello`);
     assert.equal(row?.number, 2);
   });
@@ -137,7 +162,10 @@ describe('environments: branches, tags and promotions', () => {
     assert.equal(await answer('staging'), 'four');
     await source.git('tag', 'v2.0.0');
     const { stderr } = await source.try(['push', 'origin', 'v2.0.0']);
-    assert.match(stderr, /==> hello was skipped: held by \S+ since 20.*audit; promote it again once it is resumed/);
+    assert.match(
+      stderr,
+      /==> hello was skipped: held by \S+ since 20.*audit; promote it again once it is resumed/,
+    );
     assert.equal(await answer('production'), 'two');
     await product.api('POST', apiPaths.resume('demo', 'hello'), { environment: 'production' });
     await product.api('POST', apiPaths.promote('demo', 'hello'), { from: 'staging', to: 'production' });
