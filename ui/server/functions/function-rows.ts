@@ -1,10 +1,16 @@
 import type { FunctionSummary } from '../../../core/api.ts';
 import type { Owner } from '../../../core/auth.ts';
 import type { BuildService } from '../../../core/build-service.ts';
-import type { CatalogEntry, FunctionCatalog, FunctionStatus, PendingDeploys } from '../../../core/catalog.ts';
+import {
+  type CatalogEntry,
+  type FunctionCatalog,
+  type FunctionStatus,
+  type PendingDeploys,
+  shownStatus,
+} from '../../../core/catalog.ts';
 import type { DeployRecord, DeployState } from '../../../core/deploy.ts';
 import { defaultEnvironment } from '../../../core/environments.ts';
-import { type Hold, shownStatus } from '../../../core/hold.ts';
+import type { Hold } from '../../../core/hold.ts';
 import type { HistoryEntry } from '../../../core/manifest-writer.ts';
 import type { DeployHistory } from './deploy-history.ts';
 
