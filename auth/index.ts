@@ -27,6 +27,8 @@ export interface AuthConfig {
   sessionTtlMs?: number | undefined;
   /** Milliseconds that a login link works; default 10 minutes. */
   ticketTtlMs?: number | undefined;
+  /** No new owner may be called so; core/names.ts has those that nowhere may. */
+  reservedOwners?: readonly string[] | undefined;
   /** Folder of the signing keys. */
   keysDir: string;
 }
@@ -54,7 +56,7 @@ export async function createAuth(config: AuthConfig, deps: AuthDeps): Promise<Au
   const keys = createKeyRing(createFolderKeyStore({ folder: config.keysDir, clock }), clock);
   await keys.all();
   const database = openAuthDatabase(config.databasePath);
-  const accounts = createAccounts(createSqliteAccountStore(database), clock);
+  const accounts = createAccounts(createSqliteAccountStore(database), clock, config.reservedOwners);
   const cookie = createSessionCookie(publicOrigin.startsWith('https:'));
   const sessions = createSessionTokens({
     keys,

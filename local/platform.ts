@@ -3,8 +3,10 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createAuth } from '../auth/index.ts';
 import { type Builder, createBuilder, createProcessEngine, loadTemplates } from '../builder/index.ts';
-import type { Owner } from '../core/auth.ts';
+import type { Accounts, Owner } from '../core/auth.ts';
 import type { PendingDeploys } from '../core/catalog.ts';
+import { defaultEnvironment } from '../core/environments.ts';
+import { TowlineError } from '../core/errors.ts';
 import { digestOf } from '../core/names.ts';
 import {
   createEnvironments,
@@ -67,6 +69,14 @@ function hasArtifact(artifactsDir: string, image: string): Promise<boolean> {
   );
 }
 
+function assertNoOwner(accounts: Accounts, environments: readonly string[]): void {
+  const taken = environments.find((name) => name !== defaultEnvironment && accounts.ownerBySlug(name));
+  if (taken === undefined) return;
+  throw new TowlineError('config_invalid', `there is an owner "${taken}": no environment can be called so`, {
+    hint: 'give the environment another name in towline.yaml',
+  });
+}
+
 /** Every service in one process, with the adapters of one machine. No service knows that it runs here. */
 export async function createPlatform(config: LocalConfig, deps: PlatformDeps): Promise<Platform> {
   const { data, installation, logger, origin, path, packageDir, signal } = deps;
@@ -77,6 +87,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
     mkdirSync(data.at(dir), { recursive: true, mode: 0o700 });
   const webhookSecret = keptSecret(data.at('keys', 'webhook-secret'));
 
+  const environments = createEnvironments(installation.environments);
   const auth = stack.use(
     await createAuth(
       {
@@ -84,12 +95,15 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         keysDir: data.at('keys'),
         publicOrigin: origin,
         issuer: 'towline',
+        // Hosts below an environment's name are other people's: they must not be below an owner's.
+        reservedOwners: environments.names.filter((name) => name !== defaultEnvironment),
         sessionTtlMs: 12 * 60 * minute,
         ticketTtlMs: 10 * minute,
       },
       { logger },
     ),
   );
+  assertNoOwner(auth, environments.names);
   const owner = firstOwner(auth, config.owner);
   const token = await keptToken(data.at('cli-token'), owner, auth);
 
@@ -100,7 +114,6 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
     committer,
     env: { PATH: path },
   });
-  const environments = createEnvironments(installation.environments);
   const served = stack.use(
     await createServedEnvironments(
       {
