@@ -33,6 +33,8 @@ export interface AuthConfig {
   sessionTtlMs?: number | undefined;
   /** Milliseconds that a login link works; default 10 minutes. */
   ticketTtlMs?: number | undefined;
+  /** No new owner may be called so; core/names.ts has those that nowhere may. */
+  reservedOwners?: readonly string[] | undefined;
   /** Folder of the signing keys. */
   keysDir: string;
   /** Whose CI tokens count, as `github=https://token.actions.githubusercontent.com`. Default: nobody's. */
@@ -67,7 +69,7 @@ export async function createAuth(config: AuthConfig, deps: AuthDeps): Promise<Au
   const keys = createKeyRing(createFolderKeyStore({ folder: config.keysDir, clock }), clock);
   await keys.all();
   const database = openAuthDatabase(config.databasePath);
-  const accounts = createAccounts(createSqliteAccountStore(database), clock);
+  const accounts = createAccounts(createSqliteAccountStore(database), clock, config.reservedOwners);
   const cookie = createSessionCookie(publicOrigin.startsWith('https:'));
   const sessions = createSessionTokens({
     keys,

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
@@ -169,6 +169,8 @@ function foreignWriter({ git, remoteUrl }: Subject, folder: string): () => Promi
 
 interface Run {
   seconds: number;
+  /** Of this process, the writer's without its gits: what a busy machine doesn't change. */
+  cpuMs: number;
   commits: string[];
 }
 
@@ -176,6 +178,7 @@ interface Run {
 async function load({ writer }: Subject, count: number, wait: 'submitted' | 'awaited'): Promise<Run> {
   const commits: string[] = [];
   const start = performance.now();
+  const cpu = process.cpuUsage();
   let next = 0;
   await Promise.all(
     Array.from({ length: submitters }, async () => {
@@ -191,16 +194,46 @@ async function load({ writer }: Subject, count: number, wait: 'submitted' | 'awa
       await Promise.all(outcomes);
     }),
   );
-  return { seconds: (performance.now() - start) / 1000, commits };
+  const { user, system } = process.cpuUsage(cpu);
+  return { seconds: (performance.now() - start) / 1000, cpuMs: (user + system) / 1000, commits };
 }
 
-async function singles({ writer }: Subject, count: number, among: number): Promise<number[]> {
-  const samples: number[] = [];
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+async function single({ writer }: Subject, round: number, among: number): Promise<number> {
+  const one = intent((round * 7919) % among);
+  return await timed(() => writer.deploy(one));
+}
+
+/** What nobody who calls `git push` can go below: one ready commit, the known head, no hooks, no intent, no planning. */
+async function createPushFloor({ git, remoteUrl }: Subject, folder: string): Promise<() => Promise<number>> {
+  const clone = join(folder, 'floor.git');
+  await git(folder, 'clone', '--quiet', '--bare', remoteUrl, clone);
+  const ref = 'refs/heads/main';
+  return async () => {
+    const head = (await git(clone, 'ls-remote', remoteUrl, ref)).slice(0, 40);
+    await git(clone, 'fetch', '--quiet', remoteUrl, head);
+    const commit = (await git(clone, 'commit-tree', '-p', head, '-m', 'Floor', `${head}^{tree}`)).trim();
+    return await timed(() =>
+      git(clone, 'push', '--quiet', `--force-with-lease=${ref}:${head}`, remoteUrl, `${commit}:${ref}`),
+    );
+  };
+}
+
+/** In turns, so that what else the machine does hits all three alike. */
+async function latencies(large: Subject, small: Subject, folder: string, count: number) {
+  const floor = await createPushFloor(small, folder);
+  const samples = { large: [] as number[], small: [] as number[], floor: [] as number[] };
   for (let round = 0; round < count; round += 1) {
-    const one = intent((round * 7919) % among);
-    const start = performance.now();
-    await writer.deploy(one);
-    samples.push(performance.now() - start);
+    samples.large.push(await single(large, round, functions));
+    samples.small.push(await single(small, round, 100));
+    samples.floor.push(await floor());
+    // The floor's commit moved the branch: the writer learns of it before it is timed.
+    await small.writer.current('tenant-0');
   }
   return samples;
 }
@@ -249,8 +282,7 @@ try {
   const peerPerS = await measurePeer(large, folder, Number(values.peer));
   const foreignPushes = await stopForeign();
 
-  const single = await singles(large, Number(values.singles), functions);
-  const singleSmall = await singles(small, Number(values.singles), 100);
+  const times = await latencies(large, small, folder, Number(values.singles));
   const missing = (await lost(large, submitted, intents)) + (await lost(large, awaited, intents));
   const round = (value: number) => Math.round(value * 100) / 100;
   report({
@@ -259,13 +291,16 @@ try {
     intents,
     submitters,
     commits_per_s: Math.round(intents / submitted.seconds),
+    writer_cpu_ms_per_commit: round(submitted.cpuMs / intents),
     pushes,
     commits_per_s_awaited: Math.round(intents / awaited.seconds),
     foreign_pushes: foreignPushes,
-    single_p50_ms: percentile(single, 0.5),
-    single_p99_ms: percentile(single, 0.99),
-    cost_ratio_10k_vs_100: round(percentile(single, 0.5) / percentile(singleSmall, 0.5)),
+    single_p50_ms: percentile(times.large, 0.5),
+    single_p99_ms: percentile(times.large, 0.99),
+    push_floor_p50_ms: percentile(times.floor, 0.5),
+    cost_ratio_10k_vs_100: round(percentile(times.large, 0.5) / percentile(times.small, 0.5)),
     lost: missing,
+    load_average: round(loadavg()[0] ?? 0),
     peer: 'work tree; write, add, commit, pull --rebase, push per deploy; rate of a shorter run',
     peer_commits_per_s: round(peerPerS),
   });

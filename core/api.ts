@@ -129,6 +129,8 @@ export interface RevertResult {
   commit: string;
   number: number;
   unchanged: boolean;
+  /** Where the manifest says something else than was asked, as a policy has it. */
+  warnings?: string[] | undefined;
 }
 
 export const CreateOwnerRequest = z.object({ owner: OwnerSlug });

@@ -15,6 +15,14 @@ export const functionStatuses = [
 ] as const;
 export type FunctionStatus = (typeof functionStatuses)[number];
 
+/**
+ * The status that people are shown, derived here alone: a hold is the first thing to know of a function, and what it
+ * serves meanwhile is told beside it.
+ */
+export function shownStatus(serving: FunctionStatus, hold: Hold | null): FunctionStatus {
+  return hold === null || serving === 'Deleting' ? serving : 'Held';
+}
+
 /** One running instance that takes requests. */
 export interface RouteTarget {
   /** Origin only, as `http://127.0.0.1:21001`. Unique per started instance while it lives. */

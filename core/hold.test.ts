@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { describeHold, formatHold, readHold, shownStatus } from './hold.ts';
+import { shownStatus } from './catalog.ts';
+import { describeHold, formatHold, readHold } from './hold.ts';
 
 const since = Date.UTC(2026, 10, 22, 9, 0, 0);
 

@@ -1,5 +1,3 @@
-import type { FunctionStatus } from './catalog.ts';
-
 /** Why deploys of a function wait, as the annotation `towline.dev/hold` of its manifest says it. */
 export interface Hold {
   /** `null` if a person wrote the annotation by hand and didn't say. */
@@ -31,12 +29,4 @@ export function readHold(text: string | undefined): Hold | null {
 export function describeHold({ by, since, reason }: Hold): string {
   if (by === null || since === null) return `held: ${reason}`;
   return `held by ${formatHold(by, since, reason)}`;
-}
-
-/**
- * The status that people are shown, derived here alone: a hold is the first thing to know of a function, and what it
- * serves meanwhile is told beside it.
- */
-export function shownStatus(serving: FunctionStatus, hold: Hold | null): FunctionStatus {
-  return hold === null || serving === 'Deleting' ? serving : 'Held';
 }

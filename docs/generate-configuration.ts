@@ -9,7 +9,8 @@ export function configurationPage(): string {
 
 <!-- Generated from local/config.ts by "npm run docs:configuration"; a test keeps it in step. -->
 
-All settings come from the environment. Every problem is reported at once, with the variable's name;
+All settings come from the environment; the rules of the installation (policy, environments, secrets) from one YAML
+file, [environments.md](environments.md). Every problem is reported at once, with the variable's name;
 \`npm start -- --check-config\` checks them and stops.
 
 ## The platform on one machine

@@ -2,8 +2,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createAuth } from '../auth/index.ts';
 import { type Builder, createBuilder, createFolderBuildSecrets, openTemplates } from '../builder/index.ts';
-import type { Owner } from '../core/auth.ts';
+import type { Accounts, Owner } from '../core/auth.ts';
 import type { PendingDeploys } from '../core/catalog.ts';
+import { defaultEnvironment } from '../core/environments.ts';
+import { TowlineError } from '../core/errors.ts';
 import {
   createEnvironments,
   createGitOpsRepository,
@@ -58,6 +60,14 @@ const gitOpsBranch = 'main';
 const committer = { name: 'Towline', email: 'towline@towline.localhost' };
 const minute = 60_000;
 
+function assertNoOwner(accounts: Accounts, environments: readonly string[]): void {
+  const taken = environments.find((name) => name !== defaultEnvironment && accounts.ownerBySlug(name));
+  if (taken === undefined) return;
+  throw new TowlineError('config_invalid', `there is an owner "${taken}": no environment can be called so`, {
+    hint: 'give the environment another name in towline.yaml',
+  });
+}
+
 /** Every service in one process, with the adapters of one machine. No service knows that it runs here. */
 export async function createPlatform(config: LocalConfig, deps: PlatformDeps): Promise<Platform> {
   const { data, installation, logger, origin, path, packageDir, signal } = deps;
@@ -68,6 +78,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
     mkdirSync(data.at(dir), { recursive: true, mode: 0o700 });
   const webhookSecret = keptSecret(data.at('keys', 'webhook-secret'));
 
+  const environments = createEnvironments(installation.environments);
   const auth = stack.use(
     await createAuth(
       {
@@ -75,12 +86,15 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         keysDir: data.at('keys'),
         publicOrigin: origin,
         issuer: 'towline',
+        // Hosts below an environment's name are other people's: they must not be below an owner's.
+        reservedOwners: environments.names.filter((name) => name !== defaultEnvironment),
         sessionTtlMs: 12 * 60 * minute,
         ticketTtlMs: 10 * minute,
       },
       { logger },
     ),
   );
+  assertNoOwner(auth, environments.names);
   const owner = firstOwner(auth, config.owner);
   const token = await keptToken(data.at('cli-token'), owner, auth);
 
@@ -97,7 +111,6 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
       readSecret: createFolderBuildSecrets(data.at('secrets')).value,
     }),
   );
-  const environments = createEnvironments(installation.environments);
   const served = stack.use(
     await createServedEnvironments(
       {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { ManifestWriter, WriteOutcome } from '../core/manifest-writer.ts';
@@ -62,6 +62,57 @@ test('what waits outlives the process, and a person may resume the function in g
   await person.git('push', '--quiet');
   await until(async () => (await gitops.git(gitops.remote, 'rev-list', '--count', 'main')).trim() === '5');
   assert.deepEqual(await told(again), ['deploy 2', 'revert 1', 'hold 1', 'deploy 1']);
+});
+
+test('what became of a held deploy is told when it ends and whenever it is asked, also after a restart', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const ended: string[] = [];
+  const deps = { onHoldEnded: ({ buildId }: { buildId: string }) => void ended.push(buildId) };
+  const limits = { limits: { lookForResumedMs: 50 } };
+  const writer = await gitops.writer(limits, Date.now, deps);
+  const one = pushed(await writer.deploy(deployIntent({ source: '1' })));
+  pushed(await writer.hold(asked()));
+  const [older, newer] = [deployIntent({ source: '2' }), deployIntent({ source: '3' })];
+  const after = (by: ManifestWriter, { buildId }: { buildId: string }) => by.afterHold({ ...hello, buildId });
+  await writer.deploy(older);
+  assert.equal((await after(writer, older)).type, 'held');
+  await writer.deploy(newer);
+  assert.deepEqual(ended, [older.buildId], 'the newer one took its place');
+  assert.deepEqual(await after(writer, older), {
+    type: 'skipped',
+    reason: 'the newer 3333333 waits in its place',
+  });
+  pushed(await writer.resume(asked()));
+  await until(async () => ended.length === 2);
+  const outcome = await after(writer, newer);
+  const [newest] = await writer.history(hello);
+  assert.deepEqual(outcome.type === 'pushed' && [outcome.commit, outcome.written[0]?.number], [
+    newest?.commit,
+    4,
+  ]);
+
+  pushed(await writer.hold(asked()));
+  const late = deployIntent({ source: '4' });
+  await writer.deploy(late);
+  pushed(await writer.revert({ ...asked(), toCommit: one }));
+  await until(async () => ended.includes(late.buildId));
+  const replaced = await after(writer, late);
+  assert.match(replaced.type === 'skipped' ? replaced.reason : '', /something else was deployed/);
+  await writer[Symbol.asyncDispose]();
+
+  const again = await gitops.writer(limits);
+  assert.deepEqual(await after(again, newer), outcome);
+  assert.deepEqual(await after(again, late), replaced);
+  await again[Symbol.asyncDispose]();
+  await rm(join(gitops.folder, 'writer.git.waiting.db'));
+  const forgetful = await gitops.writer(limits);
+  const known = await after(forgetful, newer);
+  assert.deepEqual(
+    known.type === 'pushed' && known.commit,
+    newest?.commit,
+    'the commit is found in git without any record beside it',
+  );
+  assert.equal((await after(forgetful, { buildId: 'nobody knows' })).type, 'skipped');
 });
 
 test('a hold that a person wrote by hand counts too', async (t) => {

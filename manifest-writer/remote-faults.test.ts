@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -224,8 +224,8 @@ test('history is rewritten while deploys wait: they are decided on what is there
   assert.equal(outcome.type === 'pushed' && outcome.written[0]?.number, 2);
 });
 
-/** A small disk of its own, which can be filled; a plain folder where nobody may mount one. */
-async function smallDisk(t: TestContext): Promise<{ path: string; mounted: boolean }> {
+/** A small disk of its own, which can be filled: the kernel's own words. Only where one may be mounted. */
+async function smallDisk(t: TestContext): Promise<string | undefined> {
   const path = await mkdtemp(join(tmpdir(), 'towline-disk-'));
   const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', path]).then(
     () => true,
@@ -235,7 +235,26 @@ async function smallDisk(t: TestContext): Promise<{ path: string; mounted: boole
     if (mounted) await run('umount', ['-l', path]);
     await rm(path, { recursive: true, force: true });
   });
-  return { path, mounted };
+  return mounted ? path : undefined;
+}
+
+/**
+ * A git that cannot write files beyond a kilobyte while `full` is there, which needs no rights: what runs out is the
+ * process's own limit instead of the disk, so git is ended by the kernel and has no words for it.
+ */
+async function limitedGit(
+  folder: string,
+): Promise<{ path: string; fill(): Promise<void>; empty(): Promise<void> }> {
+  const bin = join(folder, 'limited');
+  const full = join(folder, 'full');
+  await mkdir(bin);
+  const script = `#!/bin/sh\n[ -e ${full} ] && ulimit -f 2\nPATH=${searchPath} exec git "$@"\n`;
+  await writeFile(join(bin, 'git'), script, { mode: 0o755 });
+  return {
+    path: `${bin}:${searchPath}`,
+    fill: () => writeFile(full, ''),
+    empty: () => rm(full),
+  };
 }
 
 async function fill(folder: string): Promise<void> {
@@ -256,7 +275,9 @@ async function empty(folder: string): Promise<void> {
 
 test('the disk of the clone is full: deploys wait, say so, and go through once there is room', async (t) => {
   const gitops = await gitopsFixture(t);
-  const { path: disk, mounted } = await smallDisk(t);
+  const disk = await smallDisk(t);
+  if (disk === undefined)
+    return t.diagnostic('no disk may be mounted here: the limited git below stands for it');
   const config = {
     clonePath: join(disk, 'writer.git'),
     intentsPath: join(gitops.folder, 'intents.db'),
@@ -265,7 +286,6 @@ test('the disk of the clone is full: deploys wait, say so, and go through once t
   };
   const writer = await gitops.writer(config);
   assert.equal((await writer.deploy(deployIntent({ source: '1' }))).type, 'pushed');
-  if (!mounted) return;
   await fill(disk);
   const kept = patiently((options) => writer.deploy(deployIntent({ source: '2' }), undefined, options));
   assert.match(await kept.waiting, /no room/);
@@ -274,29 +294,50 @@ test('the disk of the clone is full: deploys wait, say so, and go through once t
   assert.equal((await writer.history(hello)).length, 2);
 });
 
+test('the writer’s gits may write no more: deploys wait, say so, and go through once they may', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const { path, fill, empty } = await limitedGit(gitops.folder);
+  const first = await gitops.writer({ path, limits: soon });
+  assert.equal((await first.deploy(deployIntent({ source: '1' }))).type, 'pushed');
+  await first[Symbol.asyncDispose]();
+  await fill();
+  const writer = await gitops.writer({ path, limits: soon });
+  const intent = deployIntent({ source: '2', environment: { NOTE: noise() } });
+  const kept = patiently((options) => writer.deploy(intent, undefined, options));
+  assert.match(await kept.waiting, /no room/);
+  await empty();
+  assert.equal((await kept.outcome).type, 'pushed');
+  assert.equal((await writer.history(hello)).length, 2);
+});
+
 test('the disk of the intent log is full: nothing is acknowledged, nothing half kept', async (t) => {
   const gitops = await gitopsFixture(t);
-  const { path: disk, mounted } = await smallDisk(t);
-  const writer = await gitops.writer({ intentsPath: join(disk, 'intents.db'), limits: soon });
+  // The process's own limit: SQLite meets a real failing write, with no right to mount needed.
+  const limit = (bytes: number | 'unlimited') =>
+    run('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:`]);
+  t.after(() => limit('unlimited'));
+  const writer = await gitops.writer({ limits: soon });
   assert.equal((await writer.deploy(deployIntent({ source: '1' }))).type, 'pushed');
-  if (!mounted) return;
-  await fill(disk);
-  const environment = { NOTE: 'x'.repeat(100_000) };
+  const environment = { NOTE: 'x'.repeat(400_000) };
+  await limit(300_000);
   const submission = writer.submit({ kind: 'deploy', intent: deployIntent({ source: '2', environment }) });
   await assert.rejects(submission.accepted, /intent log cannot be written/);
   assert.equal(writer.state().open, 0);
-  await empty(disk);
+  await limit('unlimited');
   assert.equal((await writer.deploy(deployIntent({ source: '3' }))).type, 'pushed');
   assert.equal((await writer.history(hello)).length, 2);
 });
 
 test('the remote’s disk is full: deploys wait, say so, and go through once there is room', async (t) => {
   const gitops = await gitopsFixture(t);
-  const { path: disk, mounted } = await smallDisk(t);
-  if (!mounted) return;
+  const disk = await smallDisk(t);
+  if (disk === undefined)
+    return t.diagnostic('no disk may be mounted here: the limited git below stands for it');
   const remote = join(disk, 'gitops.git');
   await gitops.git(gitops.folder, 'clone', '--quiet', '--bare', gitops.remote, remote);
-  const writer = await gitops.writer({ remoteUrl: remote, limits: soon });
+  const server = await startGitHttpServer({ root: disk, path: searchPath });
+  t.after(() => server[Symbol.asyncDispose]());
+  const writer = await gitops.writer({ remoteUrl: `${server.url}/gitops.git`, limits: soon });
   assert.equal((await writer.deploy(deployIntent({ source: '1' }))).type, 'pushed');
   await fill(disk);
   const intent = deployIntent({ source: '2', environment: { NOTE: noise() } });
@@ -306,6 +347,22 @@ test('the remote’s disk is full: deploys wait, say so, and go through once the
   assert.equal((await kept.outcome).type, 'pushed');
   assert.equal((await writer.deploy(deployIntent({ source: '3' }))).type, 'pushed');
   await gitops.git(remote, 'fsck');
+});
+
+test('the remote’s gits may write no more: deploys wait, say so, and go through once they may', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const { path, fill, empty } = await limitedGit(gitops.folder);
+  const server = await startGitHttpServer({ root: gitops.folder, path });
+  t.after(() => server[Symbol.asyncDispose]());
+  const writer = await gitops.writer({ remoteUrl: `${server.url}/gitops.git`, limits: soon });
+  assert.equal((await writer.deploy(deployIntent({ source: '1' }))).type, 'pushed');
+  await fill();
+  const intent = deployIntent({ source: '2', environment: { NOTE: noise() } });
+  const kept = patiently((options) => writer.deploy(intent, undefined, options));
+  assert.match(await kept.waiting, /cannot take the push now.*unpacker error/);
+  await empty();
+  assert.equal((await kept.outcome).type, 'pushed');
+  await gitops.git(gitops.remote, 'fsck');
 });
 
 function noise(): string {

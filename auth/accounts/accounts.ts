@@ -12,6 +12,7 @@ const maxTokensPerOwner = 200;
 export function createAccounts(
   store: AccountStore,
   clock: () => number,
+  reserved: readonly string[] = [],
 ): Accounts & { ownerOfToken(text: string | undefined): Owner | undefined } {
   return {
     owners: () => store.owners(),
@@ -20,6 +21,9 @@ export function createAccounts(
     createOwner(request) {
       const reason = whyNotOwner(request.slug);
       if (reason) throw new TowlineError('name_invalid', reason);
+      if (reserved.includes(request.slug)) {
+        throw new TowlineError('name_invalid', `"${request.slug}" is the name of an environment here`);
+      }
       // A UUID is a valid label value and is never reused, whatever happens to the slug.
       const owner: Owner = { ...request, id: request.id ?? randomUUID() };
       if (!store.addOwner(owner)) {

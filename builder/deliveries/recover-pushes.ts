@@ -41,10 +41,13 @@ export async function recoverPushes(
   sourceAccess: SourceAccess,
   options: { refs: RefTargets; startedAfter: number; emit: (event: PushEvent) => void; signal: AbortSignal },
 ): Promise<void> {
-  for await (const { repository, branch, head, actor } of sourceAccess.heads()) {
+  const { refs } = options;
+  const heads = sourceAccess.heads(
+    (repository, branch) => refs.forRef(`refs/heads/${branch}`, repository.defaultBranch).way === 'deploy',
+  );
+  for await (const { repository, branch, head, actor } of heads) {
     options.signal.throwIfAborted();
     const missed = { repository, scm: 'git', ref: `refs/heads/${branch}`, head, actor } as const;
-    if (options.refs.forRef(missed.ref, repository.defaultBranch).way !== 'deploy') continue;
     const newest = log.newest(repository, missed.scm, missed.ref);
     if (newest && newest.seq > options.startedAfter) continue;
     const event = missedPush(log, missed);

@@ -126,6 +126,31 @@ export function describeDeployStore(
     );
 
     it(
+      'finds the deploys that wait for their function to be resumed, and the pushes that have not ended',
+      withStore((store, reopen) => {
+        store.putPush(push('1'));
+        store.putPush(push('2', { state: 'running' }));
+        store.putPush(push('3', { state: 'queued' }));
+        store.putDeploy(deploy('h1', '1', { state: 'held' }));
+        store.putDeploy(deploy('h2', '2', { state: 'held' }));
+        store.putDeploy(deploy('b1', '2', { owner: 'bob', state: 'held' }));
+        store.putDeploy(deploy('h3', '3'));
+        store.putDeploy(deploy('h1', '1', { state: 'superseded' }));
+        for (const each of [store, reopen()]) {
+          assert.deepEqual(
+            each.heldDeploys().map(({ id }) => id),
+            ['b1', 'h2'],
+          );
+          assert.deepEqual(
+            each.heldDeploys('alice').map(({ id }) => id),
+            ['h2'],
+          );
+          assert.deepEqual(each.openPushes(), ['2', '3']);
+        }
+      }),
+    );
+
+    it(
       'drops a failed function with the first newer push whose readable stack does not name it',
       withStore((store) => {
         const latest = () => store.latestDeploys('alice').map(({ id }) => id);

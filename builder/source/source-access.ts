@@ -19,6 +19,8 @@ export interface BranchHead {
 export interface SourceAccess {
   /** Throws `source_unavailable` if this installation does not serve the repository. */
   locate(repository: SourceEvent['repository']): Promise<SourceLocation>;
-  /** Branches to compare with what was built, after a restart: nothing pushed meanwhile is lost. */
-  heads(): AsyncIterable<BranchHead>;
+  /** Branches that are deployed, to compare with what was built, after a restart: nothing pushed meanwhile is lost. */
+  heads(
+    isDeployed: (repository: SourceEvent['repository'], branch: string) => boolean,
+  ): AsyncIterable<BranchHead>;
 }

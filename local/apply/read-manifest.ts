@@ -5,6 +5,7 @@ import { gitLabels, OpenFaasFunction, towlineAnnotations } from '../../core/func
 import { type Hold, readHold } from '../../core/hold.ts';
 import { digestOf, objectName, whyNotFunction, whyNotOwner } from '../../core/names.ts';
 import type { DesiredFunction } from '../functions/index.ts';
+import { tenantsFolder } from './gitops-repository.ts';
 
 /** The function that a path of the GitOps repository stands for. */
 export interface ManifestPath {
@@ -27,7 +28,7 @@ const maxHold = 400;
 const apiGroup = 'openfaas.com/';
 
 /** `folder` is that of the tenants. `undefined` for every other file: a tenant's sentinel, notes, deeper folders, names that no function can have. */
-export function manifestPathOf(path: string, folder: string): ManifestPath | undefined {
+export function manifestPathOf(path: string, folder: string = tenantsFolder): ManifestPath | undefined {
   if (!path.startsWith(`${folder}/`)) return undefined;
   const [, owner, functionName] = manifestPath.exec(path.slice(folder.length + 1)) ?? [];
   if (owner === undefined || functionName === undefined) return undefined;

@@ -52,6 +52,26 @@ describe('local function supervisor', () => {
     assert.ok(HOME.startsWith(shop.stateDir) && TMPDIR === HOME);
   });
 
+  it('shows a hold beside what serves, without touching the process', async () => {
+    const shop = await workshop();
+    const supervisor = await supervise(shop);
+    const version = desire(await shop.build(nodeServer('one')));
+    supervisor.apply(version);
+    const before = await ready(supervisor);
+    assert.equal(before?.hold, null);
+    const { pid } = await ask(supervisor);
+    const hold = { by: 'alice', since: 1_000, reason: 'a fair' };
+    supervisor.apply({ ...version, hold });
+    const held = supervisor.lookup('alice', 'hello');
+    assert.deepEqual(held, { ...before, hold });
+    assert.equal((await ask(supervisor)).pid, pid);
+    supervisor.apply(desire(await shop.build({ 'index.js': 'process.exit(1)' }), { hold }));
+    const degraded = await until(supervisor, (entry) => entry?.status === 'Degraded');
+    assert.deepEqual(degraded?.hold, hold, 'neither hides the other');
+    supervisor.apply(version);
+    assert.equal(supervisor.lookup('alice', 'hello')?.hold, null);
+  });
+
   it('tells its owner what a failing function printed, and visitors only that it failed', async () => {
     const shop = await workshop();
     const supervisor = await supervise(shop);

@@ -8,6 +8,8 @@ import { gzipSync } from 'node:zlib';
 import { zeroSha } from '../../core/names.ts';
 import { createTestbed, deployOf, type Testbed, tokenFor } from './testbed.ts';
 
+const isDefault = ({ defaultBranch }: { defaultBranch: string }, branch: string) => branch === defaultBranch;
+
 const path = process.env['PATH'] ?? '';
 
 function stderrOf(result: { stderr: string }): string {
@@ -309,7 +311,7 @@ describe('the git host', { timeout: 60_000 }, () => {
       env: location.env,
     });
     const heads = [];
-    for await (const entry of bed.host.sourceAccess.heads()) heads.push(entry);
+    for await (const entry of bed.host.sourceAccess.heads(isDefault)) heads.push(entry);
 
     assert.equal(fetched.exitCode, 0, stderrOf(fetched));
     const found = heads.find((entry) => entry.repository.id === 'local:alice/built');

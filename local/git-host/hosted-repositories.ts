@@ -10,7 +10,9 @@ import { eventRepository, personOfOwner } from './source-push.ts';
 
 type EventRepository = SourceEvent['repository'];
 
-/** The tip of a default branch, and who pushed it if that is known. */
+type IsDeployed = (repository: EventRepository, branch: string) => boolean;
+
+/** The tip of a branch, and who pushed it if that is known. */
 export interface HostedHead {
   repository: EventRepository;
   branch: string;
@@ -22,8 +24,8 @@ export interface HostedHead {
 export interface HostedSourceAccess {
   /** Throws `source_unavailable` for repositories that are not hosted here. */
   locate(repository: EventRepository): Promise<{ url: string; env: Record<string, string> }>;
-  /** The tip of each repository's default branch. */
-  heads(): AsyncIterable<HostedHead>;
+  /** The tips of each repository's branches that are deployed. */
+  heads(isDeployed: IsDeployed): AsyncIterable<HostedHead>;
 }
 
 export interface HostedRepositoriesDeps {
@@ -71,15 +73,15 @@ export function createHostedRepositories(
     return pusher && personOfOwner(pusher);
   }
 
-  async function* headsOf(owner: Owner): AsyncGenerator<HostedHead> {
+  async function* headsOf(owner: Owner, isDeployed: IsDeployed): AsyncGenerator<HostedHead> {
     for (const name of await store.names(owner.slug)) {
       const path = await store.find(owner.slug, name);
       if (!path) continue;
-      const branch = await store.defaultBranch(path);
-      const head = await store.tip(path, branch);
-      if (head === undefined) continue;
-      const actor = await pusherOf(path, branch, head);
-      yield { repository: describe(owner, name, branch), branch, head, actor };
+      const repository = describe(owner, name, await store.defaultBranch(path));
+      for (const { branch, head } of await store.branches(path)) {
+        if (isDeployed(repository, branch))
+          yield { repository, branch, head, actor: await pusherOf(path, branch, head) };
+      }
     }
   }
 
@@ -112,10 +114,10 @@ export function createHostedRepositories(
         }
         return { url: pathToFileURL(path).href, env: { GIT_CONFIG_GLOBAL: deps.fetchConfig } };
       },
-      async *heads() {
+      async *heads(isDeployed) {
         for (const slug of await store.owners()) {
           const owner = accounts.ownerBySlug(slug);
-          if (owner) yield* headsOf(owner);
+          if (owner) yield* headsOf(owner, isDeployed);
         }
       },
     },

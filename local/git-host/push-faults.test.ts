@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { createTestbed, deployOf, type Testbed, tokenFor } from './testbed.ts';
 
+const isDefault = ({ defaultBranch }: { defaultBranch: string }, branch: string) => branch === defaultBranch;
+
 const path = process.env['PATH'] ?? '';
 
 /** Ids of running processes whose environment names the folder. */
@@ -132,7 +134,7 @@ describe('a push that is disturbed', { timeout: 60_000 }, () => {
     assert.equal(result.exitCode, 0, result.stderr);
     assert.match(result.stderr, /remote: main: The push is stored, but the builder cannot be reached/);
     const heads = [];
-    for await (const entry of bed.host.sourceAccess.heads()) heads.push(entry.repository.name);
+    for await (const entry of bed.host.sourceAccess.heads(isDefault)) heads.push(entry.repository.name);
     assert.deepEqual(heads, ['app']);
   });
 
@@ -142,7 +144,7 @@ describe('a push that is disturbed', { timeout: 60_000 }, () => {
     const actors = async () => {
       await bed.restart();
       const found = [];
-      for await (const entry of bed.host.sourceAccess.heads()) found.push(entry.actor);
+      for await (const entry of bed.host.sourceAccess.heads(isDefault)) found.push(entry.actor);
       return found;
     };
 

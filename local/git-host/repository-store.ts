@@ -30,6 +30,8 @@ export interface RepositoryStore {
   defaultBranch(path: string): Promise<string>;
   /** The commit at the tip of the branch, if there is one. */
   tip(path: string, branch: string): Promise<string | undefined>;
+  /** Branches and their tips, the newest commit first; not those beyond the 200th. */
+  branches(path: string): Promise<{ branch: string; head: string }[]>;
   /** The id of the owner whose push brought the branch to this commit, if git has noted it. */
   pusherOf(path: string, branch: string, commit: string): Promise<string | undefined>;
   /** Points HEAD to a branch that was just pushed if HEAD's own branch does not exist. */
@@ -57,6 +59,9 @@ const repositoryConfig = `[uploadpack]
 [gc]
 	auto = 0
 `;
+
+/** The ones that were committed to last: what nobody has worked on for so long was not missed just now. */
+const maxBranches = 200;
 
 /** The last check before a path is made of names. */
 function wellNamed(owner: string, name: string): boolean {
@@ -148,6 +153,16 @@ export async function openRepositoryStore(reposDir: string, searchPath: string):
         env: environment(path),
       });
       return result.exitCode === 0 ? result.stdout.toString('utf8').trim() : undefined;
+    },
+    async branches(path) {
+      const format = '--format=%(objectname) %(refname:lstrip=2)';
+      const text = await gitOutput({
+        args: ['for-each-ref', `--count=${maxBranches}`, '--sort=-committerdate', format, 'refs/heads/'],
+        cwd: path,
+        env: environment(path),
+      });
+      const lines = text.split('\n').filter((line) => line !== '');
+      return lines.map((line) => ({ head: line.slice(0, 40), branch: line.slice(41) }));
     },
     async pusherOf(path, branch, commit) {
       const newest = ['log', '--walk-reflogs', '--max-count=1', '--format=%H %ge'];

@@ -55,6 +55,7 @@ export interface IntentQueue extends AsyncDisposable {
 const maxFaults = 3;
 /** A smaller batch gains more by waiting for company than by being built early. */
 const minUpcoming = 100;
+const smallBatch = 8;
 const shownIntents = 100;
 /** A new intent may end a wait early, but never makes tries more frequent than this. */
 const minRetryGapMs = 1_000;
@@ -198,8 +199,7 @@ export function createIntentQueue(options: IntentQueueOptions): IntentQueue {
   async function oneBatch(): Promise<void> {
     await pace.turn(ending.signal);
     if (taken === 0) await linger.gather(() => queued.length, options.maxBatch, ending.signal);
-    // After a fault one by one, so that only the intent at fault is given up.
-    const batch = queued.splice(0, faults.size > 0 ? 1 : taken || options.maxBatch);
+    const batch = queued.splice(0, taken || nextSize());
     taken = 0;
     for (const one of batch) one.begun = true;
     const left = await attempt(batch);
@@ -210,6 +210,15 @@ export function createIntentQueue(options: IntentQueueOptions): IntentQueue {
       for (const one of queued) one.begun = one.attempts.length > 0;
     }
     if (waiting && queued.length > 0) await waitForNextTry();
+  }
+
+  /**
+   * After a fault one by one, so that only the intent at fault is given up. While tries fail fewer and fewer: what a
+   * remote cannot take at once or in time, it may take in parts.
+   */
+  function nextSize(): number {
+    if (faults.size > 0) return 1;
+    return Math.max(Math.min(smallBatch, options.maxBatch), options.maxBatch >> Math.min(tries, 16));
   }
 
   function upcoming(): readonly QueuedIntent[] {

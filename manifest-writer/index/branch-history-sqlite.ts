@@ -88,9 +88,16 @@ export function createHistoryQueries(database: DatabaseSync) {
       return before === undefined ? position + 1 : (positionOf(before) ?? 0);
     }
 
+    /** A decision asks for it and for its number. */
+    let last: { path: string; version: IndexedVersion | undefined } | undefined;
+    function newest(path: string): IndexedVersion | undefined {
+      if (last?.path !== path) last = { path, version: one(sql.newest, path) };
+      return last.version;
+    }
+
     return {
-      newest: (path) => one(sql.newest, path),
-      count: (path) => one(sql.newest, path)?.number ?? 0,
+      newest,
+      count: (path) => newest(path)?.number ?? 0,
       byBuild: (path, buildId) => one(sql.byBuild, path, buildId),
       byCommit(path, commit) {
         const id = bytesOf(commit);

@@ -62,9 +62,13 @@ const KubernetesList = z.object({
   items: z.tuple([Deployment], OtherItem),
 });
 
-/** What the manifest says, or `undefined` if the text is not exactly one valid manifest of a known target. */
+/** A decision asks several things of one text, one after the other. */
+let lastRead: { text: string; manifest: FunctionManifest | undefined } | undefined;
+
+/** What the manifest says, or `undefined` if the text is not exactly one valid manifest of a known target. Not to be changed. */
 export function readFunction(text: string): FunctionManifest | undefined {
-  return functionOf(fromYaml(text));
+  if (lastRead?.text !== text) lastRead = { text, manifest: functionOf(fromYaml(text)) };
+  return lastRead.manifest;
 }
 
 function functionOf(data: unknown): FunctionManifest | undefined {

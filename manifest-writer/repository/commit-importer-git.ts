@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import type { TowlineError } from '../../core/errors.ts';
-import { killGroup } from '../../runtime/run-process.ts';
+import { killGroup, type RunResult } from '../../runtime/run-process.ts';
 import { DamagedCopyError } from './manifest-repository.ts';
 
 /** Makes commits through one long-lived `git fast-import`, which starts no process and knows the last trees. */
@@ -26,7 +26,7 @@ const stderrTail = 4_096;
 
 export function createCommitImporter(
   env: Record<string, string>,
-  whyFailed: (stderr: string) => TowlineError | undefined,
+  whyFailed: (ended: Pick<RunResult, 'stderr' | 'endedBy'>) => TowlineError | undefined,
 ): CommitImporter {
   let running: Running | undefined;
   let queue: Promise<unknown> = Promise.resolve();
@@ -80,7 +80,10 @@ export function createCommitImporter(
       );
       if (ids) return ids;
       const { stderr } = running;
-      throw whyFailed(stderr) ?? new DamagedCopyError(`git fast-import: ${stderr.trim().slice(-500)}`);
+      throw (
+        whyFailed({ stderr, endedBy: child.signalCode }) ??
+        new DamagedCopyError(`git fast-import: ${stderr.trim().slice(-500)}`)
+      );
     } catch (error) {
       await stop();
       throw error;

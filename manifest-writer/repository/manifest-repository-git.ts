@@ -64,8 +64,8 @@ function createGitRepository(config: GitRepositoryConfig) {
   const gitRemote = createGitRemote({ ...config, access, signal: stopping.signal });
   let objects = createObjectReader(env, config.maxObjectBytes);
   let trees = createTreeReader(objects);
-  const importer = createCommitImporter(env, (stderr) =>
-    isNoRoom({ stderr, endedBy: null }) ? noRoom(new Error(`git fast-import: ${stderr}`)) : undefined,
+  const importer = createCommitImporter(env, (ended) =>
+    isNoRoom(ended) ? noRoom(new Error(`git fast-import: ${ended.stderr}`)) : undefined,
   );
   /** Never out of date: an id is what it names. */
   const headers = createBoundedCache<{ tree: string; parent: string | null }>(maxCachedCommits, () => 1);

@@ -155,6 +155,14 @@ export function createHttpPusher(options: HttpPusherOptions): HttpPusher | undef
 
 /** The branch must be there, and the server must say what it did. */
 function readAdvertisement(body: Buffer, ref: string): Advertisement | 'unfit' {
+  try {
+    return advertised(body, ref);
+  } catch {
+    return 'unfit';
+  }
+}
+
+function advertised(body: Buffer, ref: string): Advertisement | 'unfit' {
   const service = createSectionReader(maxAdvertisementBytes)(body);
   if (service?.lines[0]?.toString('latin1').trim() !== '# service=git-receive-pack') return 'unfit';
   const refs = createSectionReader(maxAdvertisementBytes)(service.rest);

@@ -53,10 +53,19 @@ export function readHelperStatus(ref: string, stdout: string, stderr: string): P
 
 function rejection(reason: string, stderr: string): PushAnswer {
   const said = remoteLines(stderr);
-  const troubled = ownWork.test(reason) && said.some((line) => passingTrouble.test(line));
-  if (troubled || forgeTrouble.test(reason)) return { type: 'fault', message: inWords(said, reason) };
+  const troubled = said.some((line) => passingTrouble.test(line)) || wasEnded(said, stderr);
+  if ((ownWork.test(reason) && troubled) || forgeTrouble.test(reason))
+    return { type: 'fault', message: inWords(said, reason) };
   if (lostRace.test(reason)) return { type: 'lost-race' };
   return { type: 'refused', message: inWords(said, reason) };
+}
+
+/** A process of the server that says why it gives up does so by itself; one that says nothing was ended. */
+function wasEnded(said: readonly string[], stderr: string): boolean {
+  return (
+    /^error: remote unpack failed: .*abnormal exit/m.test(stderr) &&
+    !said.some((line) => /^(?:fatal|error):/.test(line))
+  );
 }
 
 function remoteLines(stderr: string): string[] {

@@ -172,6 +172,10 @@ describe('environments: branches, tags and promotions', () => {
     await answers('production', 'four');
   });
 
+  it('lets nobody own the name of an environment, below which others have their hosts', async () => {
+    await assert.rejects(product.createOwner('staging'), /is the name of an environment here/);
+  });
+
   it('serves every environment again after a restart, and removes a deleted repository from all of them', async () => {
     await product.stop();
     await product.start();

@@ -35,8 +35,9 @@ async function change(scope: Scope, path: string, body: object): Promise<RevertR
   return await scope.client.request<RevertResult>('POST', path, body);
 }
 
-function said({ unchanged, number, commit }: RevertResult, done: string): string {
-  return unchanged ? `${done} already\n` : `${done}: #${number} (gitops ${commit.slice(0, 7)})\n`;
+function said({ unchanged, number, commit, warnings = [] }: RevertResult, done: string): string {
+  const result = unchanged ? `${done} already\n` : `${done}: #${number} (gitops ${commit.slice(0, 7)})\n`;
+  return `${result}${warnings.map((warning) => `warning: ${warning}\n`).join('')}`;
 }
 
 async function hold(scope: Scope, name: string, options: HoldOptions): Promise<void> {

@@ -49,8 +49,12 @@ async function openScope(context: CliContext, options: { json?: boolean; owner?:
   };
 }
 
-function historyOf(scope: Scope, name: string, limit: number): Promise<HistoryEntry[]> {
-  return scope.client.request('GET', apiPaths.history(scope.owner, name, { limit }));
+interface Where {
+  environment?: string | undefined;
+}
+
+function historyOf(scope: Scope, name: string, query: Where & { limit: number }): Promise<HistoryEntry[]> {
+  return scope.client.request('GET', apiPaths.history(scope.owner, name, query));
 }
 
 function missing(what: string): CliError {
@@ -71,9 +75,10 @@ async function rollback(
   scope: Scope,
   name: string,
   wanted: string | undefined,
-  options: { reason: string; hold?: boolean },
+  options: Where & { reason: string; hold?: boolean },
 ): Promise<void> {
-  const entries = await historyOf(scope, name, 200);
+  const { environment } = options;
+  const entries = await historyOf(scope, name, { environment, limit: 200 });
   const earlier = earlierVersions(entries, await failedCommitsOf(scope.client, scope.owner, name));
   const target = wanted === undefined ? earlier[0] : pickVersion(entries, wanted);
   if (!target) throw missing('no earlier version');
@@ -83,7 +88,10 @@ async function rollback(
     ...options,
     ...(current ? { expectedCommit: current.commit } : {}),
   };
-  const { entry } = await scope.client.request<FunctionDetail>('GET', apiPaths.function(scope.owner, name));
+  const { entry } = await scope.client.request<FunctionDetail>(
+    'GET',
+    apiPaths.function(scope.owner, name, { environment }),
+  );
   const result = await scope.client
     .request<RevertResult>('POST', apiPaths.revert(scope.owner, name), body)
     .catch((error: unknown) => {
@@ -93,15 +101,15 @@ async function rollback(
         earlier.filter((other) => other !== target),
       );
     });
-  await reportRollback(scope, name, { target, result, before: entry });
+  await reportRollback(scope, name, { environment, target, result, before: entry });
 }
 
 async function reportRollback(
   scope: Scope,
   name: string,
-  done: { target: HistoryEntry; result: RevertResult; before: FunctionDetail['entry'] },
+  done: Where & { target: HistoryEntry; result: RevertResult; before: FunctionDetail['entry'] },
 ): Promise<void> {
-  const { target, result, before } = done;
+  const { environment, target, result, before } = done;
   if (result.unchanged) {
     const live = before?.status === 'Ready' && before.reason === null;
     return void scope.show({ ...result, live }, () => `${name} is at #${target.number}'s state already\n`);
@@ -112,6 +120,7 @@ async function reportRollback(
     client: scope.client,
     owner: scope.owner,
     name,
+    environment,
     before,
   });
   if (!live && !scope.json) {
@@ -124,8 +133,9 @@ async function reportRollback(
   scope.show({ ...result, live }, () => `==> ${name} is live: ${url}\n`);
 }
 
-async function showStatus(scope: Scope, name: string): Promise<void> {
-  const detail = await scope.client.request<FunctionDetail>('GET', apiPaths.function(scope.owner, name));
+async function showStatus(scope: Scope, name: string, { environment }: Where): Promise<void> {
+  const path = apiPaths.function(scope.owner, name, { environment });
+  const detail = await scope.client.request<FunctionDetail>('GET', path);
   scope.show(detail, () => `${functionTable([detail.summary])}${functionNotes(detail.summary)}`);
 }
 
@@ -138,13 +148,18 @@ async function showBuildLog(scope: Scope, name: string): Promise<void> {
   scope.show({ pushId, log }, () => log);
 }
 
-async function showDiff(scope: Scope, name: string, wanted: string | undefined): Promise<void> {
-  const entries = await historyOf(scope, name, 200);
+async function showDiff(
+  scope: Scope,
+  name: string,
+  wanted: string | undefined,
+  { environment }: Where,
+): Promise<void> {
+  const entries = await historyOf(scope, name, { environment, limit: 200 });
   const target = wanted === undefined ? entries[0] : pickVersion(entries, wanted);
   if (!target) throw new CliError(exitCodes.notFound, 'not_found', `${name} has no history`);
   const diff = await scope.client.request<ManifestDiff>(
     'GET',
-    apiPaths.diff(scope.owner, name, { to: target.commit }),
+    apiPaths.diff(scope.owner, name, { environment, to: target.commit }),
   );
   scope.show(diff, () => `${diff.summary.map((line) => `# ${line}\n`).join('')}${diff.unified}`);
 }
@@ -185,6 +200,8 @@ async function credential(context: CliContext, action: string): Promise<void> {
   context.stdout.write(`username=${fields.get('username') ?? 'towline'}\npassword=${connection.token}\n`);
 }
 
+const inEnvironment = ['-e, --environment <environment>', 'in which environment'] as const;
+
 /** The command line `towline`: everything it does goes through the platform API. */
 export function createProgram(context: CliContext): Command {
   const program = new Command('towline')
@@ -208,9 +225,13 @@ export function createProgram(context: CliContext): Command {
     .command('list')
     .alias('ls')
     .description('functions and their state')
+    .option(...inEnvironment)
     .action(
-      withScope(async (scope) => {
-        const rows = await scope.client.request<FunctionSummary[]>('GET', apiPaths.functions(scope.owner));
+      withScope(async (scope, options: Where) => {
+        const rows = await scope.client.request<FunctionSummary[]>(
+          'GET',
+          apiPaths.functions(scope.owner, options),
+        );
         scope.show(rows, () => functionTable(rows));
       }),
     );
@@ -218,20 +239,23 @@ export function createProgram(context: CliContext): Command {
     .command('status <function>')
     .alias('describe')
     .description('one function')
+    .option(...inEnvironment)
     .action(withScope(showStatus));
   program
     .command('history <function>')
     .alias('deploys')
     .description('its deploys, newest first, from git')
+    .option(...inEnvironment)
     .action(
-      withScope(async (scope, name: string) => {
-        const entries = await historyOf(scope, name, 50);
+      withScope(async (scope, name: string, { environment }: Where) => {
+        const entries = await historyOf(scope, name, { environment, limit: 50 });
         scope.show(entries, () => historyTable(entries));
       }),
     );
   program
     .command('diff <function> [deploy]')
     .description('what a deploy changed (default: the newest)')
+    .option(...inEnvironment)
     .action(withScope(showDiff));
   program.command('logs <function>').description('the log of its last build').action(withScope(showBuildLog));
   program
@@ -239,6 +263,7 @@ export function createProgram(context: CliContext): Command {
     .alias('revert')
     .description('back to a deploy (default: the newest good one before)')
     .option('--reason <text>', 'why, for the history', '')
+    .option(...inEnvironment)
     .option('--hold', 'hold the function there, so that no push replaces it')
     .action(withScope(rollback));
   addBuildCommands(program, withScope);

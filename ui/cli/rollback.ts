@@ -59,6 +59,7 @@ interface Restored {
   client: Client;
   owner: string;
   name: string;
+  environment?: string | undefined;
   /** What ran before the rollback. */
   before: CatalogEntry | null;
 }
@@ -70,12 +71,13 @@ export interface Liveness {
 }
 
 /** Asks until the image that the GitOps repository has now is the one that is served or has failed, for at most 30 s. */
-export async function waitUntilLive({ client, owner, name, before }: Restored): Promise<Liveness> {
+export async function waitUntilLive(restored: Restored): Promise<Liveness> {
+  const { client, owner, name, environment, before } = restored;
   const deadline = performance.now() + liveTimeoutMs;
   for (;;) {
     const { summary, entry, current } = await client.request<FunctionDetail>(
       'GET',
-      apiPaths.function(owner, name),
+      apiPaths.function(owner, name, { environment }),
     );
     const image = current?.image ?? null;
     const live = entry !== null && isServed(entry, image, before);

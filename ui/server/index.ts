@@ -15,9 +15,8 @@ import type { Logger } from '../../runtime/logger.ts';
 import { accountRoutes } from './accounts/account-routes.ts';
 import { dashboardRoutes, type PageData, securityHeaders } from './dashboard/dashboard-routes.ts';
 import { changeRoutes } from './functions/change-routes.ts';
-import { createDeployHistory } from './functions/deploy-history.ts';
+import { createEnvironmentRows, type EnvironmentRows } from './functions/environment-rows.ts';
 import { functionRoutes } from './functions/function-routes.ts';
-import { createFunctionRows, type FunctionRows } from './functions/function-rows.ts';
 import { pushRoutes } from './pushes/push-routes.ts';
 import { repositoryRoutes } from './repositories/repository-routes.ts';
 import { createRequester } from './request/requester.ts';
@@ -70,8 +69,9 @@ export async function createPlatformApi(
   const publicOrigin = new URL(config.publicOrigin).origin;
   const requester = createRequester(deps.authenticator, publicOrigin);
   const scope = createScope(deps.accounts, deps.builds);
-  const history = resources.use(createDeployHistory(deps.writer, deps.events));
-  const rows = createFunctionRows({ ...deps, history });
+  const { catalog, functionUrl } = deps;
+  const environments = deps.environments ?? [{ name: defaultEnvironment, catalog, functionUrl }];
+  const rows = resources.use(createEnvironmentRows({ ...deps, environments }));
   const streams = resources.use(
     createSseStreams(
       {
@@ -92,7 +92,7 @@ export async function createPlatformApi(
     ...namesOf(scope.readableOwners(identity), identity),
     gitBaseUrl: config.gitBaseUrl,
     version: config.version,
-    environments: [defaultEnvironment],
+    environments: rows.names,
   });
   let ready = true;
   resources.defer(() => {
@@ -110,7 +110,7 @@ export async function createPlatformApi(
   for (const router of [
     accountRoutes({ requester, scope, accounts: deps.accounts, me, createLoginLink: deps.createLoginLink }),
     functionRoutes({ ...deps, requester, scope, rows }),
-    changeRoutes({ ...deps, requester, scope, history }),
+    changeRoutes({ ...deps, requester, scope }),
     pushRoutes({ ...deps, requester, scope, openStream: streams.open }),
     repositoryRoutes({ requester, scope, repositories: deps.repositories }),
     eventStream.router,
@@ -145,7 +145,7 @@ function health(ctx: Context, good: boolean): void {
 /** The functions of the owner in the page's path if there are any to see, else of the first owner. */
 function createPageData(deps: {
   scope: Scope;
-  rows: FunctionRows;
+  rows: EnvironmentRows;
   me: (identity: Identity) => Me;
   writer: Pick<ManifestWriter, 'removals'>;
 }): (identity: Identity, path: string) => Promise<PageData> {

@@ -1,5 +1,6 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
+import type { z } from 'zod';
 import {
   HoldRequest,
   PromoteRequest,
@@ -8,20 +9,19 @@ import {
   UndoRequest,
 } from '../../../core/api.ts';
 import type { Owner } from '../../../core/auth.ts';
+import { defaultEnvironment } from '../../../core/environments.ts';
 import { TowlineError } from '../../../core/errors.ts';
 import type { EventBus } from '../../../core/events.ts';
-import type { ManifestWriter, WriteOutcome } from '../../../core/manifest-writer.ts';
+import type { ManifestWriter, WriteOutcome, WrittenFunction } from '../../../core/manifest-writer.ts';
 import type { Person } from '../../../core/source-event.ts';
 import { jsonBody } from '../request/input.ts';
 import { personOf, type Requester } from '../request/requester.ts';
 import { notFound, type Scope } from '../request/scope.ts';
-import type { DeployHistory } from './deploy-history.ts';
 import { functionName } from './function-routes.ts';
 
 export interface ChangeRoutesDeps {
   requester: Requester;
   scope: Scope;
-  history: DeployHistory;
   writer: ManifestWriter;
   events: EventBus;
 }
@@ -39,24 +39,35 @@ export function changeRoutes(deps: ChangeRoutesDeps): Router {
   const { writer } = deps;
   const router = new Router();
 
-  function changes(verb: string, change: (place: Place, ctx: Context) => Promise<WriteOutcome>): void {
+  function changes<T extends z.ZodObject>(
+    verb: string,
+    schema: T,
+    change: (asked: Place & z.infer<T>) => Promise<WriteOutcome>,
+    environmentOf: (asked: z.infer<T>) => unknown = ({ environment }) => environment,
+  ): void {
     router.post(`${base}/functions/:name/${verb}`, async (ctx) => {
       const { owner, actor } = await changer(deps, ctx, ctx.params['owner']);
       const name = functionName(owner, ctx.params['name']);
-      const result = resultOf(await change({ owner: owner.slug, functionName: name, actor }, ctx));
-      deps.history.invalidate(owner.slug, name);
-      if (!result.unchanged) tell(deps, owner, name, result.commit);
+      const body = await jsonBody(ctx, schema);
+      const result = resultOf(await change({ ...body, owner: owner.slug, functionName: name, actor }));
+      const environment = environmentOf(body);
+      const place = {
+        functionName: name,
+        environment: environment === undefined ? undefined : String(environment),
+      };
+      if (!result.unchanged) tell(deps, owner, place, result.commit);
       ctx.body = result;
     });
   }
-  changes('revert', async (place, ctx) =>
-    writer.revert({ ...place, ...(await jsonBody(ctx, RevertRequest)) }),
-  );
-  changes('undo', async (place, ctx) => writer.undo({ ...place, ...(await jsonBody(ctx, UndoRequest)) }));
-  changes('hold', async (place, ctx) => writer.hold({ ...place, ...(await jsonBody(ctx, HoldRequest)) }));
-  changes('resume', async (place, ctx) => writer.resume({ ...place, ...(await jsonBody(ctx, HoldRequest)) }));
-  changes('promote', async (place, ctx) =>
-    writer.promote({ ...place, ...(await jsonBody(ctx, PromoteRequest)) }),
+  changes('revert', RevertRequest, (asked) => writer.revert(asked));
+  changes('undo', UndoRequest, (asked) => writer.undo(asked));
+  changes('hold', HoldRequest, (asked) => writer.hold(asked));
+  changes('resume', HoldRequest, (asked) => writer.resume(asked));
+  changes(
+    'promote',
+    PromoteRequest,
+    (asked) => writer.promote(asked),
+    ({ to }) => to,
   );
 
   router.get(`${base}/removals`, async (ctx) => {
@@ -66,11 +77,12 @@ export function changeRoutes(deps: ChangeRoutesDeps): Router {
   });
   router.post(`${base}/removals/:id/confirm`, async (ctx) => {
     const { owner, actor } = await changer(deps, ctx, ctx.params['owner']);
-    const outcome = await writer.confirmRemoval({ owner: owner.slug, id: ctx.params['id'] ?? '', actor });
+    const id = ctx.params['id'] ?? '';
+    const asked = (await writer.removals(owner.slug)).find((removal) => removal.id === id);
+    const outcome = await writer.confirmRemoval({ owner: owner.slug, id, actor });
     const result = resultOf(outcome);
     for (const { functionName: name } of 'written' in outcome ? outcome.written : []) {
-      deps.history.invalidate(owner.slug, name);
-      tell(deps, owner, name, result.commit);
+      tell(deps, owner, { functionName: name, environment: asked?.environment }, result.commit);
     }
     deps.events.publish({ type: 'removals.changed', ownerId: owner.id, owner: owner.slug });
     ctx.body = result;
@@ -94,8 +106,20 @@ async function changer(
   return { owner: scope.owner(identity, slug, 'change'), actor: personOf(identity) };
 }
 
-function tell({ events }: ChangeRoutesDeps, owner: Owner, functionName: string, commit: string): void {
-  events.publish({ type: 'history.changed', ownerId: owner.id, owner: owner.slug, functionName, commit });
+function tell(
+  { events }: ChangeRoutesDeps,
+  owner: Owner,
+  { functionName: name, environment }: { functionName: string; environment: string | undefined },
+  commit: string,
+): void {
+  const where = environment === undefined || environment === defaultEnvironment ? {} : { environment };
+  const place = { ownerId: owner.id, owner: owner.slug, ...where, functionName: name };
+  events.publish({ type: 'history.changed', ...place, commit });
+}
+
+function warningsOf(written: readonly WrittenFunction[]): Pick<RevertResult, 'warnings'> {
+  const warnings = written.flatMap((one) => one.warnings ?? []);
+  return warnings.length > 0 ? { warnings } : {};
 }
 
 function resultOf(outcome: WriteOutcome): RevertResult {
@@ -106,6 +130,7 @@ function resultOf(outcome: WriteOutcome): RevertResult {
         commit: outcome.commit,
         number: outcome.written[0]?.number ?? 0,
         unchanged: outcome.type === 'unchanged',
+        ...warningsOf(outcome.written),
       };
     case 'conflict':
       throw new TowlineError('conflict', outcome.message, {

@@ -1,3 +1,4 @@
+import { defaultEnvironment } from '../../../core/environments.ts';
 import type { EventBus } from '../../../core/events.ts';
 import type { HistoryEntry, ManifestWriter } from '../../../core/manifest-writer.ts';
 
@@ -27,10 +28,15 @@ export interface DeployHistory extends Disposable {
   invalidate(owner: string, functionName: string): void;
 }
 
+interface DeployHistoryOptions {
+  environment?: string | undefined;
+  clock?: (() => number) | undefined;
+}
+
 export function createDeployHistory(
   writer: ManifestWriter,
   events: EventBus,
-  clock: () => number = Date.now,
+  { environment = defaultEnvironment, clock = Date.now }: DeployHistoryOptions = {},
 ): DeployHistory {
   const owners = new Map<string, OwnerHistory>();
 
@@ -39,11 +45,14 @@ export function createDeployHistory(
     if (known && known.changed !== 'all') known.changed.add(functionName);
   }
 
+  const isHere = (place: { environment?: string | undefined }) =>
+    (place.environment ?? defaultEnvironment) === environment;
   const unsubscribe = events.subscribe((event) => {
-    if (event.type === 'history.changed') invalidate(event.owner, event.functionName);
+    if (event.type === 'history.changed' && isHere(event)) invalidate(event.owner, event.functionName);
     if (event.type !== 'push.changed') return;
-    for (const { functionName, gitopsCommit, owner } of event.push.deploys) {
-      if (functionName === null || gitopsCommit === null) continue;
+    for (const deploy of event.push.deploys) {
+      const { functionName, gitopsCommit, owner } = deploy;
+      if (functionName === null || gitopsCommit === null || !isHere(deploy)) continue;
       const known = owners.get(owner)?.entries.get(functionName);
       if (!known?.some((entry) => entry.commit === gitopsCommit)) invalidate(owner, functionName);
     }
@@ -69,12 +78,12 @@ export function createDeployHistory(
     history.changed = new Set();
     try {
       if (changed === 'all' || changed.size > maxSingleReads) {
-        history.entries = grouped(await writer.history({ owner, limit: perOwner }));
+        history.entries = grouped(await writer.history({ owner, environment, limit: perOwner }));
         history.readAt = clock();
         return;
       }
       for (const functionName of changed) {
-        const entries = await writer.history({ owner, functionName, limit: perFunction });
+        const entries = await writer.history({ owner, environment, functionName, limit: perFunction });
         history.entries.set(functionName, entries);
       }
     } catch (error) {

@@ -26,8 +26,9 @@ function setUp(changeWriter: (writer: ManifestWriter) => ManifestWriter = (write
   const rooms = createFakeRooms();
   const events = createEventBus();
   const time = { now: 1_000_000 };
-  const history = createDeployHistory(changeWriter(fakeWriter(rooms)), events, () => time.now);
+  const history = createDeployHistory(changeWriter(fakeWriter(rooms)), events, { clock: () => time.now });
   const rows = createFunctionRows({
+    environment: 'default',
     catalog: fakeCatalog(rooms),
     pending: {
       pending(owner, name) {

@@ -1,14 +1,22 @@
 import type { FunctionSummary } from '../../../core/api.ts';
 import type { Owner } from '../../../core/auth.ts';
 import type { BuildService } from '../../../core/build-service.ts';
-import type { CatalogEntry, FunctionCatalog, FunctionStatus, PendingDeploys } from '../../../core/catalog.ts';
+import {
+  type CatalogEntry,
+  type FunctionCatalog,
+  type FunctionStatus,
+  type PendingDeploys,
+  shownStatus,
+} from '../../../core/catalog.ts';
 import type { DeployRecord, DeployState } from '../../../core/deploy.ts';
 import { defaultEnvironment } from '../../../core/environments.ts';
-import { type Hold, shownStatus } from '../../../core/hold.ts';
+import type { Hold } from '../../../core/hold.ts';
 import type { HistoryEntry } from '../../../core/manifest-writer.ts';
 import type { DeployHistory } from './deploy-history.ts';
 
 export interface FunctionRowsDeps {
+  /** All of them are about this one. */
+  environment: string;
   catalog: FunctionCatalog;
   pending: PendingDeploys;
   builds: BuildService;
@@ -52,10 +60,10 @@ export function createFunctionRows(deps: FunctionRowsDeps): FunctionRows {
     for (const entry of deps.catalog.list(owner.slug)) {
       if (entry.ownerId === owner.id) of(entry.functionName).entry = entry;
     }
-    for (const record of deps.builds.latestDeploys(owner.slug)) {
+    for (const record of deps.builds.latestDeploys(owner.slug, deps.environment)) {
       if (record.ownerId === owner.id && record.functionName !== null) of(record.functionName).last = record;
     }
-    for (const [name, record] of waitingDeploys(deps.builds, owner)) of(name).waiting = record;
+    for (const [name, record] of waitingDeploys(deps, owner)) of(name).waiting = record;
     return sources;
   }
 
@@ -75,11 +83,11 @@ export function createFunctionRows(deps: FunctionRowsDeps): FunctionRows {
 }
 
 /** The newest of each function. */
-function waitingDeploys(builds: BuildService, owner: Owner): Map<string, DeployRecord> {
+function waitingDeploys(deps: FunctionRowsDeps, owner: Owner): Map<string, DeployRecord> {
   const waiting = new Map<string, DeployRecord>();
-  for (const record of builds.heldDeploys(owner.slug)) {
+  for (const record of deps.builds.heldDeploys(owner.slug)) {
     const { ownerId, functionName, environment = defaultEnvironment } = record;
-    if (ownerId !== owner.id || functionName === null || environment !== defaultEnvironment) continue;
+    if (ownerId !== owner.id || functionName === null || environment !== deps.environment) continue;
     if (!waiting.has(functionName)) waiting.set(functionName, record);
   }
   return waiting;
@@ -119,7 +127,7 @@ function summaryOf(deps: FunctionRowsDeps, owner: Owner, name: string, sources: 
   const sourceCommit = source?.sourceCommit ?? entry?.sourceCommit ?? last?.sourceCommit ?? null;
   return {
     owner: owner.slug,
-    environment: defaultEnvironment,
+    environment: deps.environment,
     functionName: name,
     url: deps.functionUrl(owner.slug, name),
     ...shownState(entry?.hold ?? null, state(deps, owner, name, sources)),

@@ -13,6 +13,21 @@ import {
 
 const names = (rows: { functionName: string }[]) => rows.map((row) => row.functionName);
 
+describe('a deploy that waits', () => {
+  const first = deploy({ id: 'one', state: 'held', createdAt: 10 });
+  const second = deploy({ id: 'two', pushId: 'p-2', state: 'held', createdAt: 20 });
+  const waitingAfter = (waiting: typeof first | null, changed: typeof first) =>
+    applyPushToFunctions([summary({ waiting })], push({ deploys: [changed] })).list[0]?.waiting?.id ?? null;
+
+  it('is the newest that is held, until it goes on', () => {
+    assert.equal(waitingAfter(null, first), 'one');
+    assert.equal(waitingAfter(first, second), 'two');
+    assert.equal(waitingAfter(second, first), 'two', 'an older one never takes its place');
+    assert.equal(waitingAfter(first, { ...first, state: 'committed' }), null);
+    assert.equal(waitingAfter(second, { ...first, state: 'superseded' }), 'two');
+  });
+});
+
 describe('a change of the catalog', () => {
   it('changes status and reason of the one row', () => {
     const rows = [summary(), summary({ functionName: 'other' })];
@@ -40,6 +55,16 @@ describe('a change of the catalog', () => {
     assert.equal(applyCatalogChange(rows, { ...same, functionName: 'new' }).refetch, true);
     assert.equal(applyCatalogChange(rows, { ...same, entry: undefined }).refetch, true);
     assert.equal(applyCatalogChange([], { ...same, entry: undefined }).refetch, false);
+  });
+
+  it('shows a hold before what is served, keeps both, and leaves other environments alone', () => {
+    const hold = { by: 'lee', since: 1, reason: 'a fair' };
+    const change = { owner: 'demo', functionName: 'hello', entry: entry({ status: 'Degraded', hold }) };
+    const [row] = applyCatalogChange([summary()], change).list;
+    assert.deepEqual([row?.status, row?.serving, row?.hold], ['Held', 'Degraded', hold]);
+    assert.deepEqual(filtersOf(row!).sort(), ['all', 'failing', 'held']);
+    const rows = [summary()];
+    assert.deepEqual(applyCatalogChange(rows, change, 'staging'), { list: rows, refetch: false });
   });
 
   it('never takes the function of another owner for its own', () => {

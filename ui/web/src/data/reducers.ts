@@ -1,7 +1,6 @@
 import type { FunctionSummary } from '../../../../core/api.ts';
-import type { CatalogChange, FunctionStatus } from '../../../../core/catalog.ts';
+import { type CatalogChange, type FunctionStatus, shownStatus } from '../../../../core/catalog.ts';
 import type { DeployRecord, DeployState, PushRecord } from '../../../../core/deploy.ts';
-import { shownStatus } from '../../../../core/hold.ts';
 
 /** Pushes kept in the page; older ones are a request away. */
 const maxPushes = 200;

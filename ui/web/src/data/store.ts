@@ -123,7 +123,8 @@ export async function loadFirst(embedded: string | null | undefined): Promise<vo
     const data = JSON.parse(embedded) as EmbeddedData;
     me.value = data.me;
     const owner = ownerOfPath(data.me, location.pathname);
-    setFunctions(owner, data.functions);
+    // The server sends the first owner's functions where the owner in the path has none.
+    setFunctions(data.functions[0]?.owner ?? owner, data.functions);
     removalsByOwner.value = new Map([[owner, data.removals]]);
     return;
   }

@@ -40,7 +40,8 @@ function PromoteDialog({ summary, from, states, targets, onClose }: PromoteProps
     const done = result.unchanged
       ? `${to} has it already`
       : `${name} is promoted to ${to}, as #${result.number}`;
-    toast.value = { tone: 'ok', text: done };
+    const warned = (result.warnings ?? []).map((warning) => `; ${warning}`).join('');
+    toast.value = { tone: 'ok', text: `${done}${warned}` };
   };
   return (
     <ChangeDialog
