@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { TowlineError } from '../../core/errors.ts';
@@ -7,11 +7,13 @@ import { delay } from '../../runtime/lifecycle.ts';
 import { runProcess } from '../../runtime/run-process.ts';
 import { credentialsIn, DockerConfig } from '../registry/docker-config.ts';
 import type { RegistryCredentials } from '../registry/registry-access.ts';
+import type { Template } from '../templates/template.ts';
 import type { BuildEngine, BuildRequest, BuildResult } from './build-engine.ts';
 import { timedOut } from './build-steps.ts';
 import { buildctlCall, isReservedArg, sourcePolicy } from './buildkit-arguments.ts';
 import { type BuildkitFailure, buildkitError, isPushFailure, unavailable } from './buildkit-failure.ts';
 import { type BuildProgress, createBuildProgress } from './buildkit-progress.ts';
+import { requireEntry } from './entry-file.ts';
 import { createOutputBudget } from './output-budget.ts';
 import { createPushedImages, type PushedImages } from './pushed-images.ts';
 
@@ -31,6 +33,8 @@ export interface BuildkitEngineConfig {
   sharedFolders?: readonly string[] | undefined;
   /** A folder with Docker's `config.json`, for pushing; without one, the registry asks for nothing. */
   dockerConfigDir?: string | undefined;
+  /** Build arguments of all builds, as of the templates' base images; a function's own go over them. */
+  buildArgs?: Readonly<Record<string, string>> | undefined;
   /** Where layers of earlier builds are taken from, besides the daemon's own store. */
   cache: 'none' | 'inline' | 'registry';
   /** The network of RUN steps; not given: as the daemon is set up. */
@@ -94,6 +98,10 @@ interface Engine {
 
 async function build(engine: Engine, request: BuildRequest): Promise<BuildResult> {
   request.signal.throwIfAborted();
+  if (request.template) {
+    await requireEntry(request.contextDir, request.template);
+    await requireDockerfile(request.contextDir, request.template);
+  }
   const dir = await mkdtemp(join(engine.config.workDir, prefix));
   try {
     const digest = await solvePatiently(engine, request, dir);
@@ -102,6 +110,17 @@ async function build(engine: Engine, request: BuildRequest): Promise<BuildResult
   } finally {
     await remove(dir);
   }
+}
+
+async function requireDockerfile(contextDir: string, { language }: Template): Promise<void> {
+  const there = await access(join(contextDir, 'Dockerfile')).then(
+    () => true,
+    () => false,
+  );
+  if (there) return;
+  throw new TowlineError('build_failed', `the template "${language}" has no Dockerfile`, {
+    hint: 'use another language, or lang: dockerfile with a Dockerfile of your own',
+  });
 }
 
 /** Registries stumble over uploads of the same layer at the same time, and over little else that a second try mends. */
