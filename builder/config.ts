@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { booleanSetting, integerSetting, type Settings } from '../runtime/config.ts';
 import { isPattern, templateLocation } from './templates/template-location.ts';
+import { parseRegistryPattern, publicRegistries } from './registry/registry-pattern.ts';
 
 const minute = 60_000;
 
@@ -43,6 +44,15 @@ export const builderSettings = {
     schema: integerSetting({ min: 1000, max: 60 * minute, default: 5 * minute }),
     description: 'How long a committed deploy may take to become live, in milliseconds.',
     defaultText: '300000',
+  },
+  registries: {
+    env: 'TOWLINE_REGISTRIES',
+    schema: commaList
+      .pipe(z.array(z.string().refine((text) => parseRegistryPattern(text) !== undefined, 'must be a registry')))
+      .default(publicRegistries),
+    description:
+      'Registries that images built elsewhere may come from, comma separated: `ghcr.io`, or `ghcr.io/acme` for what is below; `http://` before one speaks to it without TLS. An owner may have a list of its own: docs/own-ci.md.',
+    defaultText: 'well-known public ones',
   },
   templateSources: {
     env: 'TOWLINE_TEMPLATE_SOURCES',

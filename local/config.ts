@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { authSettings } from '../auth/index.ts';
 import { builderSettings } from '../builder/index.ts';
 import { routerSettings } from '../router/index.ts';
 import {
@@ -118,6 +119,7 @@ export const localSettings = {
     description: 'Variables of this environment that builds get; they get no other.',
   },
   ...buildSettings,
+  ...authSettings,
   ...routerSettings,
 } satisfies Settings;
 

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createAuth } from '../auth/index.ts';
-import { type Builder, createBuilder, createFolderBuildSecrets, openTemplates } from '../builder/index.ts';
+import { type Builder, createBuilder, createPrebuiltImages, createFolderBuildSecrets, openTemplates } from '../builder/index.ts';
 import type { Owner } from '../core/auth.ts';
 import { createGitOpsRepository, createManifestWriter } from '../manifest-writer/index.ts';
 import { createRouter, routerDefaults } from '../router/index.ts';
@@ -18,6 +18,7 @@ import { createSupervisor } from './functions/index.ts';
 import { createGitHost, type GitHost } from './git-host/index.ts';
 import { followGitOpsPush } from './gitops-progress.ts';
 import type { Front } from './listen.ts';
+import { openRegistries } from './registries.ts';
 import { firstOwner, keptSecret, keptToken } from './secrets.ts';
 
 export interface PlatformDeps {
@@ -78,6 +79,8 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         issuer: 'towline',
         sessionTtlMs: 12 * 60 * minute,
         ticketTtlMs: 10 * minute,
+        ciIssuers: config.ciIssuers,
+        ciAudience: config.ciAudience,
       },
       { logger },
     ),
@@ -92,9 +95,11 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
     committer,
     env: { PATH: path },
   });
+  const registries = stack.use(openRegistries(data.at('registries'), config.registries));
   const engine = stack.use(
     await createLocalEngine(config, {
       ...deps,
+      registryCredentials: registries.credentials,
       readSecret: createFolderBuildSecrets(data.at('secrets')).value,
     }),
   );
@@ -198,6 +203,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         events,
         sourceAccess: gitHost.sourceAccess,
         engine: engine.build,
+        prebuilt: createPrebuiltImages({ registry: registries.registry, target: engine.build }),
         templates: await openTemplates({
           ...config,
           bundledDir: join(packageDir, 'templates'),
@@ -227,11 +233,12 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
   );
   const api = stack.use(
     await createPlatformApi(
-      { publicOrigin: origin, gitBaseUrl, webDir: deps.webDir, version: deps.version },
+      { publicOrigin: origin, gitBaseUrl, webDir: deps.webDir, version: deps.version, ciAudience: config.ciAudience },
       {
         logger,
         authenticator: auth,
         accounts: auth,
+        workloads: auth.workloads,
         catalog: supervisor,
         pending: builder,
         writer,

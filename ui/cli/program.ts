@@ -7,6 +7,7 @@ import type { HistoryEntry, ManifestDiff } from '../../core/manifest-writer.ts';
 import { apiPaths } from '../../core/paths.ts';
 import { addBuildCommands } from './builds.ts';
 import { addChangeCommands } from './changes.ts';
+import { addCiCommands } from './ci.ts';
 import { CliError, type Client, createClient, exitCodes, findConnection } from './client.ts';
 import { newFunction, newFunctionLanguages } from './new-function.ts';
 import { functionTable, historyTable } from './print.ts';
@@ -243,6 +244,7 @@ export function createProgram(context: CliContext): Command {
     .action(withScope(rollback));
   addBuildCommands(program, withScope);
   addChangeCommands(program, withScope);
+  addCiCommands(program, withScope);
   program
     .command('new <language> <name>')
     .alias('init')
