@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { booleanSetting, integerSetting, type Settings } from '../runtime/config.ts';
-import { isPattern, templateLocation } from './templates/template-location.ts';
+import { buildkitSettings } from './engines/buildkit-settings.ts';
 import { parseRegistryPattern, publicRegistries } from './registry/registry-pattern.ts';
+import { isPattern, templateLocation } from './templates/template-location.ts';
 
 const minute = 60_000;
 
@@ -48,7 +49,9 @@ export const builderSettings = {
   registries: {
     env: 'TOWLINE_REGISTRIES',
     schema: commaList
-      .pipe(z.array(z.string().refine((text) => parseRegistryPattern(text) !== undefined, 'must be a registry')))
+      .pipe(
+        z.array(z.string().refine((text) => parseRegistryPattern(text) !== undefined, 'must be a registry')),
+      )
       .default(publicRegistries),
     description:
       'Registries that images built elsewhere may come from, comma separated: `ghcr.io`, or `ghcr.io/acme` for what is below; `http://` before one speaks to it without TLS. An owner may have a list of its own: docs/own-ci.md.',
@@ -86,6 +89,7 @@ export const builderSettings = {
     description: "Whether a repository's own `template` folder is used, before all other templates.",
     defaultText: '`true`',
   },
+  ...buildkitSettings,
 } satisfies Settings;
 
 /** Times are in milliseconds. */

@@ -82,10 +82,12 @@ export const localSettings = {
   },
   engine: {
     env: 'TOWLINE_ENGINE',
-    schema: z.enum(['process', 'docker'], 'must be "process" or "docker"').default('process'),
+    schema: z
+      .enum(['process', 'docker', 'buildkit'], 'must be "process", "docker" or "buildkit"')
+      .default('process'),
     defaultText: '`process`',
     description:
-      'What builds and runs functions: `process`, plain processes, for one’s own code only; `docker`, the Docker Engine of this machine.',
+      'What builds and runs functions: `process`, plain processes, for one’s own code only; `docker`, the Docker Engine of this machine; `buildkit`, a BuildKit daemon that pushes to `TOWLINE_REGISTRY`, from where the Docker Engine runs them.',
   },
   containerMemoryMb: {
     env: 'TOWLINE_CONTAINER_MEMORY_MB',

@@ -45,15 +45,20 @@ export interface BuildkitEngineConfig {
   workDir: string;
 }
 
+export interface BuildkitEngine extends BuildEngine, AsyncDisposable {
+  /** What whoever runs the images logs in with; `undefined` for other registries, and without credentials. */
+  pullLogin(registry: string): Promise<PullLogin | undefined>;
+}
+
+export type PullLogin = { username: string; password: string } | { identitytoken: string };
+
 const maxPushes = 3;
 const pushRetry = { firstMs: 250, maxMs: 2000 };
 const prefix = 'buildkit-';
 const Metadata = z.object({ 'containerimage.digest': z.string().regex(/^sha256:[0-9a-f]{64}$/) });
 
 /** Builds images with `buildctl` and a BuildKit daemon, which pushes them to the registry. */
-export async function createBuildkitEngine(
-  config: BuildkitEngineConfig,
-): Promise<BuildEngine & AsyncDisposable> {
+export async function createBuildkitEngine(config: BuildkitEngineConfig): Promise<BuildkitEngine> {
   await mkdir(config.workDir, { recursive: true, mode: 0o700 });
   for (const name of await readdir(config.workDir)) {
     if (name.startsWith(prefix)) await remove(join(config.workDir, name));
@@ -69,6 +74,7 @@ export async function createBuildkitEngine(
     registry,
     runsImages: true,
     has: images.has,
+    pullLogin: async (asked) => (asked === host ? loginOf(await credentials()) : undefined),
     async build(request) {
       const signal = AbortSignal.any([request.signal, closing.signal]);
       const building = build({ config, images, host, credentials }, { ...request, signal });
@@ -217,12 +223,14 @@ async function readDockerConfig(dir: string | undefined): Promise<DockerConfig> 
 async function dockerConfig({ host, credentials }: Engine): Promise<string> {
   const own = await credentials();
   if (!own) return '{}';
-  const login =
-    own.type === 'password'
-      ? { auth: Buffer.from(`${own.username}:${own.password}`).toString('base64') }
-      : { identitytoken: own.token };
   const key = host === 'docker.io' ? 'https://index.docker.io/v1/' : host;
-  return JSON.stringify({ auths: { [key]: login } });
+  return JSON.stringify({ auths: { [key]: loginOf(own) } });
+}
+
+function loginOf(credentials: RegistryCredentials | undefined): PullLogin | undefined {
+  if (!credentials) return undefined;
+  if (credentials.type === 'refresh-token') return { identitytoken: credentials.token };
+  return { username: credentials.username, password: credentials.password };
 }
 
 function isMissingProgram(error: unknown): boolean {
