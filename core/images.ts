@@ -8,7 +8,10 @@ import type { Person } from './source-event.ts';
 /** `POST /v1/images`: a CI of its own tells which image of a function is the new one. */
 
 const Texts = z.record(z.string().max(300), z.string().max(100_000));
-const Resources = z.strictObject({ cpu: z.string().max(40).optional(), memory: z.string().max(40).optional() });
+const Resources = z.strictObject({
+  cpu: z.string().max(40).optional(),
+  memory: z.string().max(40).optional(),
+});
 const Names = z.array(z.string().max(300)).max(500);
 
 /** As a function of a stack file has it; whether it is allowed is judged as for a push. */

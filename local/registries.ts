@@ -27,7 +27,7 @@ export function openRegistries(dir: string, patterns: readonly string[]): Regist
         const { username, password } = found;
         return { username, password, serveraddress };
       }
-      return { username: '', password: '', identitytoken: found.token, serveraddress } as AuthConfig;
+      return { username: '', password: '', identitytoken: found.token, serveraddress };
     },
     [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
   };

@@ -6,7 +6,12 @@ import type { ImageEvent } from '../../core/source-event.ts';
 import { commitFunction } from '../pipeline/commit-function.ts';
 import { followDeploy } from '../pipeline/follow-deploy.ts';
 import { patiently } from '../pipeline/patiently.ts';
-import { interruption, type PipelineContext, type PushTask, Superseded } from '../pipeline/pipeline-context.ts';
+import {
+  interruption,
+  type PipelineContext,
+  type PushTask,
+  Superseded,
+} from '../pipeline/pipeline-context.ts';
 import { causeOf, settleError } from '../pipeline/settle.ts';
 
 const noConfiguration: FunctionConfiguration = {
@@ -35,7 +40,8 @@ async function prepare(
   const { journal } = task;
   const { functionName, image, repository } = event;
   const signal = interruption(task, context);
-  const onWaiting = (error?: TowlineError) => void journal.change(id, { cause: error ? causeOf(error) : null });
+  const onWaiting = (error?: TowlineError) =>
+    void journal.change(id, { cause: error ? causeOf(error) : null });
   const patience = { stage: 'build', functionName, signal, onWaiting } as const;
   journal.change(id, { state: 'building', stage: 'build' });
   try {

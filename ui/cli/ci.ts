@@ -21,7 +21,10 @@ interface AnnounceOptions {
 
 /** Which CIs may announce images, and announcing one by hand. */
 export function addCiCommands(program: Command, withScope: WithScope): void {
-  const ci = program.command('ci').description('CIs that may deploy images by their own tokens').action(withScope(list));
+  const ci = program
+    .command('ci')
+    .description('CIs that may deploy images by their own tokens')
+    .action(withScope(list));
   ci.command('add <forge> <repository-id>')
     .description('trusts the CI of a repository; forge: github, gitlab, or an issuer')
     .requiredOption('--repository <path>', 'what the repository is called, as acme/shop')
@@ -43,11 +46,24 @@ export function addCiCommands(program: Command, withScope: WithScope): void {
 
 async function list(scope: Scope): Promise<void> {
   const found = await scope.client.request<Bindings>('GET', apiPaths.ciBindings(scope.owner));
-  scope.show(found, () => `${found.bindings.map(inWords).join('')}tokens have to be made for ${found.audience}\n`);
+  scope.show(
+    found,
+    () => `${found.bindings.map(inWords).join('')}tokens have to be made for ${found.audience}\n`,
+  );
 }
 
-function inWords({ id, repository, repositoryId, issuer, ref, environment, workflow }: WorkloadBinding): string {
-  const conditions = [ref ?? 'any ref', environment && `environment ${environment}`, workflow].filter(Boolean);
+function inWords({
+  id,
+  repository,
+  repositoryId,
+  issuer,
+  ref,
+  environment,
+  workflow,
+}: WorkloadBinding): string {
+  const conditions = [ref ?? 'any ref', environment && `environment ${environment}`, workflow].filter(
+    Boolean,
+  );
   return `${id}  ${repository} (${repositoryId}) of ${issuer}: ${conditions.join(', ')}\n`;
 }
 
@@ -73,7 +89,13 @@ async function remove(scope: Scope, id: string): Promise<void> {
 
 async function announce(scope: Scope, name: string, image: string, options: AnnounceOptions): Promise<void> {
   const { run, ...said } = options;
-  const body = { owner: scope.owner, function: name, image, ...said, ...(run === undefined ? {} : { run: Number(run) }) };
+  const body = {
+    owner: scope.owner,
+    function: name,
+    image,
+    ...said,
+    ...(run === undefined ? {} : { run: Number(run) }),
+  };
   const accepted = await scope.client.request<AnnouncementAccepted>('POST', apiPaths.images(), body);
   scope.show(accepted, () => `${accepted.duplicate ? 'known already' : 'accepted'}: ${accepted.id}\n`);
 }

@@ -28,7 +28,10 @@ function ofWorkload(workload: Workload, body: ImageAnnouncement): Facts {
     ...{ scm, run, actor },
     repository: { id, name, url, private: isPrivate },
     ref: agreed('ref', body.ref, ref),
-    commit: workload.commit === null ? required('commit', body.commit) : agreed('commit', body.commit, workload.commit),
+    commit:
+      workload.commit === null
+        ? required('commit', body.commit)
+        : agreed('commit', body.commit, workload.commit),
   };
 }
 
@@ -45,10 +48,23 @@ function ofIdentity(identity: Identity, owner: Owner, body: ImageAnnouncement): 
 }
 
 /** The announcement as its sender may make it. Throws `bad_request`, `name_invalid`. */
-export function announcedImage(who: Identity | Workload, owner: Owner, body: ImageAnnouncement): AnnouncedImage {
+export function announcedImage(
+  who: Identity | Workload,
+  owner: Owner,
+  body: ImageAnnouncement,
+): AnnouncedImage {
   const whyNot = whyNotFunction(owner.slug, body.function);
   if (whyNot !== undefined) throw new TowlineError('name_invalid', whyNot);
   const facts = who.via === 'workload' ? ofWorkload(who, body) : ofIdentity(who, owner, body);
   const { image, subject, before = null, configuration = null } = body;
-  return { owner: owner.slug, ownerId: owner.id, functionName: body.function, image, subject, before, configuration, ...facts };
+  return {
+    owner: owner.slug,
+    ownerId: owner.id,
+    functionName: body.function,
+    image,
+    subject,
+    before,
+    configuration,
+    ...facts,
+  };
 }

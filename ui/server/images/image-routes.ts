@@ -79,7 +79,10 @@ export function imageRoutes(deps: ImageRoutesDeps): Router {
 }
 
 /** By the CI's own token, or as for every other request. */
-async function announcer({ requester, workloads, audience }: ImageRoutesDeps, ctx: Context): Promise<Announcer> {
+async function announcer(
+  { requester, workloads, audience }: ImageRoutesDeps,
+  ctx: Context,
+): Promise<Announcer> {
   const token = jwt.exec(ctx.get('Authorization'))?.[1];
   if (token === undefined || !workloads) return requester.identify(ctx);
   const workload = await workloads.fromWorkloadToken(token);
