@@ -38,6 +38,7 @@ import type { BuildEngine, BuildRequest } from '../engines/build-engine.ts';
 import { type Builder, type BuilderConfig, type BuildSecrets, createBuilder } from '../index.ts';
 import type { SourceAccess } from '../source/source-access.ts';
 import type { TemplateCatalog } from '../templates/template.ts';
+import type { PrebuiltImages } from './prebuilt-images.ts';
 
 export const secret = 'current-secret';
 const path = process.env['PATH'] ?? '/usr/bin:/bin';
@@ -425,7 +426,12 @@ const findImage = (owner: string, name: string, digest: string) =>
 
 /** A builder among in-memory neighbours, with its own folder and webhook server. */
 export async function createPlatform(
-  options: { config?: Partial<BuilderConfig>; start?: boolean; buildSecrets?: BuildSecrets } = {},
+  options: {
+    config?: Partial<BuilderConfig>;
+    start?: boolean;
+    buildSecrets?: BuildSecrets;
+    prebuilt?: PrebuiltImages;
+  } = {},
 ) {
   const root = mkdtempSync(join(tmpdir(), 'towline-builder-'));
   const writer = createMemoryWriter();
@@ -473,6 +479,7 @@ export async function createPlatform(
       functionUrl: (owner, name) => `http://${owner}.localhost/${name}`,
       catalog: catalogOf(reconciler.state.served),
       buildSecrets: options.buildSecrets,
+      prebuilt: options.prebuilt,
     });
   let builder: Builder = await make();
   const server = createServer((req, res) => builder.webhook(req, res));
