@@ -92,6 +92,8 @@ export interface PushRecord {
   after: string;
   actor: Person;
   state: PushState;
+  /** Its stack file was read: what it doesn't name is no longer a function of the repository. */
+  stackRead?: boolean | undefined;
   /** For a push that ended without deploys: why. */
   note: string | null;
   deploys: DeployRecord[];

@@ -53,6 +53,8 @@ export interface PushJournal {
   /** The whole push is in this stage; records made later begin with the times of all such stages. */
   enterStage(stage: DeployStage): void;
   setSubject(subject: string): void;
+  /** The stack file was read; its functions are known. */
+  stackRead(): void;
   /** The record of a function, made if this push has none yet. */
   open(functionName: string | null, purpose?: DeployPurpose): DeployRecord;
   /** Changes a record; a new `stage` closes the step before it, an end closes the last one. */
@@ -151,7 +153,7 @@ export function createPushJournal(delivery: Delivery, deps: JournalDeps): PushJo
     else isUnpublished = true;
   }
 
-  function changePush(patch: Partial<Pick<PushRecord, 'state' | 'note'>>): void {
+  function changePush(patch: Partial<Pick<PushRecord, 'state' | 'note' | 'stackRead'>>): void {
     push = { ...push, ...patch, updatedAt: now() };
     const { deploys: _, ...row } = whole();
     store.putPush(row);
@@ -214,6 +216,7 @@ export function createPushJournal(delivery: Delivery, deps: JournalDeps): PushJo
     setSubject(text) {
       subject = text;
     },
+    stackRead: () => changePush({ stackRead: true }),
     open(functionName, purpose = 'deploy') {
       const id = deployId(delivery.event.id, functionName, purpose);
       return records.get(id) ?? put(create(id, functionName));

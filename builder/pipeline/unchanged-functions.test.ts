@@ -88,3 +88,14 @@ describe('a function that a push has not changed', () => {
     assert.deepEqual(asked, [first.deploys[0]!.gitopsCommit]);
   });
 });
+
+describe('a stack without functions', () => {
+  it('clears away what failed before', async () => {
+    await using platform = await createPlatform();
+    const repo = platform.repo('alice', 'shop');
+    await platform.deliver(repo.commit(stackFiles({ hello: 'fail' })));
+    assert.equal(platform.builder().latestDeploys('alice').length, 1);
+    await platform.deliver(repo.commit(stackFiles({})));
+    assert.deepEqual(platform.builder().latestDeploys('alice'), []);
+  });
+});
