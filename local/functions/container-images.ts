@@ -116,6 +116,14 @@ function gone(message: string): TowlineError {
 export function engineAway(cause: unknown): TowlineError {
   if (cause instanceof TowlineError) return cause;
   const { code, message } = cause as { code?: string; message?: string };
+  const status = statusOf(cause);
+  if (status !== undefined) {
+    return new TowlineError(
+      'engine_unavailable',
+      `the Docker Engine refuses: ${(message ?? '').slice(0, 300)}`,
+      { cause },
+    );
+  }
   const why = (code ?? message ?? String(cause)).replace(/\s+/g, ' ').slice(0, 200);
   return new TowlineError('engine_unavailable', `the Docker Engine does not answer: ${why}`, {
     hint: 'start Docker: the function is started as soon as it answers',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { CatalogEntry } from '../../core/catalog.ts';
+import type { FunctionDetail } from '../../core/api.ts';
 import { apiPaths } from '../../core/paths.ts';
 import { startDockerd, type TestDockerd } from '../containers/dockerd.ts';
 import { type Clone, push, sourceRepository } from '../e2e/git-client.ts';
@@ -99,7 +99,11 @@ describe('the whole platform with --engine docker', () => {
     return JSON.parse(await daemon.docker(['inspect', id]))[0] as Inspected;
   }
 
-  const entry = (name: string) => product.api<CatalogEntry>('GET', apiPaths.function('demo', name));
+  async function entry(name: string) {
+    const detail = await product.api<FunctionDetail>('GET', apiPaths.function('demo', name));
+    assert.ok(detail.entry);
+    return detail.entry;
+  }
   const ask = async (path: string, owner = 'demo') => (await product.call(owner, path)).body;
 
   it('answers at its URL when the push returns, out of a container', async () => {
@@ -115,7 +119,7 @@ describe('the whole platform with --engine docker', () => {
   });
 
   it('gives a container what the function may use, and nothing more', async () => {
-    const { Config, HostConfig } = await inspect('demo-probe');
+    const { Config, HostConfig, NetworkSettings } = await inspect('demo-probe');
     assert.equal(HostConfig.Memory, 96 * 1024 * 1024);
     assert.equal(HostConfig.MemorySwap, HostConfig.Memory);
     assert.equal(HostConfig.NanoCpus, 500_000_000);
@@ -123,7 +127,10 @@ describe('the whole platform with --engine docker', () => {
     assert.equal(HostConfig.ReadonlyRootfs, true);
     assert.deepEqual(HostConfig.CapDrop, ['ALL']);
     assert.deepEqual(HostConfig.SecurityOpt, ['no-new-privileges']);
-    assert.match(HostConfig.NetworkMode, /^towline-/);
+    assert.deepEqual(
+      Object.keys(NetworkSettings.Networks).map((name) => name.replace(/-.*/, '')),
+      ['towline'],
+    );
     assert.equal(HostConfig.Binds, null);
     assert.equal(Config.User, '1000:1000');
 
