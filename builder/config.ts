@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { booleanSetting, integerSetting, type Settings } from '../runtime/config.ts';
 import { buildkitSettings } from './engines/buildkit-settings.ts';
+import { type LogBucket, parseLogBucket } from './logs/log-bucket.ts';
 import { parseRegistryPattern, publicRegistries } from './registry/registry-pattern.ts';
 import { isPattern, templateLocation } from './templates/template-location.ts';
 
@@ -32,6 +33,36 @@ export const builderSettings = {
     schema: integerSetting({ min: 10_000, max: 1_000_000_000, default: 10_000_000 }),
     description: 'Build output kept per push, in bytes.',
     defaultText: '10000000',
+  },
+  maxAllLogBytes: {
+    env: 'TOWLINE_MAX_ALL_LOG_BYTES',
+    schema: integerSetting({ min: 1_000_000, max: 1_000_000_000_000, default: 5_000_000_000 }),
+    description: 'Bytes of all build logs together; beyond them the oldest are removed.',
+    defaultText: '5000000000',
+  },
+  logMaxAgeMs: {
+    env: 'TOWLINE_LOG_MAX_AGE_MS',
+    schema: integerSetting({
+      min: 60 * minute,
+      max: 3650 * 24 * 60 * minute,
+      default: 30 * 24 * 60 * minute,
+    }),
+    description: 'How long a build log is kept, in milliseconds.',
+    defaultText: '2592000000 (30 days)',
+  },
+  logBucket: {
+    env: 'TOWLINE_LOG_BUCKET',
+    schema: z
+      .string()
+      .refine(
+        (text) => parseLogBucket(text) !== undefined,
+        'must be as s3://bucket/prefix?endpoint=…&region=…',
+      )
+      .transform(parseLogBucket)
+      .optional(),
+    description:
+      'An S3-compatible bucket for finished build logs, as `s3://bucket/prefix?endpoint=https://…&region=…`; credentials as the AWS client finds them (`AWS_ACCESS_KEY_ID`, a web identity, the instance). Without it they stay in the data folder.',
+    defaultText: 'none',
   },
   maxContextBytes: {
     env: 'TOWLINE_MAX_CONTEXT_BYTES',
@@ -117,4 +148,8 @@ export interface BuilderConfig {
   keepPushes?: number | undefined;
   /** Logs are kept this long. Default: 30 days. */
   logMaxAgeMs?: number | undefined;
+  /** Of all logs together; the oldest go first. Default: 5 GB. */
+  maxAllLogBytes?: number | undefined;
+  /** Where finished logs are kept besides `logsDir`, which holds those being written then. */
+  logBucket?: LogBucket | undefined;
 }

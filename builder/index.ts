@@ -24,6 +24,7 @@ import { createPushJournal } from './deploys/push-journal.ts';
 import type { BuildEngine } from './engines/build-engine.ts';
 import { createAnnouncements } from './images/announcements.ts';
 import { createFileLogStore } from './logs/build-log-store-files.ts';
+import { createS3LogStore } from './logs/build-log-store-s3.ts';
 import type { PipelineContext } from './pipeline/pipeline-context.ts';
 import type { PrebuiltImages } from './pipeline/prebuilt-images.ts';
 import { processPush } from './pipeline/process-push.ts';
@@ -94,6 +95,7 @@ const deliveriesPerPush = 4;
 const defaultLogMaxAgeMs = 30 * 24 * 60 * 60_000;
 /** An image that no push has asked for as long is built again. */
 const builtImageMaxAgeMs = 90 * 24 * 60 * 60_000;
+const defaultMaxAllLogBytes = 5_000_000_000;
 const logSweepMs = 60 * 60_000;
 /** How many times the concurrent builds may have clones on the disk. */
 const workspacesPerBuild = 4;
@@ -124,11 +126,15 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
   );
   const store = createSqliteDeployStore(quick);
   const builtImages = createSqliteBuiltImages(quick, now);
-  const logs = createFileLogStore({
+  const logOptions = {
     dir: config.logsDir,
     maxBytes: config.maxLogBytes,
-    onError: (error) => logger.error({ err: error }, 'a build log could not be written'),
-  });
+    onError: (error: unknown) => logger.error({ err: error }, 'a build log could not be written'),
+  };
+  const { logBucket } = config;
+  const logs = logBucket
+    ? createS3LogStore({ ...logOptions, bucket: logBucket })
+    : createFileLogStore(logOptions);
 
   const stop = new AbortController();
   const stopped = AbortSignal.any([stop.signal, ...(deps.signal ? [deps.signal] : [])]);
@@ -152,7 +158,8 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     if (now() - sweptAt < logSweepMs) return;
     sweptAt = now();
     builtImages.removeOlderThan(sweptAt - builtImageMaxAgeMs);
-    await logs.removeOlderThan(sweptAt - (config.logMaxAgeMs ?? defaultLogMaxAgeMs));
+    const after = sweptAt - (config.logMaxAgeMs ?? defaultLogMaxAgeMs);
+    await logs.retain({ after, maxBytes: config.maxAllLogBytes ?? defaultMaxAllLogBytes });
   }
 
   /** The head's own webhook is most likely on its way, and knows who pushed. */

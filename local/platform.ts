@@ -1,7 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createAuth } from '../auth/index.ts';
-import { type Builder, createBuilder, createPrebuiltImages, createFolderBuildSecrets, openTemplates } from '../builder/index.ts';
+import {
+  type Builder,
+  createBuilder,
+  createFolderBuildSecrets,
+  createPrebuiltImages,
+  openTemplates,
+} from '../builder/index.ts';
 import type { Owner } from '../core/auth.ts';
 import { createGitOpsRepository, createManifestWriter } from '../manifest-writer/index.ts';
 import { createRouter, routerDefaults } from '../router/index.ts';
@@ -191,6 +197,9 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         buildTimeoutMs: config.buildTimeoutMs,
         maxConcurrentBuilds: config.maxConcurrentBuilds,
         maxLogBytes: config.maxLogBytes,
+        maxAllLogBytes: config.maxAllLogBytes,
+        logMaxAgeMs: config.logMaxAgeMs,
+        logBucket: config.logBucket,
         maxContextBytes: config.maxContextBytes,
         // A deploy that waits for its function needs a little longer than the function is given.
         readyFollowTimeoutMs: config.readyTimeoutMs + minute,
@@ -233,7 +242,13 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
   );
   const api = stack.use(
     await createPlatformApi(
-      { publicOrigin: origin, gitBaseUrl, webDir: deps.webDir, version: deps.version, ciAudience: config.ciAudience },
+      {
+        publicOrigin: origin,
+        gitBaseUrl,
+        webDir: deps.webDir,
+        version: deps.version,
+        ciAudience: config.ciAudience,
+      },
       {
         logger,
         authenticator: auth,
