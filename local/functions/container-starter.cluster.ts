@@ -152,6 +152,17 @@ describe('the starter of containers', () => {
     );
   });
 
+  it('says that a program cannot be started', async () => {
+    const id = await daemon.docker(['create', base]);
+    const digest = await daemon.docker(['commit', '--change', 'CMD ["/no/such/program"]', id]);
+    await daemon.docker(['rm', id]);
+    const wanted = desire(digest, { image: `${localRegistry}/alice/x:1@${digest}` });
+    await assert.rejects(start(starter(), wanted), {
+      code: 'unhealthy',
+      message: /^could not be started: .*no such file or directory/,
+    });
+  });
+
   it('refuses to start without a secret that the function names', async () => {
     const missing = start(starter(), await version(server, { secrets: ['alice-unknown'] }));
     await assert.rejects(missing, {

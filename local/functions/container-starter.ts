@@ -7,6 +7,7 @@ import {
   type ContainerImagesConfig,
   createContainerImages,
   engineAway,
+  engineWords,
   statusOf,
 } from './container-images.ts';
 import { type ContainerEngine, startContainerInstance } from './container-instance.ts';
@@ -165,6 +166,5 @@ function startFailure(error: unknown): Error {
   if (error instanceof TowlineError) return error;
   const status = statusOf(error);
   if (status === undefined) return error instanceof DOMException ? error : engineAway(error);
-  const { message } = error as Error;
-  return unhealthy(`could not be started: ${message.replace(/\s+/g, ' ').slice(0, 400)}`);
+  return unhealthy(`could not be started: ${engineWords((error as Error).message)}`);
 }
