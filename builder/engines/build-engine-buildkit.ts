@@ -11,7 +11,7 @@ import type { Template } from '../templates/template.ts';
 import type { BuildEngine, BuildRequest, BuildResult } from './build-engine.ts';
 import { timedOut } from './build-steps.ts';
 import { buildctlCall, isReservedArg, sourcePolicy } from './buildkit-arguments.ts';
-import { type BuildkitFailure, buildkitError, isPushFailure, unavailable } from './buildkit-failure.ts';
+import { type BuildkitFailure, buildkitError, isUploadCollision, unavailable } from './buildkit-failure.ts';
 import { type BuildProgress, createBuildProgress } from './buildkit-progress.ts';
 import { requireEntry } from './entry-file.ts';
 import { createOutputBudget } from './output-budget.ts';
@@ -129,13 +129,13 @@ async function requireDockerfile(contextDir: string, { language }: Template): Pr
   });
 }
 
-/** Registries stumble over uploads of the same layer at the same time, and over little else that a second try mends. */
+/** Again, if uploads of the same layer at the same time were in each other's way. */
 async function solvePatiently(engine: Engine, request: BuildRequest, dir: string): Promise<string> {
   const deadline = Date.now() + request.timeoutMs;
   for (let tries = 1; ; tries += 1) {
     const solved = await solve(engine, { ...request, dir, deadline });
     if (typeof solved === 'string') return solved;
-    if (tries >= maxPushes || !isPushFailure(solved)) throw buildkitError(solved);
+    if (tries >= maxPushes || !isUploadCollision(solved)) throw buildkitError(solved);
     await delay(backoffMs(tries, pushRetry), request.signal);
   }
 }
