@@ -1,5 +1,8 @@
 import { z } from 'zod';
 import { booleanSetting, integerSetting, type Settings } from '../runtime/config.ts';
+import { buildkitSettings } from './engines/buildkit-settings.ts';
+import { type LogBucket, parseLogBucket } from './logs/log-bucket.ts';
+import { parseRegistryPattern, publicRegistries } from './registry/registry-pattern.ts';
 import { isPattern, templateLocation } from './templates/template-location.ts';
 
 const minute = 60_000;
@@ -31,6 +34,36 @@ export const builderSettings = {
     description: 'Build output kept per push, in bytes.',
     defaultText: '10000000',
   },
+  maxAllLogBytes: {
+    env: 'TOWLINE_MAX_ALL_LOG_BYTES',
+    schema: integerSetting({ min: 1_000_000, max: 1_000_000_000_000, default: 5_000_000_000 }),
+    description: 'Bytes of all build logs together; beyond them the oldest are removed.',
+    defaultText: '5000000000',
+  },
+  logMaxAgeMs: {
+    env: 'TOWLINE_LOG_MAX_AGE_MS',
+    schema: integerSetting({
+      min: 60 * minute,
+      max: 3650 * 24 * 60 * minute,
+      default: 30 * 24 * 60 * minute,
+    }),
+    description: 'How long a build log is kept, in milliseconds.',
+    defaultText: '2592000000 (30 days)',
+  },
+  logBucket: {
+    env: 'TOWLINE_LOG_BUCKET',
+    schema: z
+      .string()
+      .refine(
+        (text) => parseLogBucket(text) !== undefined,
+        'must be as s3://bucket/prefix?endpoint=…&region=…',
+      )
+      .transform(parseLogBucket)
+      .optional(),
+    description:
+      'An S3-compatible bucket for finished build logs, as `s3://bucket/prefix?endpoint=https://…&region=…`; credentials as the AWS client finds them (`AWS_ACCESS_KEY_ID`, a web identity, the instance). Without it they stay in the data folder.',
+    defaultText: 'none',
+  },
   maxContextBytes: {
     env: 'TOWLINE_MAX_CONTEXT_BYTES',
     schema: integerSetting({ min: 10_000, max: 10_000_000_000, default: 200_000_000 }),
@@ -43,6 +76,17 @@ export const builderSettings = {
     schema: integerSetting({ min: 1000, max: 60 * minute, default: 5 * minute }),
     description: 'How long a committed deploy may take to become live, in milliseconds.',
     defaultText: '300000',
+  },
+  registries: {
+    env: 'TOWLINE_REGISTRIES',
+    schema: commaList
+      .pipe(
+        z.array(z.string().refine((text) => parseRegistryPattern(text) !== undefined, 'must be a registry')),
+      )
+      .default(publicRegistries),
+    description:
+      'Registries that images built elsewhere may come from, comma separated: `ghcr.io`, or `ghcr.io/acme` for what is below; `http://` before one speaks to it without TLS. An owner may have a list of its own: docs/own-ci.md.',
+    defaultText: 'well-known public ones',
   },
   templateSources: {
     env: 'TOWLINE_TEMPLATE_SOURCES',
@@ -76,6 +120,7 @@ export const builderSettings = {
     description: "Whether a repository's own `template` folder is used, before all other templates.",
     defaultText: '`true`',
   },
+  ...buildkitSettings,
 } satisfies Settings;
 
 /** Times are in milliseconds. */
@@ -103,4 +148,8 @@ export interface BuilderConfig {
   keepPushes?: number | undefined;
   /** Logs are kept this long. Default: 30 days. */
   logMaxAgeMs?: number | undefined;
+  /** Of all logs together; the oldest go first. Default: 5 GB. */
+  maxAllLogBytes?: number | undefined;
+  /** Where finished logs are kept besides `logsDir`, which holds those being written then. */
+  logBucket?: LogBucket | undefined;
 }

@@ -26,6 +26,7 @@ import { createPushJournals } from './deploys/push-journals.ts';
 import type { BuildEngine } from './engines/build-engine.ts';
 import { createAnnouncements } from './images/announcements.ts';
 import { createFileLogStore } from './logs/build-log-store-files.ts';
+import { createS3LogStore } from './logs/build-log-store-s3.ts';
 import { createHeldDeploys } from './pipeline/held-deploys.ts';
 import type { PipelineContext } from './pipeline/pipeline-context.ts';
 import type { PrebuiltImages } from './pipeline/prebuilt-images.ts';
@@ -41,11 +42,18 @@ import { createWebhookHandler } from './webhooks/webhook-handler.ts';
 
 export { type BuilderConfig, builderSettings } from './config.ts';
 export type { BuildEngine } from './engines/build-engine.ts';
+export { createBuildkitEngine } from './engines/build-engine-buildkit.ts';
 export { createDockerEngine, dockerRegistry, installationLabel } from './engines/build-engine-docker.ts';
 export { createProcessEngine } from './engines/build-engine-process.ts';
+export { buildkitConfig } from './engines/buildkit-settings.ts';
 export { findDockerCommand } from './engines/docker-command.ts';
 export { connectDocker, requireEngine } from './engines/docker-connection.ts';
 export type { PrebuiltImage, PrebuiltImages, PrebuiltRequest } from './pipeline/prebuilt-images.ts';
+export { createPrebuiltImages } from './prebuilt/prebuilt-images-registry.ts';
+export type { ImageRegistry } from './registry/image-registry.ts';
+export { createHttpImageRegistry } from './registry/image-registry-http.ts';
+export { createFolderRegistryAccess } from './registry/registry-access-folder.ts';
+export { parseRegistryPattern } from './registry/registry-pattern.ts';
 export type { BuildSecrets } from './secrets/build-secrets.ts';
 export { createFolderBuildSecrets } from './secrets/build-secrets-folder.ts';
 export type { SourceAccess } from './source/source-access.ts';
@@ -92,6 +100,7 @@ const deliveriesPerPush = 4;
 const defaultLogMaxAgeMs = 30 * 24 * 60 * 60_000;
 /** An image that no push has asked for as long is built again. */
 const builtImageMaxAgeMs = 90 * 24 * 60 * 60_000;
+const defaultMaxAllLogBytes = 5_000_000_000;
 const logSweepMs = 60 * 60_000;
 /** How many times the concurrent builds may have clones on the disk. */
 const workspacesPerBuild = 4;
@@ -122,11 +131,15 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
   );
   const store = createSqliteDeployStore(quick);
   const builtImages = createSqliteBuiltImages(quick, now);
-  const logs = createFileLogStore({
+  const logOptions = {
     dir: config.logsDir,
     maxBytes: config.maxLogBytes,
-    onError: (error) => logger.error({ err: error }, 'a build log could not be written'),
-  });
+    onError: (error: unknown) => logger.error({ err: error }, 'a build log could not be written'),
+  };
+  const { logBucket } = config;
+  const logs = logBucket
+    ? createS3LogStore({ ...logOptions, bucket: logBucket })
+    : createFileLogStore(logOptions);
 
   const stop = new AbortController();
   const stopped = AbortSignal.any([stop.signal, ...(deps.signal ? [deps.signal] : [])]);
@@ -150,7 +163,8 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     if (now() - sweptAt < logSweepMs) return;
     sweptAt = now();
     builtImages.removeOlderThan(sweptAt - builtImageMaxAgeMs);
-    await logs.removeOlderThan(sweptAt - (config.logMaxAgeMs ?? defaultLogMaxAgeMs));
+    const after = sweptAt - (config.logMaxAgeMs ?? defaultLogMaxAgeMs);
+    await logs.retain({ after, maxBytes: config.maxAllLogBytes ?? defaultMaxAllLogBytes });
   }
 
   /** The head's own webhook is most likely on its way, and knows who pushed. */

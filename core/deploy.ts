@@ -96,6 +96,8 @@ export interface PushRecord {
   after: string;
   actor: Person;
   state: PushState;
+  /** The environment for which its stack file was read: what the file does not name is gone from there. */
+  stackRead?: string | undefined;
   /** For a push that ended without deploys: why. */
   note: string | null;
   deploys: DeployRecord[];

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { WorkloadBinding } from './auth.ts';
 import type { FunctionConfiguration } from './function-spec.ts';
 import { formatImageReference, parseImageReference } from './image-reference.ts';
 import { CommitSha, OwnerSlug, RepoName } from './names.ts';
@@ -94,4 +95,24 @@ export interface AnnouncementAccepted {
   url: string;
   /** Nothing is done a second time. */
   duplicate: boolean;
+}
+
+/** `POST …/ci-bindings`: trusts the CI of one repository to announce this owner's images. */
+export const CreateBindingRequest = z.object({
+  issuer: z.url().max(500),
+  repositoryId: z.string().regex(/^\d{1,20}$/, "must be the forge's number of the repository"),
+  /** As `acme/shop`; for people. */
+  repository: z.string().min(1).max(300),
+  ref: Ref.nullable().default('refs/heads/main'),
+  environment: z.string().min(1).max(300).nullable().default(null),
+  workflow: z.string().min(1).max(300).nullable().default(null),
+});
+export type CreateBindingRequest = z.infer<typeof CreateBindingRequest>;
+
+/** `GET …/ci-bindings` */
+export interface Bindings {
+  issuers: { issuer: string; scm: 'github' | 'gitlab' }[];
+  /** What a token's `aud` has to be. */
+  audience: string;
+  bindings: WorkloadBinding[];
 }

@@ -51,6 +51,10 @@ export const apiPaths = {
   logStream: (id: string) => `${api}/pushes/${segment(id)}/log/stream`,
   rebuild: (id: string) => `${api}/pushes/${segment(id)}/rebuild`,
   cancel: (id: string) => `${api}/pushes/${segment(id)}/cancel`,
+  images: () => `${api}/images`,
+  image: (id: string) => `${api}/images/${segment(id)}`,
+  ciBindings: (owner: string) => `${api}/owners/${segment(owner)}/ci-bindings`,
+  ciBinding: (owner: string, id: string) => `${api}/owners/${segment(owner)}/ci-bindings/${segment(id)}`,
   repos: (owner: string) => `${api}/owners/${segment(owner)}/repos`,
   repo: (owner: string, name: string) => `${api}/owners/${segment(owner)}/repos/${segment(name)}`,
 };

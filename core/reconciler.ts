@@ -25,3 +25,14 @@ export interface Reconciler {
   /** Resolves when the commit is live, removed, failed or replaced. `onApplied` fires once it is applied. */
   follow(target: FollowTarget, onApplied: () => void, signal: AbortSignal): Promise<FollowOutcome>;
 }
+
+/** What a reconciler that only sees revisions has to know of the GitOps repository. */
+export interface GitOpsCommits {
+  /** Whether `commit` is `head` or one of its ancestors; `false` also if one of them is not known (yet). */
+  contains(head: string, commit: string): Promise<boolean>;
+  /** `sha256:…` of the image that the function's manifest asks for; `null` without one, `undefined` if it cannot be read. */
+  wantedDigest(
+    commit: string,
+    place: { owner: string; functionName: string; environment?: string | undefined },
+  ): Promise<string | null | undefined>;
+}

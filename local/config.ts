@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { authSettings } from '../auth/index.ts';
 import { builderSettings } from '../builder/index.ts';
 import { routerSettings } from '../router/index.ts';
 import {
@@ -91,10 +92,12 @@ export const localSettings = {
   },
   engine: {
     env: 'TOWLINE_ENGINE',
-    schema: z.enum(['process', 'docker'], 'must be "process" or "docker"').default('process'),
+    schema: z
+      .enum(['process', 'docker', 'buildkit'], 'must be "process", "docker" or "buildkit"')
+      .default('process'),
     defaultText: '`process`',
     description:
-      'What builds and runs functions: `process`, plain processes, for one’s own code only; `docker`, the Docker Engine of this machine.',
+      'What builds and runs functions: `process`, plain processes, for one’s own code only; `docker`, the Docker Engine of this machine; `buildkit`, a BuildKit daemon that pushes to `TOWLINE_REGISTRY`, from where the Docker Engine runs them.',
   },
   containerMemoryMb: {
     env: 'TOWLINE_CONTAINER_MEMORY_MB',
@@ -128,6 +131,7 @@ export const localSettings = {
     description: 'Variables of this environment that builds get; they get no other.',
   },
   ...buildSettings,
+  ...authSettings,
   ...routerSettings,
 } satisfies Settings;
 

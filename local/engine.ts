@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import type { AuthConfig } from 'dockerode';
 import {
   type BuildEngine,
+  buildkitConfig,
   connectDocker,
+  createBuildkitEngine,
   createDockerEngine,
   createProcessEngine,
   dockerRegistry,
@@ -50,7 +52,8 @@ export const dockerVariables = [
 
 /** Throws `engine_unavailable` if the engine that is asked for is not there. */
 export function createLocalEngine(config: LocalConfig, deps: LocalEngineDeps): Promise<LocalEngine> {
-  return config.engine === 'docker' ? dockerEngine(config, deps) : processEngine(deps);
+  if (config.engine === 'docker') return dockerEngine(config, deps);
+  return config.engine === 'buildkit' ? buildkitEngine(config, deps) : processEngine(deps);
 }
 
 async function processEngine({ data, path, buildEnvironment }: LocalEngineDeps): Promise<LocalEngine> {
@@ -78,16 +81,11 @@ async function dockerEngine(config: LocalConfig, deps: LocalEngineDeps): Promise
   await requireEngine(docker, command.host);
   const installation = keptSecret(data.at('keys', 'installation')).slice(0, 32);
   const build = await createDockerEngine({ command, workDir: data.at('work'), installation }, { docker });
-  const limits: Partial<ContainerLimits> = {
-    memoryBytes: config.containerMemoryMb * 1024 * 1024,
-    cpus: config.containerCpus,
-    pids: config.containerPids,
-  };
   const engine = { docker, patient: connectDocker(command, 0) };
   return {
     build,
     makeStarter: containerStarter(
-      { localRegistry: dockerRegistry, limits, credentials: registryCredentials },
+      { localRegistry: dockerRegistry, limits: limitsOf(config), credentials: registryCredentials },
       { engine, readSecret },
     ),
     // What is in a registry is known when it is pulled; a manifest that names it may be written.
@@ -97,6 +95,37 @@ async function dockerEngine(config: LocalConfig, deps: LocalEngineDeps): Promise
       label: `${installationLabel}=${installation}`,
     }),
     [Symbol.asyncDispose]: () => build[Symbol.asyncDispose](),
+  };
+}
+
+/** BuildKit puts images into the registry; the Docker Engine of this machine takes them from there. */
+async function buildkitEngine(config: LocalConfig, deps: LocalEngineDeps): Promise<LocalEngine> {
+  const { data, path, dockerEnvironment, readSecret, registryCredentials } = deps;
+  const command = await findDockerCommand({ path, environment: dockerEnvironment });
+  const docker = connectDocker(command);
+  await requireEngine(docker, command.host);
+  const build = await createBuildkitEngine(buildkitConfig(config, { path, workDir: data.at('work') }));
+  const engine = { docker, patient: connectDocker(command, 0) };
+  const credentials = async (ownerId: string, registry: string) =>
+    (await build.pullLogin(registry)) ?? registryCredentials?.(ownerId, registry);
+  return {
+    build,
+    makeStarter: containerStarter(
+      { localRegistry: dockerRegistry, limits: limitsOf(config), credentials },
+      { engine, readSecret },
+    ),
+    imageExists: async (image) => !image.startsWith(`${build.registry}/`) || build.has(image),
+    // What a registry holds is its operator's to remove.
+    shelf: { list: async () => [], remove: async () => {}, tidy: async () => {} },
+    [Symbol.asyncDispose]: () => build[Symbol.asyncDispose](),
+  };
+}
+
+function limitsOf(config: LocalConfig): Partial<ContainerLimits> {
+  return {
+    memoryBytes: config.containerMemoryMb * 1024 * 1024,
+    cpus: config.containerCpus,
+    pids: config.containerPids,
   };
 }
 

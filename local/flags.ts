@@ -13,7 +13,7 @@ export interface Flags {
 
 export const usage = `Usage: npm start [-- options]
 
-  --engine <name>  what builds and runs functions: process (default) or docker
+  --engine <name>  what builds and runs functions: process (default), docker or buildkit
   --json           print one JSON object a line, for programs
   --verbose        JSON logs on standard error
   --check-config   check the settings and stop

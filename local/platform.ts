@@ -1,7 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createAuth } from '../auth/index.ts';
-import { type Builder, createBuilder, createFolderBuildSecrets, openTemplates } from '../builder/index.ts';
+import {
+  type Builder,
+  createBuilder,
+  createFolderBuildSecrets,
+  createPrebuiltImages,
+  openTemplates,
+} from '../builder/index.ts';
 import type { Accounts, Owner } from '../core/auth.ts';
 import type { PendingDeploys } from '../core/catalog.ts';
 import { defaultEnvironment } from '../core/environments.ts';
@@ -24,6 +30,7 @@ import { createGitHost, type GitHost } from './git-host/index.ts';
 import { followGitOpsPush } from './gitops-progress.ts';
 import type { Installation } from './installation.ts';
 import type { Front } from './listen.ts';
+import { openRegistries } from './registries.ts';
 import { firstOwner, keptSecret, keptToken } from './secrets.ts';
 import { createServedEnvironments, type LocalEnvironment } from './served-environments.ts';
 
@@ -90,6 +97,8 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         reservedOwners: environments.names.filter((name) => name !== defaultEnvironment),
         sessionTtlMs: 12 * 60 * minute,
         ticketTtlMs: 10 * minute,
+        ciIssuers: config.ciIssuers,
+        ciAudience: config.ciAudience,
       },
       { logger },
     ),
@@ -105,9 +114,11 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
     committer,
     env: { PATH: path },
   });
+  const registries = stack.use(openRegistries(data.at('registries'), config.registries));
   const engine = stack.use(
     await createLocalEngine(config, {
       ...deps,
+      registryCredentials: registries.credentials,
       readSecret: createFolderBuildSecrets(data.at('secrets')).value,
     }),
   );
@@ -205,6 +216,9 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         buildTimeoutMs: config.buildTimeoutMs,
         maxConcurrentBuilds: config.maxConcurrentBuilds,
         maxLogBytes: config.maxLogBytes,
+        maxAllLogBytes: config.maxAllLogBytes,
+        logMaxAgeMs: config.logMaxAgeMs,
+        logBucket: config.logBucket,
         maxContextBytes: config.maxContextBytes,
         // A deploy that waits for its function needs a little longer than the function is given.
         readyFollowTimeoutMs: config.readyTimeoutMs + minute,
@@ -217,6 +231,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         events,
         sourceAccess: gitHost.sourceAccess,
         engine: engine.build,
+        prebuilt: createPrebuiltImages({ registry: registries.registry, target: engine.build }),
         templates: await openTemplates({
           ...config,
           bundledDir: join(packageDir, 'templates'),
@@ -243,11 +258,18 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
   const environmentRouters = await Promise.all(others.map(openRouter));
   const api = stack.use(
     await createPlatformApi(
-      { publicOrigin: origin, gitBaseUrl, webDir: deps.webDir, version: deps.version },
+      {
+        publicOrigin: origin,
+        gitBaseUrl,
+        webDir: deps.webDir,
+        version: deps.version,
+        ciAudience: config.ciAudience,
+      },
       {
         logger,
         authenticator: auth,
         accounts: auth,
+        workloads: auth.workloads,
         catalog,
         environments: served.list,
         pending: builder,

@@ -81,6 +81,42 @@ test('a deploy that changes nothing is no commit', async (t) => {
   assert.equal(await gitops.remoteHead(), commit);
 });
 
+test('a push that leaves a function as it is is no commit; the manifest names the commit that changed it', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const writer = await gitops.writer();
+  const first = deployIntent({ source: '1' });
+  const { commit } = pushed(await writer.deploy(first));
+  const second = deployIntent({ source: '2' });
+  second.spec.image = first.spec.image;
+  const outcome = await writer.deploy(second);
+  assert.deepEqual([outcome.type, 'commit' in outcome ? outcome.commit : null], ['unchanged', commit]);
+  assert.equal(await gitops.remoteHead(), commit);
+  const [entry] = await writer.history({ owner: 'alice', functionName: 'hello' });
+  assert.equal(entry?.sourceCommit, sha('1'));
+  const third = deployIntent({ source: '3', environment: { GREETING: 'other' } });
+  third.spec.image = first.spec.image;
+  assert.equal(pushed(await writer.deploy(third)).number, 2, 'its configuration changed');
+});
+
+test('a rebuild of a commit that left a function as it was does not bring back what was reverted since', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const writer = await gitops.writer();
+  const one = pushed(await writer.deploy(deployIntent({ source: '1' })));
+  const two = deployIntent({ source: '2' });
+  const { commit: answeredBy } = pushed(await writer.deploy(two));
+  const same = (more: object) => {
+    const intent = deployIntent({ source: '3', ...more });
+    intent.spec.image = two.spec.image;
+    return intent;
+  };
+  assert.equal((await writer.deploy(same({}))).type, 'unchanged');
+  const rebuild = () => ({ ...same({ trigger: 'rebuild' }), answeredBy });
+  assert.equal((await writer.deploy(rebuild())).type, 'unchanged', 'nothing has changed yet');
+  pushed(await writer.revert(revertOf(one.commit)));
+  assert.equal((await writer.deploy(rebuild())).type, 'skipped');
+  assert.equal((await writer.deploy(same({}))).type, 'pushed', 'a new push');
+});
+
 test('intents that pile up become one commit each, in order, in few pushes', async (t) => {
   const gitops = await gitopsFixture(t);
   const writer = await gitops.writer();

@@ -110,6 +110,82 @@ describe('assembling a build context', () => {
     });
   });
 
+  describe('with a .dockerignore', () => {
+    it('of the template, leaves out what it names of the whole context', async () => {
+      await write(template!.dir, { '.dockerignore': '**/*.log\nfunction/tests\n', 'a.log': '' });
+      await write(source, {
+        'fn/tests/a.js': '',
+        'fn/x/b.log': '',
+        'fn/.dockerignore': 'handler.js',
+        'lib/c.log': '',
+      });
+      assert.deepEqual(await assemble({ copy: ['lib'] }), { files: 5, bytes: 50 });
+      const names = Object.keys(await listing()).sort();
+      assert.deepEqual(names, ['.dockerignore', 'function/.dockerignore', 'function/handler.js', 'index.js']);
+    });
+
+    it('of the handler, if that is the whole context', async () => {
+      template = null;
+      await write(source, { 'fn/Dockerfile': 'FROM scratch', 'fn/.dockerignore': '*\n!src/*.js\n' });
+      await write(source, {
+        'fn/src/a.js': 'a',
+        'fn/src/a.ts': 'a',
+        'fn/src/deep/b.js': 'b',
+        'fn/empty/x': '',
+      });
+      await assemble();
+      assert.deepEqual(Object.keys(await listing()).sort(), ['.dockerignore', 'Dockerfile', 'src/a.js']);
+      assert.deepEqual((await readdir(target)).sort(), ['.dockerignore', 'Dockerfile', 'src']);
+    });
+
+    it('of the Dockerfile alone, before the general one', async () => {
+      template = null;
+      await write(source, {
+        'fn/Dockerfile': '',
+        'fn/.dockerignore': '*',
+        'fn/Dockerfile.dockerignore': 'handler.*',
+      });
+      await write(source, { 'fn/kept': '' });
+      await assemble();
+      const names = ['.dockerignore', 'Dockerfile', 'Dockerfile.dockerignore', 'kept'];
+      assert.deepEqual(Object.keys(await listing()).sort(), names);
+    });
+
+    it("of the handler over the template's, if its files go to the context's root", async () => {
+      template = { ...template!, handlerFolder: '.' };
+      await write(template.dir, { '.dockerignore': 'handler.js' });
+      await assemble();
+      assert.equal((await listing())['handler.js'], undefined);
+      await write(source, { 'fn/.dockerignore': 'index.js' });
+      await assemble();
+      assert.equal((await listing())['handler.js'], 'mine');
+    });
+
+    it('needs not read, count or follow what it leaves out', async () => {
+      template = null;
+      await write(source, { 'fn/Dockerfile': '', 'fn/.dockerignore': 'node_modules' });
+      await write(source, { 'fn/node_modules/large': 'x'.repeat(10_000) });
+      await symlink('/etc/passwd', join(source, 'fn/node_modules/link'));
+      assert.equal((await assemble({ maxBytes: 1000 })).files, 3);
+    });
+
+    it('that leads out of the repository is refused', async () => {
+      template = null;
+      await write(source, { 'fn/Dockerfile': '' });
+      await symlink('/etc/passwd', join(source, 'fn/.dockerignore'));
+      await assert.rejects(assemble(), { code: 'path_escapes', message: /fn\/\.dockerignore leads out/ });
+    });
+
+    it('that is wrong is named with its line', async () => {
+      template = null;
+      await write(source, { 'fn/Dockerfile': '', 'fn/.dockerignore': 'a\n[b' });
+      await assert.rejects(assemble(), {
+        code: 'build_failed',
+        place: { file: 'fn/.dockerignore', line: 2 },
+      });
+    });
+  });
+
   it("puts the user's files over the template's samples, and counts what it copied", async () => {
     await write(source, { 'fn/lib/a.js': 'a', 'other/b.js': 'b' });
     assert.deepEqual(await assemble(), { files: 4, bytes: 17 });

@@ -1,9 +1,11 @@
 import { lstat, mkdir, readdir, realpath, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type SourcePlace, TowlineError } from '../../core/errors.ts';
+import { readRepositoryFile, whyUnreadable } from '../stack/repository-file.ts';
 import type { Stack, StackFunction } from '../stack/stack.ts';
 import type { Template } from '../templates/template.ts';
 import { type CopyBudget, copyFolder, copyResolved, type TreeCopy } from './copy-tree.ts';
+import { type IgnoreRules, parseIgnoreRules } from './ignore-rules.ts';
 import { resolveInside } from './repository-path.ts';
 
 export interface ContextRequest {
@@ -29,16 +31,14 @@ export async function assembleContext(request: ContextRequest): Promise<{ files:
   const { fn, template } = request;
   const budget: CopyBudget = { files: 0, bytes: 0, entries: 0, maxBytes: request.maxBytes };
   const place = fn.handlerPlace ?? fn.place;
-  const copy: TreeCopy = {
-    root: await realpath(request.sourceDir),
-    budget,
-    what: `the function "${fn.name}"`,
-    place,
-  };
-  const handler = await findHandler(copy.root, fn, place);
+  const root = await realpath(request.sourceDir);
+  const handler = await findHandler(root, fn, place);
   await mkdir(request.targetDir, { recursive: true });
   const targetDir = await realpath(request.targetDir);
-  if (template) await copyTemplate(template, targetDir, budget);
+  const rules = await findIgnoreRules({ root, handler, fn, template });
+  const ignore = rules && { root: targetDir, rules };
+  const copy: TreeCopy = { root, budget, what: `the function "${fn.name}"`, place, ignore };
+  if (template) await copyTemplate(template, targetDir, { budget, ignore });
   const target = template ? join(targetDir, template.handlerFolder) : targetDir;
   await copyFolder(copy, { source: handler, shown: fn.handler, target, trail: [] }, (name) =>
     skippedAtTop.has(name),
@@ -48,10 +48,48 @@ export async function assembleContext(request: ContextRequest): Promise<{ files:
   return { files: budget.files, bytes: budget.bytes };
 }
 
-async function copyTemplate(template: Template, target: string, budget: CopyBudget): Promise<void> {
+async function copyTemplate(
+  template: Template,
+  target: string,
+  shared: Pick<TreeCopy, 'budget' | 'ignore'>,
+): Promise<void> {
   const root = await realpath(template.dir);
-  const copy = { root, budget, what: `the template "${template.language}"`, place: undefined };
+  const copy = { ...shared, root, what: `the template "${template.language}"`, place: undefined };
   await copyFolder(copy, { source: root, shown: '.', target, trail: [] });
+}
+
+/** The first of these counts, as with BuildKit. */
+const ignoreFiles = ['Dockerfile.dockerignore', '.dockerignore'];
+
+/**
+ * Of the files of that name that get to the context's root: the handler's if its folder is the root, or else the
+ * template's. Read before anything is copied, so that what is left out costs nothing.
+ */
+async function findIgnoreRules(from: {
+  root: string;
+  handler: string;
+  fn: StackFunction;
+  template: Template | null;
+}): Promise<IgnoreRules | undefined> {
+  const { root, handler, fn, template } = from;
+  const folders: { root: string; path: string; shown: string }[] = [];
+  const isRoot = !template || template.handlerFolder === '.';
+  if (isRoot) folders.push({ root, path: handler.slice(root.length + 1), shown: fn.handler });
+  if (template) folders.push({ root: await realpath(template.dir), path: '', shown: `template/${fn.lang}` });
+  for (const name of ignoreFiles) {
+    for (const folder of folders) {
+      const file = `${folder.shown}/${name}`;
+      const read = await readRepositoryFile(folder.root, `${folder.path}/${name}`);
+      if (read.text !== undefined) return parseIgnoreRules(read.text, file);
+      if (read.why !== 'missing') throw unreadable(file, read);
+    }
+  }
+  return undefined;
+}
+
+function unreadable(file: string, read: Parameters<typeof whyUnreadable>[0]): TowlineError {
+  const code = read.why === 'escapes' || read.why === 'git' ? 'path_escapes' : 'build_failed';
+  return new TowlineError(code, `${file} ${whyUnreadable(read)}`, { place: { file } });
 }
 
 /** Docker takes `dockerfile` too; engines need to know only the one name. */

@@ -1,7 +1,8 @@
 import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type SourcePlace, TowlineError } from '../../core/errors.ts';
+import type { IgnoreRules } from './ignore-rules.ts';
 import { resolveInside } from './repository-path.ts';
 
 const maxDepth = 64;
@@ -25,6 +26,17 @@ export interface TreeCopy {
   what: string;
   /** The line of the stack file that asked for it. */
   place: SourcePlace | undefined;
+  /** The context's root, and what is left out of it. */
+  ignore?: { root: string; rules: IgnoreRules } | undefined;
+}
+
+/** What an engine itself reads is there for it, even if a rule keeps it out of images. */
+const alwaysKept = new Set(['Dockerfile', 'dockerfile', '.dockerignore', 'Dockerfile.dockerignore']);
+
+function isDropped({ ignore }: TreeCopy, target: string): boolean {
+  if (!ignore || target === ignore.root) return false;
+  const path = target.slice(ignore.root.length + 1);
+  return !alwaysKept.has(path) && ignore.rules.drops(path);
 }
 
 /** Where in the tree: `source` has been resolved and lies inside the root; `shown` is how the repository calls it. */
@@ -52,14 +64,17 @@ export async function copyFolder(
       `${position.shown} is nested more than ${maxDepth} folders deep`,
     );
   }
-  await makeFolder(position.target);
+  // A folder that is left out may still hold something that is taken back in: the file makes its folder then.
+  if (!isDropped(copy, position.target)) await makeFolder(position.target);
   const trail = [...position.trail, position.source];
   for (const entry of await readdir(position.source, { withFileTypes: true })) {
     if (entry.name.toLowerCase() === '.git' || skip?.(entry.name)) continue;
+    const target = join(position.target, entry.name);
+    if (copy.ignore?.rules.dropsWholeFolders && isDropped(copy, target)) continue;
     await copyEntry(copy, entry, {
       source: join(position.source, entry.name),
       shown: position.shown === '.' ? entry.name : `${position.shown}/${entry.name}`,
-      target: join(position.target, entry.name),
+      target,
       trail,
     });
   }
@@ -95,6 +110,7 @@ async function copyLink(copy: TreeCopy, position: Position): Promise<void> {
 }
 
 async function copyFile(copy: TreeCopy, position: Position): Promise<void> {
+  if (isDropped(copy, position.target)) return;
   // Neither following a link nor waiting for a pipe's writer, should the entry not be the file it was.
   const from = await open(position.source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
@@ -134,7 +150,9 @@ async function openTarget(path: string, mode: number): Promise<FileHandle> {
   try {
     return await open(path, flags, mode);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') await makeFolder(dirname(path));
+    else if (code !== 'EEXIST') throw error;
     await rm(path, { recursive: true, force: true });
     return open(path, flags, mode);
   }

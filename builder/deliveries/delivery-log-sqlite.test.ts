@@ -59,3 +59,14 @@ it('leaves out and tells of a delivery that it cannot read, and gives the others
   assert.equal(log.find('2'), undefined);
   database.close();
 });
+
+it('takes over the database of a version that could not cancel', () => {
+  const database = openDatabase(':memory:', 'FULL');
+  createSqliteDeliveryLog(database, assert.fail);
+  for (const column of ['forced', 'cancelled_by'])
+    database.exec(`ALTER TABLE deliveries DROP COLUMN ${column}`);
+  const log = createSqliteDeliveryLog(database, assert.fail);
+  assert.deepEqual(log.pending(), []);
+  assert.equal(log.cancel('none', { name: 'Bob', email: '', login: 'bob' }), false);
+  database.close();
+});

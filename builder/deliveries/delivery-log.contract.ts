@@ -181,6 +181,29 @@ export function describeDeliveryLog(
     );
 
     it(
+      'remembers that a push was cancelled and by whom, the first time, until it is done',
+      withLog((log, reopen) => {
+        const by = (name: string) => ({ name, email: '', login: name });
+        log.append(push('1', zeroSha, sha('a')));
+        log.append({ ...push('2', sha('a'), sha('b')), isForced: true });
+        assert.equal(log.cancel('1', by('bob')), true);
+        assert.equal(log.cancel('1', by('eve')), false);
+        assert.equal(log.cancel('none', by('bob')), false);
+        const again = reopen();
+        assert.deepEqual(
+          again.pending().map(({ cancelledBy, isForced }) => [cancelledBy?.name, isForced]),
+          [
+            ['bob', undefined],
+            [undefined, true],
+          ],
+        );
+        again.done('2');
+        assert.equal(again.cancel('2', by('bob')), false);
+        assert.equal(again.find('2')?.cancelledBy, undefined);
+      }),
+    );
+
+    it(
       'forgets old deliveries of one repository only, and none that is not done',
       withLog((log) => {
         const event = push('e', zeroSha, sha('a')).event;

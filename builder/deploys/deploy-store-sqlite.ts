@@ -82,13 +82,15 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
     'SELECT record FROM deploys WHERE owner = ? AND function_name = ? AND environment = ? ORDER BY seq DESC',
   );
   // An announced image says nothing about other functions.
-  // A push that named no function at all had a stack that could not be read, or was not deployed: it drops nothing.
+  // A push that names no function, and whose stack was not read, was not deployed: it drops nothing.
   const newerWithout = database.prepare(
     `SELECT 1 FROM pushes newer JOIN pushes mine ON mine.id = ?1
      WHERE newer.owner_id = mine.owner_id AND newer.repo = mine.repo AND newer.seq > mine.seq
        AND newer.id NOT LIKE 'image-%'
        AND (json_extract(newer.record, '$.ref') = ''
-         OR EXISTS (SELECT 1 FROM deploys WHERE push_id = newer.id AND function_name IS NOT NULL AND environment = ?3)
+         OR (json_extract(newer.record, '$.stackRead') = ?3
+             OR EXISTS (SELECT 1 FROM deploys
+                        WHERE push_id = newer.id AND function_name IS NOT NULL AND environment = ?3))
            AND NOT EXISTS (SELECT 1 FROM deploys WHERE push_id = newer.id AND function_name = ?2 AND environment = ?3))
      LIMIT 1`,
   );

@@ -174,6 +174,18 @@ export function describeDeployStore(
     );
 
     it(
+      'drops a failed function with a newer push whose stack names none at all',
+      withStore((store) => {
+        store.putPush(push('1'));
+        store.putDeploy(deploy('bad', '1', { state: 'failed' }));
+        store.putPush(push('skipped', { note: 'a tag' }));
+        assert.equal(store.latestDeploy('alice', 'hello')?.id, 'bad');
+        store.putPush(push('empty', { stackRead: 'default' }));
+        assert.equal(store.latestDeploy('alice', 'hello'), undefined);
+      }),
+    );
+
+    it(
       'drops all failed functions of a deleted repository, and shows what was there before a dropped one',
       withStore((store) => {
         store.putPush(push('1', { repo: 'blog' }));

@@ -56,6 +56,8 @@ export interface PushJournal {
   /** The whole push is in this stage; records made later begin with the times of all such stages. */
   enterStage(stage: DeployStage): void;
   setSubject(subject: string): void;
+  /** The stack file was read; its functions are known. */
+  stackRead(): void;
   /** The commit that the push's ref stands for, if the ref itself points to something else. */
   setSource(commit: string): void;
   /** The record of a function, made if this push has none yet; in the push's own environment unless one is given. */
@@ -163,7 +165,7 @@ export function createPushJournal(delivery: Delivery, deps: JournalDeps): PushJo
     else isUnpublished = true;
   }
 
-  function changePush(patch: Partial<Pick<PushRecord, 'state' | 'note'>>): void {
+  function changePush(patch: Partial<Pick<PushRecord, 'state' | 'note' | 'stackRead'>>): void {
     push = { ...push, ...patch, updatedAt: now() };
     const { deploys: _, ...row } = whole();
     store.putPush(row);
@@ -234,6 +236,7 @@ export function createPushJournal(delivery: Delivery, deps: JournalDeps): PushJo
     setSubject(text) {
       subject = text;
     },
+    stackRead: () => changePush({ stackRead: ownEnvironment() }),
     setSource(commit) {
       sourceCommit = commit;
     },

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { TowlineError } from '../../core/errors.ts';
@@ -7,11 +7,13 @@ import { delay } from '../../runtime/lifecycle.ts';
 import { runProcess } from '../../runtime/run-process.ts';
 import { credentialsIn, DockerConfig } from '../registry/docker-config.ts';
 import type { RegistryCredentials } from '../registry/registry-access.ts';
+import type { Template } from '../templates/template.ts';
 import type { BuildEngine, BuildRequest, BuildResult } from './build-engine.ts';
 import { timedOut } from './build-steps.ts';
 import { buildctlCall, isReservedArg, sourcePolicy } from './buildkit-arguments.ts';
-import { type BuildkitFailure, buildkitError, isPushFailure, unavailable } from './buildkit-failure.ts';
+import { type BuildkitFailure, buildkitError, isUploadCollision, unavailable } from './buildkit-failure.ts';
 import { type BuildProgress, createBuildProgress } from './buildkit-progress.ts';
+import { requireEntry } from './entry-file.ts';
 import { createOutputBudget } from './output-budget.ts';
 import { createPushedImages, type PushedImages } from './pushed-images.ts';
 
@@ -31,6 +33,8 @@ export interface BuildkitEngineConfig {
   sharedFolders?: readonly string[] | undefined;
   /** A folder with Docker's `config.json`, for pushing; without one, the registry asks for nothing. */
   dockerConfigDir?: string | undefined;
+  /** Build arguments of all builds, as of the templates' base images; a function's own go over them. */
+  buildArgs?: Readonly<Record<string, string>> | undefined;
   /** Where layers of earlier builds are taken from, besides the daemon's own store. */
   cache: 'none' | 'inline' | 'registry';
   /** The network of RUN steps; not given: as the daemon is set up. */
@@ -41,15 +45,20 @@ export interface BuildkitEngineConfig {
   workDir: string;
 }
 
+export interface BuildkitEngine extends BuildEngine, AsyncDisposable {
+  /** What whoever runs the images logs in with; `undefined` for other registries, and without credentials. */
+  pullLogin(registry: string): Promise<PullLogin | undefined>;
+}
+
+export type PullLogin = { username: string; password: string } | { identitytoken: string };
+
 const maxPushes = 3;
 const pushRetry = { firstMs: 250, maxMs: 2000 };
 const prefix = 'buildkit-';
 const Metadata = z.object({ 'containerimage.digest': z.string().regex(/^sha256:[0-9a-f]{64}$/) });
 
 /** Builds images with `buildctl` and a BuildKit daemon, which pushes them to the registry. */
-export async function createBuildkitEngine(
-  config: BuildkitEngineConfig,
-): Promise<BuildEngine & AsyncDisposable> {
+export async function createBuildkitEngine(config: BuildkitEngineConfig): Promise<BuildkitEngine> {
   await mkdir(config.workDir, { recursive: true, mode: 0o700 });
   for (const name of await readdir(config.workDir)) {
     if (name.startsWith(prefix)) await remove(join(config.workDir, name));
@@ -65,6 +74,7 @@ export async function createBuildkitEngine(
     registry,
     runsImages: true,
     has: images.has,
+    pullLogin: async (asked) => (asked === host ? loginOf(await credentials()) : undefined),
     async build(request) {
       const signal = AbortSignal.any([request.signal, closing.signal]);
       const building = build({ config, images, host, credentials }, { ...request, signal });
@@ -94,6 +104,10 @@ interface Engine {
 
 async function build(engine: Engine, request: BuildRequest): Promise<BuildResult> {
   request.signal.throwIfAborted();
+  if (request.template) {
+    await requireEntry(request.contextDir, request.template);
+    await requireDockerfile(request.contextDir, request.template);
+  }
   const dir = await mkdtemp(join(engine.config.workDir, prefix));
   try {
     const digest = await solvePatiently(engine, request, dir);
@@ -104,13 +118,24 @@ async function build(engine: Engine, request: BuildRequest): Promise<BuildResult
   }
 }
 
-/** Registries stumble over uploads of the same layer at the same time, and over little else that a second try mends. */
+async function requireDockerfile(contextDir: string, { language }: Template): Promise<void> {
+  const there = await access(join(contextDir, 'Dockerfile')).then(
+    () => true,
+    () => false,
+  );
+  if (there) return;
+  throw new TowlineError('build_failed', `the template "${language}" has no Dockerfile`, {
+    hint: 'use another language, or lang: dockerfile with a Dockerfile of your own',
+  });
+}
+
+/** Again, if uploads of the same layer at the same time were in each other's way. */
 async function solvePatiently(engine: Engine, request: BuildRequest, dir: string): Promise<string> {
   const deadline = Date.now() + request.timeoutMs;
   for (let tries = 1; ; tries += 1) {
     const solved = await solve(engine, { ...request, dir, deadline });
     if (typeof solved === 'string') return solved;
-    if (tries >= maxPushes || !isPushFailure(solved)) throw buildkitError(solved);
+    if (tries >= maxPushes || !isUploadCollision(solved)) throw buildkitError(solved);
     await delay(backoffMs(tries, pushRetry), request.signal);
   }
 }
@@ -198,12 +223,14 @@ async function readDockerConfig(dir: string | undefined): Promise<DockerConfig> 
 async function dockerConfig({ host, credentials }: Engine): Promise<string> {
   const own = await credentials();
   if (!own) return '{}';
-  const login =
-    own.type === 'password'
-      ? { auth: Buffer.from(`${own.username}:${own.password}`).toString('base64') }
-      : { identitytoken: own.token };
   const key = host === 'docker.io' ? 'https://index.docker.io/v1/' : host;
-  return JSON.stringify({ auths: { [key]: login } });
+  return JSON.stringify({ auths: { [key]: loginOf(own) } });
+}
+
+function loginOf(credentials: RegistryCredentials | undefined): PullLogin | undefined {
+  if (!credentials) return undefined;
+  if (credentials.type === 'refresh-token') return { identitytoken: credentials.token };
+  return { username: credentials.username, password: credentials.password };
 }
 
 function isMissingProgram(error: unknown): boolean {

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { artifactRegistry } from '../../core/artifact.ts';
 import { TowlineError } from '../../core/errors.ts';
 import { digestOf } from '../../core/names.ts';
 import { endMarkedProcesses } from '../../runtime/orphans.ts';
-import type { Template } from '../templates/template.ts';
 import { type ArtifactStore, openArtifactStore } from './artifact-store.ts';
 import type { BuildEngine, BuildRequest, BuildResult } from './build-engine.ts';
 import { requireProgram, runSteps, timedOut } from './build-steps.ts';
+import { requireEntry } from './entry-file.ts';
 
 export interface ProcessEngineConfig {
   /** The artifact store: `<artifactsDir>/<64 hex>/{artifact.json,root/}`. Best on one file system with the contexts. */
@@ -135,21 +135,6 @@ function stepEnvironment(
     XDG_CACHE_HOME: join(config.workDir, 'cache'),
     [markerVariable]: config.marker,
   };
-}
-
-async function requireEntry(contextDir: string, template: Template): Promise<void> {
-  if (!template.entryFiles) return;
-  for (const file of template.entryFiles) {
-    const there = await access(join(contextDir, file)).then(
-      () => true,
-      () => false,
-    );
-    if (there) return;
-  }
-  const names = template.entryFiles.map((file) => file.slice(file.lastIndexOf('/') + 1));
-  throw new TowlineError('build_failed', `the handler folder has no ${names[0]}`, {
-    hint: `the language "${template.language}" starts at ${names.join(' or ')}`,
-  });
 }
 
 /** Written whole or not at all: processes marked by a lost id would never be found. */

@@ -53,7 +53,9 @@ function connectionArguments({ address, tls }: BuildkitEngineConfig): string[] {
 function frontendOptions(config: BuildkitEngineConfig, request: BuildRequest): Record<string, string> {
   const { platforms, labels, owner } = request;
   const { sbom, provenance } = config.attestations ?? {};
-  const own = Object.entries(request.buildArgs).filter(([name]) => !isReservedArg(name));
+  const own = Object.entries({ ...config.buildArgs, ...request.buildArgs }).filter(
+    ([name]) => !isReservedArg(name),
+  );
   return {
     'build-arg:SOURCE_DATE_EPOCH': sourceDateEpoch,
     ...prefixed('build-arg:', Object.fromEntries(own)),

@@ -24,11 +24,15 @@ const passing =
   /connection refused|connection reset|i\/o timeout|TLS handshake timeout|dial tcp|unexpected EOF|: EOF$|deadline exceeded|too many requests|\b(?:429|50[0-4])\b|network is unreachable|temporary failure/im;
 const metadataStep = /^\[internal\] load metadata for (\S+)/;
 const fromStep = /^\[[^\]]*\] FROM (\S+)/;
+const collision = /blob (?:upload )?(?:unknown|invalid)|digest did not match|blob upload/i;
 const exportStep = /^(?:exporting to|pushing|exporting cache|importing cache)/;
 
-/** Whether what was built could not be stored; trying again costs little, since its layers are there. */
-export function isPushFailure({ step, text }: BuildkitFailure): boolean {
-  return step !== undefined && exportStep.test(step.name) && !forbidden.test(step.error + text);
+/**
+ * Whether the registry stumbled over uploads of the same layer at the same time, which a second try mends.
+ * For what else keeps an image from being stored, BuildKit has tried again by itself.
+ */
+export function isUploadCollision({ step }: BuildkitFailure): boolean {
+  return step !== undefined && exportStep.test(step.name) && collision.test(step.error);
 }
 
 /** The error to show for a failed build: whose fault it is, where, and whether waiting helps. */

@@ -52,24 +52,31 @@ export function createAnnouncements({ deliveries, store, images, accept }: Annou
     return store.push(id)?.deploys.some(({ state }) => state === 'failed') ?? false;
   }
 
+  async function assertAllowed(announced: AnnouncedImage): Promise<void> {
+    const image = parseImageReference(announced.image);
+    if (image?.digest === undefined)
+      throw new TowlineError('bad_request', 'the image is not given by its digest');
+    if (images) return await images.assertAllowed(announced, image);
+    throw new TowlineError('policy_refused', 'this installation deploys no images that others built');
+  }
+
+  function appended(announced: AnnouncedImage): { id: string; duplicate: boolean } {
+    const first = announcementId(announced);
+    for (let tries = 1; tries <= maxTries; tries += 1) {
+      const id = tries === 1 ? first : `${first}-${tries}`;
+      // A second try is no news: what replaced it since stays.
+      const result = accept(eventOf(announced, id), tries === 1 ? 'hook' : 'rebuild');
+      if (result.type === 'accepted') return { id, duplicate: false };
+      if (!hasFailed(result.id)) return { id: result.id, duplicate: true };
+    }
+    throw new TowlineError('conflict', `this image was announced ${maxTries} times and failed each time`);
+  }
+
   return {
     /** Throws `policy_refused` for an image that the owner may not deploy here. */
     async announce(announced: AnnouncedImage): Promise<{ id: string; duplicate: boolean }> {
-      const image = parseImageReference(announced.image);
-      if (image?.digest === undefined)
-        throw new TowlineError('bad_request', 'the image is not given by its digest');
-      if (!images)
-        throw new TowlineError('policy_refused', 'this installation deploys no images that others built');
-      await images.assertAllowed(announced, image);
-      const first = announcementId(announced);
-      for (let tries = 1; tries <= maxTries; tries += 1) {
-        const id = tries === 1 ? first : `${first}-${tries}`;
-        // A second try is no news: what replaced it since stays.
-        const result = accept(eventOf(announced, id), tries === 1 ? 'hook' : 'rebuild');
-        if (result.type === 'accepted') return { id, duplicate: false };
-        if (!hasFailed(result.id)) return { id: result.id, duplicate: true };
-      }
-      throw new TowlineError('conflict', `this image was announced ${maxTries} times and failed each time`);
+      await assertAllowed(announced);
+      return appended(announced);
     },
 
     /** What makes this delivery pointless, though it may be done already. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BuildLogStore } from './build-log-store.ts';
+import { type BuildLogStore, beyondRetention, type StoredLog } from './build-log-store.ts';
 import { readLines } from './log-file.ts';
 import { type OpenLog, openLog } from './open-log.ts';
 
@@ -13,15 +13,15 @@ export interface FileLogStoreOptions {
   onError: (error: unknown) => void;
 }
 
-const extension = '.ndjson';
+export const logExtension = '.ndjson';
 const plainName = /^[a-z0-9][a-z0-9_-]{0,79}$/;
 
 /** Ids come from forges: what is not plainly a file name is hashed. */
-function fileName(pushId: string): string {
+export function logFileName(pushId: string): string {
   const name = plainName.test(pushId)
     ? pushId
     : `~${createHash('sha256').update(pushId).digest('hex').slice(0, 40)}`;
-  return name + extension;
+  return name + logExtension;
 }
 
 /** One NDJSON file per push. */
@@ -29,7 +29,7 @@ export function createFileLogStore(options: FileLogStoreOptions): BuildLogStore 
   const { dir, maxBytes, onError } = options;
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const opened = new Map<string, OpenLog>();
-  const pathOf = (pushId: string) => join(dir, fileName(pushId));
+  const pathOf = (pushId: string) => join(dir, logFileName(pushId));
 
   async function* readClosed(pushId: string, after: number, signal: AbortSignal) {
     for await (const { line } of readLines(pathOf(pushId), 0, Number.POSITIVE_INFINITY)) {
@@ -45,15 +45,17 @@ export function createFileLogStore(options: FileLogStoreOptions): BuildLogStore 
     opened.delete(pushId);
   }
 
-  async function removeIfOld(name: string, before: number, openNames: ReadonlySet<string>): Promise<void> {
-    if (!name.endsWith(extension) || openNames.has(name)) return;
-    const path = join(dir, name);
-    // It may be removed for another reason meanwhile.
-    const writtenAt = await stat(path).then(
-      (found) => found.mtimeMs,
-      () => undefined,
-    );
-    if (writtenAt !== undefined && writtenAt < before) await rm(path, { force: true });
+  /** Those that are not open. */
+  async function stored(): Promise<StoredLog[]> {
+    const openNames = new Set([...opened.keys()].map(logFileName));
+    const logs: StoredLog[] = [];
+    for (const name of await readdir(dir)) {
+      if (!name.endsWith(logExtension) || openNames.has(name)) continue;
+      // It may be removed for another reason meanwhile.
+      const found = await stat(join(dir, name)).catch(() => undefined);
+      if (found) logs.push({ name, bytes: found.size, writtenAt: found.mtimeMs });
+    }
+    return logs;
   }
 
   return {
@@ -68,9 +70,10 @@ export function createFileLogStore(options: FileLogStoreOptions): BuildLogStore 
       await close(pushId);
       await rm(pathOf(pushId), { force: true });
     },
-    async removeOlderThan(before) {
-      const openNames = new Set([...opened.keys()].map(fileName));
-      for (const name of await readdir(dir)) await removeIfOld(name, before, openNames);
+    async retain(limits) {
+      for (const { name } of beyondRetention(await stored(), limits)) {
+        await rm(join(dir, name), { force: true });
+      }
     },
     async [Symbol.asyncDispose]() {
       await Promise.all([...opened.keys()].map(close));

@@ -30,11 +30,11 @@ export interface LogStoreSubject {
 export function describeBuildLogStore(
   name: string,
   maxBytes: number,
-  makeSubject: () => LogStoreSubject,
+  makeSubject: () => LogStoreSubject | Promise<LogStoreSubject>,
 ): void {
   function withStore(test: (subject: LogStoreSubject) => Promise<void>) {
     return async () => {
-      const subject = makeSubject();
+      const subject = await makeSubject();
       try {
         await test(subject);
       } finally {
@@ -185,13 +185,34 @@ export function describeBuildLogStore(
         }
         await store.remove('gone');
         await store.close('old');
-        await store.removeOlderThan(Date.now() - 60_000);
+        const anySize = { maxBytes: Number.POSITIVE_INFINITY };
+        await store.retain({ after: Date.now() - 60_000, ...anySize });
         assert.deepEqual(await texts(store.read('old', 0, never)), ['old']);
-        await store.removeOlderThan(Date.now() + 60_000);
+        await store.retain({ after: Date.now() + 60_000, ...anySize });
         await store.close('open');
         assert.deepEqual(await texts(store.read('gone', 0, never)), []);
         assert.deepEqual(await texts(store.read('old', 0, never)), []);
         assert.deepEqual(await texts(store.read('open', 0, never)), ['open']);
+      }),
+    );
+
+    it(
+      'removes the oldest logs when all together are too large',
+      withStore(async ({ store }) => {
+        for (const id of ['first', 'second', 'third']) {
+          store.open(id);
+          for (let index = 0; index < 20; index += 1) store.append(id, line('x'.repeat(500)));
+          await store.close(id);
+          // Stores tell times apart by the second.
+          await new Promise((resolve) => setTimeout(resolve, 1100));
+        }
+        await store.retain({ after: 0, maxBytes: 25_000 });
+        const left = [];
+        for (const id of ['first', 'second', 'third'])
+          left.push((await texts(store.read(id, 0, never))).length);
+        assert.deepEqual(left, [0, 20, 20]);
+        await store.retain({ after: 0, maxBytes: 0 });
+        assert.deepEqual(await texts(store.read('third', 0, never)), []);
       }),
     );
 

@@ -15,6 +15,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { CatalogEntry, FunctionCatalog } from '../../core/catalog.ts';
 import type { PushRecord } from '../../core/deploy.ts';
 import { defaultEnvironment, type RefTargets } from '../../core/environments.ts';
@@ -36,9 +37,10 @@ import { createEventBus } from '../../runtime/event-bus.ts';
 import { gitEnvironment } from '../../runtime/git.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import type { BuildEngine, BuildRequest } from '../engines/build-engine.ts';
-import { type Builder, type BuilderConfig, createBuilder } from '../index.ts';
+import { type Builder, type BuilderConfig, type BuildSecrets, createBuilder } from '../index.ts';
 import type { SourceAccess } from '../source/source-access.ts';
 import type { TemplateCatalog } from '../templates/template.ts';
+import type { PrebuiltImages } from './prebuilt-images.ts';
 
 export const secret = 'current-secret';
 const path = process.env['PATH'] ?? '/usr/bin:/bin';
@@ -121,6 +123,9 @@ export function createMemoryWriter(file?: string) {
           code: 'name_taken',
           message: `"${functionName}" belongs to ${latest.repo}`,
         };
+      }
+      if (latest?.kind === 'deploy' && isDeepStrictEqual((latest.intent as DeployIntent).spec, intent.spec)) {
+        return { type: 'unchanged', commit: latest.id, written: written(owner, functionName) };
       }
       const sources = history.map((each) => (each.intent as DeployIntent).provenance?.sourceCommit);
       if (intent.trigger === 'rebuild' && sources.slice(0, -1).includes(intent.provenance.sourceCommit)) {
@@ -237,31 +242,45 @@ export function createMemoryReconciler() {
   return { reconciler, state };
 }
 
-/** Obeys the handler's text: `fail`, `lines <n>`, `hold`. The digest is of the text. */
+/** Obeys the handler's text: `fail`, `lines <n>`, `print <secret>`. The digest is of the text. */
 export function createMemoryEngine() {
   const state = {
     running: 0,
     mostRunning: 0,
     started: [] as string[],
     aborted: [] as string[],
+    requests: [] as BuildRequest[],
+    /** Images that are no longer there. */
+    gone: new Set<string>(),
+    /** How many of the next builds fail, and why. */
+    away: 0,
+    fault: (): Error => new TowlineError('engine_unavailable', 'the engine cannot be reached'),
     gates: new Map<string, { enter: () => void; opened: Promise<void> }>(),
   };
   const engine: BuildEngine = {
     name: 'memory',
     registry: 'artifact.towline.internal',
     runsImages: false,
-    has: async () => true,
+    has: async (image) => !state.gone.has(image),
     async build(request: BuildRequest) {
       const key = `${request.owner}/${request.repo}/${request.functionName}`;
       state.started.push(key);
+      state.requests.push(request);
       state.running += 1;
       state.mostRunning = Math.max(state.mostRunning, state.running);
       try {
         const dir = join(request.contextDir, request.template?.handlerFolder ?? '');
         const text = readFileSync(join(dir, 'handler.js'), 'utf8').trim();
+        if (state.away > 0) {
+          state.away -= 1;
+          throw state.fault();
+        }
         await waitAtGate(key, request.signal);
         const [word, count] = text.split(' ');
         if (word === 'fail') throw new TowlineError('build_failed', 'the tests failed');
+        const value = request.secrets[count ?? ''] ?? '';
+        if (word === 'print') request.onLine(`the value is ${value}`);
+        if (word === 'blurt') throw new TowlineError('build_failed', `no access with ${value}`);
         if (word === 'lines') for (let n = 1; n <= Number(count); n += 1) request.onLine(`line ${n}`);
         return {
           digest: `sha256:${createHash('sha256').update(text).digest('hex')}`,
@@ -433,7 +452,13 @@ const findImage = (owner: string, name: string, digest: string) =>
 
 /** A builder among in-memory neighbours, with its own folder and webhook server. */
 export async function createPlatform(
-  options: { config?: Partial<BuilderConfig>; start?: boolean; refs?: RefTargets } = {},
+  options: {
+    config?: Partial<BuilderConfig>;
+    start?: boolean;
+    buildSecrets?: BuildSecrets;
+    prebuilt?: PrebuiltImages;
+    refs?: RefTargets;
+  } = {},
 ) {
   const root = mkdtempSync(join(tmpdir(), 'towline-builder-'));
   const writer = createMemoryWriter();
@@ -482,6 +507,8 @@ export async function createPlatform(
         `http://${owner}${environment ? `.${environment}` : ''}.localhost/${name}`,
       refs: options.refs,
       catalogOf: () => catalogOf(reconciler.state.served),
+      buildSecrets: options.buildSecrets,
+      prebuilt: options.prebuilt,
     });
   let builder: Builder = await make();
   const server = createServer((req, res) => builder.webhook(req, res));

@@ -155,6 +155,7 @@ async function readSource(
       languages: context.templates.languages(),
       acceptsOthers: context.templates.isOpen,
     });
+    journal.stackRead();
     return { stack, workspace };
   } catch (error) {
     await workspace?.[Symbol.asyncDispose]();

@@ -5,26 +5,31 @@ export interface Substituted {
   /** Where a character of `text` came from: its offset in the original. */
   originOf(offset: number): number;
   /** Variables taken as empty, and expressions left as they are; offsets in the original. */
-  notes: { offset: number; message: string }[];
+  notes: { offset: number; message: string; isProblem?: boolean | undefined }[];
 }
 
 interface Expression {
   value: string;
   end: number;
-  unset: string | undefined;
+  /** The variable that would have been needed. */
+  unset?: string | undefined;
+  /** What `${NAME:?…}` says if it is not there. */
+  required?: { name: string; why: string } | undefined;
 }
 
-const opening = /\$\{([A-Za-z_][A-Za-z0-9_]*)(:-|-|:=|=)?/y;
+const opening = /\$\{(#?)([A-Za-z_][A-Za-z0-9_]*)(:[-=+?]|[-=+?]|[:^,#%/])?/y;
 const maxNesting = 8;
 
 /**
- * `${NAME}` and `${NAME:-default}` as faas-cli replaces them, before the YAML is parsed. A build is given no
- * variables, so a default is taken and anything else is empty. `$${` is a plain `${`.
+ * The expressions that faas-cli replaces before the YAML is parsed. A build is given no variables: every one is unset,
+ * so a default is taken, `${NAME:?why}` is a problem, `${#NAME}` is 0, and whatever is made of the value is empty.
+ * `$${` is a plain `${`.
  */
 export function substituteVariables(source: string): Substituted {
   const pieces: string[] = [];
   const shifts: { out: number; origin: number }[] = [{ out: 0, origin: 0 }];
   const notes: Substituted['notes'] = [];
+  const isInComment = createCommentCheck(source);
   let outLength = 0;
   let done = 0;
   const emit = (text: string, nextOrigin: number) => {
@@ -41,16 +46,12 @@ export function substituteVariables(source: string): Substituted {
     }
     const expression = readExpression(source, at, 0);
     if (!expression) {
-      notes.push({ offset: at, message: 'this "${" is no variable that is known here; it is left as it is' });
+      const message = 'this "${" is no variable that is known here; it is left as it is';
+      if (!isInComment(at)) notes.push({ offset: at, message });
       continue;
     }
-    if (expression.unset) {
-      const name = expression.unset;
-      notes.push({
-        offset: at,
-        message: `\${${name}} is empty: a build is given no variables; write \${${name}:-value}`,
-      });
-    }
+    const note = noteOf(expression);
+    if (note && !isInComment(at)) notes.push({ offset: at, ...note });
     emit(source.slice(done, at), at);
     emit(expression.value, expression.end);
   }
@@ -58,15 +59,57 @@ export function substituteVariables(source: string): Substituted {
   return { text: pieces.join(''), originOf: (offset) => originOf(shifts, offset), notes };
 }
 
+function noteOf({ unset, required }: Expression): { message: string; isProblem?: boolean } | undefined {
+  if (required) {
+    const why = required.why === '' ? 'it is required' : required.why.slice(0, 200);
+    return { message: `\${${required.name}} is not set: ${why}`, isProblem: true };
+  }
+  if (!unset) return undefined;
+  return {
+    message: `\${${unset}} is empty: a build is given no variables; write \${${unset}:-value}`,
+  };
+}
+
+/**
+ * Whether an offset lies in a line that is a comment as a whole; of others, only the parser knows. Asked with growing
+ * offsets, it looks at each character once.
+ */
+function createCommentCheck(source: string): (at: number) => boolean {
+  let end = -1;
+  let isComment = false;
+  return (at) => {
+    while (end < at) {
+      const start = end + 1;
+      const newline = source.indexOf('\n', start);
+      end = newline < 0 ? source.length : newline;
+      if (end >= at) isComment = /^[ \t]*#/.test(source.slice(start, end));
+    }
+    return isComment;
+  };
+}
+
 function readExpression(source: string, at: number, depth: number): Expression | undefined {
   opening.lastIndex = at;
   const match = opening.exec(source);
   if (!match || depth > maxNesting) return undefined;
-  let end = at + match[0].length;
-  if (!match[2]) return source[end] === '}' ? { value: '', end: end + 1, unset: match[1] } : undefined;
+  const [whole, isLength, name = '', operator] = match;
+  const start = at + whole.length;
+  if (isLength) return !operator && source[start] === '}' ? { value: '0', end: start + 1 } : undefined;
+  if (!operator) return source[start] === '}' ? { value: '', end: start + 1, unset: name } : undefined;
+  const word = readWord(source, start, depth);
+  if (!word) return undefined;
+  const { value, end } = word;
+  if (operator.endsWith('-') || operator.endsWith('=')) return { value, end };
+  if (operator.endsWith('?')) return { value: '', end, required: { name, why: value } };
+  // `+` means: nothing if it is unset. Cutting, replacing and changing the case leave an empty value empty.
+  return operator.endsWith('+') ? { value: '', end } : { value: '', end, unset: name };
+}
+
+/** What stands behind the operator, up to the closing brace on the same line. */
+function readWord(source: string, from: number, depth: number): { value: string; end: number } | undefined {
   let value = '';
-  while (end < source.length && source[end] !== '\n') {
-    if (source[end] === '}') return { value, end: end + 1, unset: undefined };
+  for (let end = from; end < source.length && source[end] !== '\n'; ) {
+    if (source[end] === '}') return { value, end: end + 1 };
     if (!source.startsWith('${', end)) {
       value += source[end];
       end += 1;

@@ -8,6 +8,7 @@ import {
   type Node,
   type Pair,
   parseDocument,
+  type Scalar,
   visit,
 } from 'yaml';
 import type { SourcePlace } from '../../core/errors.ts';
@@ -49,8 +50,13 @@ export function parseYaml(options: ParseOptions): YamlSource | undefined {
   };
   for (const note of substituted?.notes ?? []) {
     const { line, col } = counter.linePos(note.offset);
-    findings.warn({ file, line, column: col }, note.message);
+    const place = { file, line, column: col };
+    if (note.isProblem)
+      findings.problem(place, note.message, 'a build is given no variables: write the value');
+    else findings.warn(place, note.message);
   }
+  // What is missing would make the rest look wrong.
+  if (substituted?.notes.some((note) => note.isProblem)) return undefined;
   // The library's own check for duplicate keys takes seconds for a hostile file; `inspect` does it in one pass.
   const document = parseDocument(substituted?.text ?? options.text, {
     merge: true,
@@ -108,10 +114,15 @@ function reportDuplicates(items: Pair[], report: (node: Node, message: string) =
   const seen = new Set<string>();
   for (const { key } of items) {
     if (!isScalar(key)) continue;
-    const text = scalarText(key.value, key.source);
+    const text = keyText(key);
     if (seen.has(text) && text !== '<<') report(key, `the key ${quoted(text)} is there twice`);
     seen.add(text);
   }
+}
+
+/** A key's text: as it was written even if it looks like nothing, so that a variable can be called NULL. */
+export function keyText({ value, source }: Scalar): string {
+  return value === null ? (source ?? '') : scalarText(value, source);
 }
 
 /** A scalar's text as it was written, so that `1.10` stays `1.10` and `true` can be a text. */

@@ -1,7 +1,7 @@
 import { isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml';
 import type { SourcePlace } from '../../core/errors.ts';
 import { quoted } from './findings.ts';
-import { scalarText, type YamlSource } from './yaml-source.ts';
+import { keyText, scalarText, type YamlSource } from './yaml-source.ts';
 
 /** One key of a map and what it holds; `null` for a key without a value. */
 export interface Entry {
@@ -46,7 +46,7 @@ function collect(source: YamlSource, map: YAMLMap, into: Map<string, Entry>, dep
       source.findings.problem(source.place(keyNode ?? map), `a key must be a text, not ${kindOf(keyNode)}`);
       continue;
     }
-    const key = scalarText(keyNode.value, keyNode.source);
+    const key = keyText(keyNode);
     if (key === '<<' || typeof keyNode.value === 'symbol') {
       merges.push(pair.value);
       continue;

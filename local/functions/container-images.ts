@@ -96,11 +96,11 @@ function abortable(work: Promise<void>, signal: AbortSignal): Promise<void> {
 
 function pullFailure(name: string, cause: unknown): TowlineError {
   const message = cause instanceof Error ? cause.message : String(cause);
-  const said = message.replace(/\s+/g, ' ').slice(0, 300);
+  const said = engineWords(message);
   if (/manifest unknown|not found/i.test(message)) {
     return new TowlineError('image_not_found', `${name} is not in its registry`, { cause });
   }
-  if (/denied|unauthorized|forbidden|authentication required/i.test(message)) {
+  if (/denied|unauthorized|forbidden|authentication required|no basic auth/i.test(message)) {
     return new TowlineError('image_forbidden', `${name} may not be pulled: ${said}`, { cause });
   }
   if ((cause as NodeJS.ErrnoException).code !== undefined && statusOf(cause) === undefined)
@@ -112,10 +112,27 @@ function gone(message: string): TowlineError {
   return new TowlineError('image_gone', message, { hint: 'push the source again to rebuild it' });
 }
 
+/** Without what the client puts before it. */
+export function engineWords(message: string): string {
+  return message
+    .replace(/^\(HTTP code \d+\) [a-z ]+ - /, '')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, 300);
+}
+
 /** The error for a call that the engine did not answer. */
 export function engineAway(cause: unknown): TowlineError {
   if (cause instanceof TowlineError) return cause;
   const { code, message } = cause as { code?: string; message?: string };
+  const status = statusOf(cause);
+  if (status !== undefined) {
+    return new TowlineError(
+      'engine_unavailable',
+      `the Docker Engine refuses: ${engineWords(message ?? '')}`,
+      { cause },
+    );
+  }
   const why = (code ?? message ?? String(cause)).replace(/\s+/g, ' ').slice(0, 200);
   return new TowlineError('engine_unavailable', `the Docker Engine does not answer: ${why}`, {
     hint: 'start Docker: the function is started as soon as it answers',

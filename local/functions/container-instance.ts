@@ -26,6 +26,7 @@ export interface ContainerEngine {
 
 /** What was printed last may come after the news of the end. */
 const outputGraceMs = 500;
+const lookAgainMs = 1_000;
 
 /** Creates and starts one container. Throws what the engine says; nothing is left then. */
 export async function startContainerInstance(
@@ -98,7 +99,7 @@ async function untilEnded(
   spec: ContainerSpec,
 ): Promise<string> {
   try {
-    await watched.wait({ condition: 'not-running' });
+    await untilStopped(container, watched, output);
     const how = await howEnded(container, spec.options);
     await Promise.race([output, delay(outputGraceMs)]);
     await container.remove({ force: true, v: true });
@@ -106,6 +107,26 @@ async function untilEnded(
   } catch (error) {
     spec.onLost();
     return `was lost: the Docker Engine went away (${(error as NodeJS.ErrnoException).code ?? 'no answer'})`;
+  }
+}
+
+/**
+ * The client does not tell when the engine dies in the middle of its answer, so the end of the output is taken for a
+ * sign to look. Rejects if the engine is away.
+ */
+async function untilStopped(container: Container, watched: Container, output: Promise<void>): Promise<void> {
+  const giveUp = new AbortController();
+  const answer = watched
+    .wait({ condition: 'not-running', abortSignal: giveUp.signal })
+    .then(() => 'stopped' as const);
+  const silence = output.then(() => delay(outputGraceMs)).then(() => 'silent' as const);
+  try {
+    if ((await Promise.race([answer, silence])) === 'stopped') return;
+    // A program may also close its output and go on.
+    while ((await container.inspect()).State.Running) await delay(lookAgainMs);
+  } finally {
+    giveUp.abort();
+    answer.catch(() => undefined);
   }
 }
 

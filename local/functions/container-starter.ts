@@ -7,9 +7,11 @@ import {
   type ContainerImagesConfig,
   createContainerImages,
   engineAway,
+  engineWords,
   statusOf,
 } from './container-images.ts';
 import { type ContainerEngine, startContainerInstance } from './container-instance.ts';
+import { createContainerNetwork } from './container-network.ts';
 import {
   type ContainerLimits,
   containerLimits,
@@ -56,7 +58,7 @@ function createContainerStarter(
   const limits = { ...containerLimits, ...config.limits };
   const gate = createStartGate(maxConcurrentStarts, gateHoldMs);
   const images = createContainerImages(engine, config);
-  const network = `towline-${marker}`;
+  const networks = createContainerNetwork(engine.docker, marker);
   const secretsParent = path.join(homesDir, 'secrets');
   /** Instances that have not ended; every other container with our marker is left over. */
   const live = new Set<string>();
@@ -84,31 +86,13 @@ function createContainerStarter(
     return left.length;
   }
 
-  /** Functions reach the world by it, but neither each other nor, at 127.0.0.1, anything of this machine. */
-  async function requireNetwork(): Promise<void> {
-    const { docker } = engine;
-    try {
-      await docker.getNetwork(network).inspect();
-      return;
-    } catch (error) {
-      if (statusOf(error) !== 404) throw engineAway(error);
-    }
-    const Options = { 'com.docker.network.bridge.enable_icc': 'false' };
-    const Labels = { [supervisorLabel]: marker };
-    await docker
-      .createNetwork({ Name: network, Driver: 'bridge', CheckDuplicate: true, Options, Labels })
-      .catch((error: unknown) => {
-        // Another start was faster.
-        if (statusOf(error) !== 409) throw engineAway(error);
-      });
-  }
-
   async function launch(
     version: DesiredFunction,
     onOutput: (chunk: Buffer) => void,
     signal: AbortSignal,
   ): Promise<Instance> {
     const image = await images.find(version, signal);
+    const network = await networks.require();
     const instanceId = randomBytes(16).toString('hex');
     const secretsDir = await layOutSecrets(secretsParent, instanceId, version, readSecret);
     const forget = () => {
@@ -148,7 +132,6 @@ function createContainerStarter(
         throw error;
       });
     }
-    await requireNetwork();
     const instance = await launch(version, onOutput, signal);
     const failure = await whyNotReady(instance, readyTimeoutMs, signal);
     if (failure === undefined) return instance;
@@ -172,11 +155,7 @@ function createContainerStarter(
     },
     async endOrphans() {
       const ended = await removeAllBut(live);
-      // The last one out: a network with containers in it cannot be removed, and need not be.
-      await engine.docker
-        .getNetwork(network)
-        .remove()
-        .catch(() => undefined);
+      await networks.remove();
       return ended;
     },
   };
@@ -187,6 +166,5 @@ function startFailure(error: unknown): Error {
   if (error instanceof TowlineError) return error;
   const status = statusOf(error);
   if (status === undefined) return error instanceof DOMException ? error : engineAway(error);
-  const { message } = error as Error;
-  return unhealthy(`could not be started: ${message.replace(/\s+/g, ' ').slice(0, 400)}`);
+  return unhealthy(`could not be started: ${engineWords((error as Error).message)}`);
 }

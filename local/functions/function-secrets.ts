@@ -31,7 +31,7 @@ export async function layOutSecrets(
       const value = await secretValue(version, [name, own], read);
       for (const file of new Set([name, own])) await writeReadable(path.join(dir, file), value);
     }
-    await chmod(dir, 0o555);
+    await chmod(dir, 0o755);
     return dir;
   } catch (error) {
     await removeSecrets(dir);
@@ -57,6 +57,5 @@ async function writeReadable(file: string, value: string): Promise<void> {
 }
 
 export async function removeSecrets(dir: string): Promise<void> {
-  await chmod(dir, 0o700).catch(() => undefined);
   await rm(dir, { recursive: true, force: true });
 }

@@ -108,7 +108,8 @@ const server = createServer((request, response) => {
 // The router keeps connections for a shorter time, so it never writes to one that is just being closed here.
 server.keepAliveTimeout = 65_000;
 server.requestTimeout = 0;
-server.listen(Number(process.env.PORT ?? process.env.http_port ?? 3000), '127.0.0.1');
+const port = Number(process.env.PORT ?? process.env.http_port ?? 3000);
+server.listen(port, process.env.HOST ?? '127.0.0.1');
 
 for (const signal of ['SIGTERM', 'SIGINT']) {
   process.on(signal, () => {

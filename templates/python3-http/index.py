@@ -291,7 +291,8 @@ class Server(ThreadingHTTPServer):
 
 
 def main():
-    server = Server(("127.0.0.1", int(os.environ.get("PORT") or os.environ.get("http_port") or 3000)), load_handle())
+    port = int(os.environ.get("PORT") or os.environ.get("http_port") or 3000)
+    server = Server((os.environ.get("HOST") or "127.0.0.1", port), load_handle())
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -7,6 +7,7 @@ import type { HistoryEntry, ManifestDiff } from '../../core/manifest-writer.ts';
 import { apiPaths } from '../../core/paths.ts';
 import { addBuildCommands } from './builds.ts';
 import { addChangeCommands } from './changes.ts';
+import { addCiCommands } from './ci.ts';
 import { CliError, type Client, createClient, exitCodes, findConnection } from './client.ts';
 import { newFunction, newFunctionLanguages } from './new-function.ts';
 import { functionNotes, functionTable, historyTable } from './print.ts';
@@ -269,6 +270,7 @@ export function createProgram(context: CliContext): Command {
   addBuildCommands(program, withScope);
   addChangeCommands(program, withScope);
   addRemovalCommands(program, withScope);
+  addCiCommands(program, withScope);
   program
     .command('new <language> <name>')
     .alias('init')

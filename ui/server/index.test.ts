@@ -140,6 +140,19 @@ describe('the platform API', () => {
     logStream: [['GET', apiPaths.logStream('push-1')]],
     rebuild: [['POST', apiPaths.rebuild('push-1'), { force: true }]],
     cancel: [['POST', apiPaths.cancel('push-1'), {}]],
+    images: [
+      [
+        'POST',
+        apiPaths.images(),
+        {
+          ...{ owner: 'alex', function: 'hello', image: `ghcr.io/alex/app@sha256:${'0'.repeat(64)}` },
+          ...{ repository: 'app', commit: sha('1'), ref: 'refs/heads/main' },
+        },
+      ],
+    ],
+    image: [],
+    ciBindings: [['GET', apiPaths.ciBindings('alex')]],
+    ciBinding: [],
     repos: [['GET', apiPaths.repos('alex')]],
     repo: [['DELETE', apiPaths.repo('alex', 'app')]],
   };

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from 'koa';
 import { type Identity, mayChange } from '../../core/access.ts';
 import type { Me } from '../../core/api.ts';
-import type { Accounts, Authenticator, Owner } from '../../core/auth.ts';
+import type { Accounts, Authenticator, Owner, Workloads } from '../../core/auth.ts';
 import type { BuildService } from '../../core/build-service.ts';
 import type { FunctionCatalog, PendingDeploys } from '../../core/catalog.ts';
 import { defaultEnvironment, type ServedEnvironment } from '../../core/environments.ts';
@@ -17,6 +17,7 @@ import { dashboardRoutes, type PageData, securityHeaders } from './dashboard/das
 import { changeRoutes } from './functions/change-routes.ts';
 import { createEnvironmentRows, type EnvironmentRows } from './functions/environment-rows.ts';
 import { functionRoutes } from './functions/function-routes.ts';
+import { imageRoutes } from './images/image-routes.ts';
 import { pushRoutes } from './pushes/push-routes.ts';
 import { repositoryRoutes } from './repositories/repository-routes.ts';
 import { createRequester } from './request/requester.ts';
@@ -32,6 +33,8 @@ export interface PlatformApiConfig {
   /** The built dashboard (`ui/web/dist`). */
   webDir: string;
   version: string;
+  /** What CI tokens have to be made for; default: the public origin. */
+  ciAudience?: string | undefined;
   /** Milliseconds between two signs of life on a stream; default 15 s. */
   heartbeatMs?: number | undefined;
   /** Milliseconds after which a stream ends whose session is over; default 5 s. */
@@ -42,6 +45,8 @@ export interface PlatformApiDeps {
   logger: Logger;
   authenticator: Authenticator;
   accounts: Accounts;
+  /** CI jobs that may announce images; absent: people's tokens alone. */
+  workloads?: Workloads | undefined;
   catalog: FunctionCatalog;
   /** Of the installation, in the order in which they are shown; only the default one if none are given. */
   environments?: readonly ServedEnvironment[] | undefined;
@@ -102,7 +107,7 @@ export async function createPlatformApi(
   const app = createHttpApp(deps.logger);
   app.use(async (ctx, next) => {
     ctx.set(securityHeaders);
-    if (ctx.path.startsWith('/api/')) ctx.set('Cache-Control', 'no-store');
+    if (/^\/(?:api|v1)\//.test(ctx.path)) ctx.set('Cache-Control', 'no-store');
     if (ctx.path === '/healthz') return health(ctx, true);
     if (ctx.path === '/readyz') return health(ctx, ready && deps.accounts.owners().length > 0);
     await next();
@@ -112,6 +117,13 @@ export async function createPlatformApi(
     functionRoutes({ ...deps, requester, scope, rows }),
     changeRoutes({ ...deps, requester, scope }),
     pushRoutes({ ...deps, requester, scope, openStream: streams.open }),
+    imageRoutes({
+      ...deps,
+      requester,
+      scope,
+      workloads: deps.workloads,
+      audience: config.ciAudience ?? publicOrigin,
+    }),
     repositoryRoutes({ requester, scope, repositories: deps.repositories }),
     eventStream.router,
   ]) {

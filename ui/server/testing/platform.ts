@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Accounts, Authenticator } from '../../../core/auth.ts';
+import type { Accounts, Authenticator, Workloads } from '../../../core/auth.ts';
 import type { BuildService } from '../../../core/build-service.ts';
 import type { CatalogEntry, FunctionCatalog, FunctionStatus } from '../../../core/catalog.ts';
 import type { DeployRecord, LogLine, PushRecord } from '../../../core/deploy.ts';
@@ -189,7 +189,7 @@ export interface TestServer extends AsyncDisposable {
 
 /** A real HTTP server with the platform API; `makeAuth` is told its origin. */
 export async function startPlatformApi(options: {
-  makeAuth: (origin: string) => Promise<Authenticator & Accounts>;
+  makeAuth: (origin: string) => Promise<Authenticator & Accounts & { workloads?: Workloads }>;
   webDir?: string;
   heartbeatMs?: number;
   recheckMs?: number;
@@ -214,6 +214,7 @@ export async function startPlatformApi(options: {
       logger: createLogger({ level: 'silent', name: 'test' }),
       authenticator: auth,
       accounts: auth,
+      workloads: auth.workloads,
       catalog: fakeCatalog(rooms),
       pending: {
         pending(owner, name) {
