@@ -1,8 +1,8 @@
 import { TowlineError } from '../../core/errors.ts';
 import type { EventBus } from '../../core/events.ts';
 import type { FollowTarget, Reconciler } from '../../core/reconciler.ts';
+import { createChangeSignal } from '../../runtime/change-signal.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { createChangeSignal } from '../functions/change-signal.ts';
 import type { Supervisor } from '../functions/index.ts';
 import { type DesiredState, type Manifest, readDesiredState } from './desired-state.ts';
 import { outcomeOf } from './follower.ts';

@@ -2,9 +2,9 @@ import type { CatalogChange, CatalogEntry, FunctionCatalog } from '../../core/ca
 import type { DeployCause } from '../../core/deploy.ts';
 import { TowlineError } from '../../core/errors.ts';
 import type { EventBus } from '../../core/events.ts';
+import { createChangeSignal } from '../../runtime/change-signal.ts';
 import { delay } from '../../runtime/lifecycle.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { createChangeSignal } from './change-signal.ts';
 import { type SupervisorOptions, supervisorDefaults } from './config.ts';
 import type { DesiredFunction } from './desired-function.ts';
 import { createManagedFunction, type ManagedFunction, type Progress } from './managed-function.ts';

@@ -3,10 +3,13 @@ export interface ChangeSignal {
   notify(): void;
   /** Asks at once and after every change, until there is an answer. Rejects with a signal's reason. */
   until<T>(answer: () => T | undefined, ...signals: (AbortSignal | undefined)[]): Promise<T>;
+  /** The same for answers that take time; a change in the meantime makes it ask again. Never asks twice at once. */
+  untilKnown<T>(answer: () => Promise<T | undefined>, ...signals: (AbortSignal | undefined)[]): Promise<T>;
 }
 
 export function createChangeSignal(): ChangeSignal {
   let waiting = new Set<() => void>();
+  let changes = 0;
 
   function next(signals: AbortSignal[]): Promise<void> {
     return new Promise((resolve) => {
@@ -22,6 +25,7 @@ export function createChangeSignal(): ChangeSignal {
 
   return {
     notify() {
+      changes += 1;
       const woken = waiting;
       waiting = new Set();
       for (const wake of woken) wake();
@@ -33,6 +37,17 @@ export function createChangeSignal(): ChangeSignal {
         const found = answer();
         if (found !== undefined) return found;
         await next(signals);
+      }
+    },
+    async untilKnown(answer, ...given) {
+      const signals = given.filter((signal) => signal !== undefined);
+      for (;;) {
+        const asked = changes;
+        for (const signal of signals) signal.throwIfAborted();
+        const found = await answer();
+        for (const signal of signals) signal.throwIfAborted();
+        if (found !== undefined) return found;
+        if (asked === changes) await next(signals);
       }
     },
   };

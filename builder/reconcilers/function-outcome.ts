@@ -1,0 +1,30 @@
+import type { CatalogEntry } from '../../core/catalog.ts';
+import { digestOf } from '../../core/names.ts';
+import type { FollowOutcome } from '../../core/reconciler.ts';
+
+/** How a function stands against what an applied commit asks for. */
+export type FunctionProgress =
+  | { type: 'done'; outcome: FollowOutcome }
+  | { type: 'waiting' }
+  /** It does not get healthy: for now. */
+  | { type: 'troubled'; outcome: FollowOutcome }
+  /** The cluster has something else: a later commit asked for it, or the cluster is not there yet. */
+  | { type: 'different' };
+
+export function progressOf(digest: string | null, entry: CatalogEntry | undefined): FunctionProgress {
+  if (!entry) return digest === null ? done({ type: 'removed' }) : { type: 'different' };
+  if (entry.status === 'Deleting' && digest === null) return { type: 'waiting' };
+  if (digest === null || digestOf(entry.desiredImage) !== digest) return { type: 'different' };
+  if (digestOf(entry.image ?? '') === digest && isServing(entry)) return done({ type: 'live' });
+  if (entry.reason === null) return { type: 'waiting' };
+  const cause = { code: 'unhealthy', message: entry.reason } as const;
+  return { type: 'troubled', outcome: { type: 'failed', stage: 'live', cause } };
+}
+
+function isServing({ status }: CatalogEntry): boolean {
+  return status === 'Ready' || status === 'Asleep' || status === 'Held';
+}
+
+function done(outcome: FollowOutcome): FunctionProgress {
+  return { type: 'done', outcome };
+}

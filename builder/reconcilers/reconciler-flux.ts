@@ -1,0 +1,166 @@
+import { randomUUID } from 'node:crypto';
+import type { FunctionCatalog } from '../../core/catalog.ts';
+import { TowlineError } from '../../core/errors.ts';
+import type { FollowOutcome, FollowTarget, GitOpsCommits, Reconciler } from '../../core/reconciler.ts';
+import { createChangeSignal } from '../../runtime/change-signal.ts';
+import type { ClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
+import { createReflector, type ReflectorState } from '../../runtime/kubernetes/reflector.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { causeOf } from './apply-failure.ts';
+import { commitOf, kustomizationOf, type ObservedKustomization, sourceOf } from './flux-objects.ts';
+import { progressOf } from './function-outcome.ts';
+import { createPatience } from './patience.ts';
+import { createNudge } from './source-nudge.ts';
+
+export interface FluxReconcilerConfig {
+  /** Where Flux's objects are. */
+  namespace: string;
+  /** The GitRepository that is told to look at the branch after a push; none if the platform hands over the artifacts. */
+  repository?: string | undefined;
+  /** The Kustomization that applies a tenant's folder. */
+  kustomizationOf(owner: string): string;
+  /** Milliseconds that a trouble which may pass has to last before it is told as a failure. Default: 15,000. */
+  troubleMs?: number | undefined;
+  /** Of the watches; see the reflector. */
+  retry?: { firstMs: number; maxMs: number } | undefined;
+}
+
+export interface FluxReconcilerDeps {
+  api: ClusterApi;
+  /** Of the same environment. */
+  catalog: FunctionCatalog;
+  commits: GitOpsCommits;
+  logger: Logger;
+  now?: (() => number) | undefined;
+}
+
+/** Follows what Flux does with the pushed commits of one environment. */
+export interface FluxReconciler extends Reconciler, AsyncDisposable {
+  synced: Promise<void>;
+}
+
+const requestedAt = 'reconcile.fluxcd.io/requestedAt';
+/** Milliseconds after which a follower looks again at what git may only know by then. */
+const lookAgainMs = 1_000;
+
+export function createFluxReconciler(
+  config: FluxReconcilerConfig,
+  { api, catalog, commits, logger, now = Date.now }: FluxReconcilerDeps,
+): FluxReconciler {
+  const { namespace, repository, troubleMs = 15_000 } = config;
+  const changes = createChangeSignal();
+  const closing = new AbortController();
+  const notify = () => changes.notify();
+  const sources = `/apis/source.toolkit.fluxcd.io/v1/namespaces/${namespace}`;
+
+  const onState = (path: string) => (state: ReflectorState) => {
+    if (state.type === 'stale') logger.warn({ path, cause: state.cause }, 'Flux cannot be followed');
+  };
+  const common = { api, onChange: notify, retry: config.retry };
+  const kustomizationsPath = `/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/${namespace}/kustomizations`;
+  const kustomizations = createReflector({
+    ...{ ...common, path: kustomizationsPath, project: kustomizationOf },
+    onState: onState(kustomizationsPath),
+  });
+  const artifactsPath = `${sources}/externalartifacts`;
+  const artifacts = createReflector({
+    ...{ ...common, path: artifactsPath, project: sourceOf },
+    onState: onState(artifactsPath),
+  });
+  const unsubscribe = catalog.subscribe(notify);
+
+  const nudge = createNudge({
+    async send(signal) {
+      if (repository === undefined) return;
+      const body = { metadata: { annotations: { [requestedAt]: randomUUID() } } };
+      const path = `${sources}/gitrepositories/${repository}`;
+      await api.request(path, { method: 'PATCH', patch: 'merge', body, signal, timeoutMs: 10_000 });
+    },
+    onLost: (err) => logger.warn({ err }, 'Flux was not told of a push: it will see it when it next looks'),
+  });
+
+  /** The repository's commits that a revision stands for; an artifact says what it was made from. */
+  function commitsOf(key: string, revision: string | undefined, origin?: string): string[] {
+    const artifact = artifacts.table.get(key);
+    const made = artifact !== undefined && artifact.revision === revision ? artifact.origin : undefined;
+    const all = [commitOf(made), commitOf(origin), artifact ? undefined : commitOf(revision)];
+    return [...new Set(all.filter((commit) => commit !== undefined))];
+  }
+
+  type Applied = { commit: string } | { failed: FollowOutcome };
+
+  /** A commit that Flux has applied and that contains the target's, or why there will be none. */
+  function appliedFor(target: FollowTarget): () => Promise<Applied | undefined> {
+    const holds = containing(commits, target.commit);
+    const waiting = createPatience(troubleMs, now, notify);
+    const key = `${namespace}/${config.kustomizationOf(target.owner)}`;
+
+    async function failureOf(seen: ObservedKustomization): Promise<Applied | undefined> {
+      if (!seen.failure) waiting.reset();
+      if (!seen.failure || !(await holds(commitsOf(key, seen.attemptedRevision)))) return undefined;
+      const { cause, isFinal } = causeOf(seen.failure, target);
+      const isOver = isFinal || waiting.isOver();
+      return isOver ? { failed: { type: 'failed', stage: 'apply', cause } } : undefined;
+    }
+
+    return async () => {
+      const seen = kustomizations.table.get(key);
+      if (!seen) return undefined;
+      const commit = await holds(commitsOf(key, seen.appliedRevision, seen.appliedOrigin));
+      return commit === undefined ? failureOf(seen) : { commit };
+    };
+  }
+
+  async function isReplaced(target: FollowTarget, applied: Applied | undefined): Promise<boolean> {
+    if (!applied || !('commit' in applied)) return false;
+    const wanted = await commits.wantedDigest(applied.commit, target).catch(() => undefined);
+    if (wanted !== undefined && wanted !== target.digest) return true;
+    // Either the cluster is on its way there, or git cannot say.
+    setTimeout(notify, lookAgainMs).unref();
+    return false;
+  }
+
+  function outcomeFor(target: FollowTarget, applied: () => Promise<Applied | undefined>) {
+    const waiting = createPatience(troubleMs, now, notify);
+    return async (): Promise<FollowOutcome | undefined> => {
+      const progress = progressOf(target.digest, catalog.lookup(target.owner, target.functionName));
+      if (progress.type === 'done') return progress.outcome;
+      if (progress.type === 'troubled') return waiting.isOver() ? progress.outcome : undefined;
+      waiting.reset();
+      if (progress.type === 'waiting') return undefined;
+      return (await isReplaced(target, await applied())) ? { type: 'superseded' } : undefined;
+    };
+  }
+
+  return {
+    synced: Promise.all([kustomizations.synced, artifacts.synced]).then(() => undefined),
+    nudge,
+    async follow(target, onApplied, signal) {
+      const look = appliedFor(target);
+      const applied = await changes.untilKnown(look, signal, closing.signal);
+      if ('failed' in applied) return applied.failed;
+      onApplied();
+      return changes.untilKnown(outcomeFor(target, look), signal, closing.signal);
+    },
+    async [Symbol.asyncDispose]() {
+      unsubscribe();
+      closing.abort(new TowlineError('unavailable', 'the platform is stopping'));
+      await nudge[Symbol.asyncDispose]();
+      await Promise.all([kustomizations, artifacts].map((one) => one[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+/** Which of some heads contains the commit; git is asked once for each. */
+function containing(commits: GitOpsCommits, commit: string) {
+  let known: string | undefined;
+  return async (heads: readonly string[]): Promise<string | undefined> => {
+    for (const head of heads) {
+      if (head === commit || head === known) return head;
+      if (!(await commits.contains(head, commit).catch(() => false))) continue;
+      known = head;
+      return head;
+    }
+    return undefined;
+  };
+}
