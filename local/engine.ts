@@ -79,8 +79,12 @@ async function dockerEngine(config: LocalConfig, deps: LocalEngineDeps): Promise
   const command = await findDockerCommand({ path, environment: dockerEnvironment });
   const docker = connectDocker(command);
   await requireEngine(docker, command.host);
-  const installation = keptSecret(data.at('keys', 'installation')).slice(0, 32);
-  const build = await createDockerEngine({ command, workDir: data.at('work'), installation }, { docker });
+  const secret = keptSecret(data.at('keys', 'installation'));
+  const [installation, hiddenFolder] = [secret.slice(0, 32), secret.slice(32)];
+  const build = await createDockerEngine(
+    { command, workDir: data.at('work'), installation, hiddenFolder },
+    { docker },
+  );
   const engine = { docker, patient: connectDocker(command, 0) };
   return {
     build,

@@ -16,7 +16,10 @@ async function openEngine(daemon: TestDockerd, workDir: string, more: Partial<Do
   const { PATH: path = '', ...environment } = daemon.env;
   const command = await findDockerCommand({ path, environment });
   const docker = connectDocker(command);
-  return createDockerEngine({ command, workDir, installation: 'of-the-test', ...more }, { docker });
+  return createDockerEngine(
+    { command, workDir, installation: 'of-the-test', hiddenFolder: 'c0ffee', ...more },
+    { docker },
+  );
 }
 
 describeBuildEngine('docker', async (dir) => {
@@ -92,7 +95,7 @@ describe('the docker engine', () => {
       buildArgs: { GREETING: 'hello = you' },
     });
     const { Config, RepoTags } = await inspect(digest);
-    assert.deepEqual(RepoTags, ['docker.towline.internal/alice/repo-fn:latest-main-1234567']);
+    assert.deepEqual(RepoTags, ['docker.towline.internal/c0ffee/alice/repo-fn:latest-main-1234567']);
     assert.equal(Config.Labels['org.opencontainers.image.revision'], 'abc');
     assert.equal(Config.Labels[installationLabel], 'of-the-test');
     assert.ok(Config.Env.includes('G=hello = you'));
@@ -151,6 +154,15 @@ describe('the docker engine', () => {
       await assert.rejects(build(text), { code, message });
     });
   }
+
+  it('lets nobody build on another owner’s image', async () => {
+    await build(`FROM ${base}\nRUN echo private > /private\n`);
+    const theirs = 'docker.towline.internal/alice/repo-fn:latest-main-1234567';
+    for (const dockerfile of [`FROM ${theirs}\n`, `FROM ${base}\nCOPY --from=${theirs} /private /x\n`]) {
+      const image = 'docker.towline.internal/bob/repo-fn:latest-main-7654321';
+      await assert.rejects(build(dockerfile, { owner: 'bob', image }), { code: 'image_not_found' });
+    }
+  });
 
   it('refuses to build for several platforms at once', async () => {
     await assert.rejects(build(`FROM ${base}\n`, { platforms: ['linux/amd64', 'linux/arm64'] }), {

@@ -20,6 +20,11 @@ export interface DockerEngineConfig {
   workDir: string;
   /** A lasting id of the installation: its images carry it, so that no others are ever removed. */
   installation: string;
+  /**
+   * A lasting secret of hexadecimal digits, in the names of images that stay in the engine: a Dockerfile may name any
+   * image that the engine has, so that no owner can know the name of another's.
+   */
+  hiddenFolder: string;
   /** Where images are pushed to. Default: nowhere; they stay in the engine, named by their id. */
   registry?: string | undefined;
 }
@@ -196,7 +201,7 @@ function buildArguments(config: DockerEngineConfig, request: BuildRequest, dir: 
     'build',
     '--progress=plain',
     `--iidfile=${join(dir, 'iid')}`,
-    `--tag=${request.image}`,
+    `--tag=${imageTag(config, request.image)}`,
     ...pairs('--label', labels),
     ...pairs('--build-arg', request.buildArgs),
     ...Object.keys(request.secrets).map((id, index) => `--secret=id=${id},env=${secretVariable(index)}`),
@@ -207,6 +212,13 @@ function buildArguments(config: DockerEngineConfig, request: BuildRequest, dir: 
 
 const engineGone =
   /cannot connect to the docker daemon|error during connect|docker daemon running|no such host.*docker|\.sock: connect/i;
+
+/** The engine's own name for an image; the registry's is the image's. */
+function imageTag({ registry, hiddenFolder }: DockerEngineConfig, image: string): string {
+  if (registry !== undefined) return image;
+  const slash = image.indexOf('/');
+  return `${image.slice(0, slash)}/${hiddenFolder}${image.slice(slash)}`;
+}
 
 function whyNotBuilt(
   done: RunResult,
