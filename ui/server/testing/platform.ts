@@ -1,5 +1,4 @@
 import { createServer } from 'node:http';
-import type { AnnouncedImage } from '../../../core/images.ts';
 import type { AddressInfo } from 'node:net';
 import type { Accounts, Authenticator, Workloads } from '../../../core/auth.ts';
 import type { BuildService } from '../../../core/build-service.ts';
@@ -7,6 +6,7 @@ import type { CatalogEntry, FunctionCatalog, FunctionStatus } from '../../../cor
 import type { DeployRecord, LogLine, PushRecord } from '../../../core/deploy.ts';
 import { TowlineError } from '../../../core/errors.ts';
 import type { EventBus } from '../../../core/events.ts';
+import type { AnnouncedImage } from '../../../core/images.ts';
 import type {
   HistoryEntry,
   ManifestWriter,
