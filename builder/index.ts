@@ -39,7 +39,7 @@ import { createWebhookHandler } from './webhooks/webhook-handler.ts';
 
 export { type BuilderConfig, builderSettings } from './config.ts';
 export type { BuildEngine } from './engines/build-engine.ts';
-export { createBuildkitEngine } from './engines/build-engine-buildkit.ts';
+export { createBuildkitEngine, type PullLogin } from './engines/build-engine-buildkit.ts';
 export { createDockerEngine, dockerRegistry, installationLabel } from './engines/build-engine-docker.ts';
 export { createProcessEngine } from './engines/build-engine-process.ts';
 export { buildkitConfig } from './engines/buildkit-settings.ts';
@@ -54,6 +54,7 @@ export { parseRegistryPattern } from './registry/registry-pattern.ts';
 export type { BuildSecrets } from './secrets/build-secrets.ts';
 export { createFolderBuildSecrets } from './secrets/build-secrets-folder.ts';
 export type { SourceAccess } from './source/source-access.ts';
+export { loadTemplates } from './templates/load-templates.ts';
 export { openTemplates } from './templates/open-templates.ts';
 export type { TemplateCatalog } from './templates/template.ts';
 
