@@ -61,7 +61,9 @@ export function containerOptions(request: ContainerRequest): ContainerCreateOpti
     name: `towline-${request.instanceId}`,
     Image: request.image,
     User: runsAsRoot(request.imageUser) ? nobody : request.imageUser,
-    Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+    Env: Object.entries(environment)
+      .filter(([name]) => !/[=\0]/.test(name))
+      .map(([name, value]) => `${name}=${value}`),
     ExposedPorts: { [exposed]: {} },
     Labels: {
       [supervisorLabel]: request.marker,
