@@ -34,7 +34,7 @@ const leastCpus = 0.01;
 export const supervisorLabel = 'dev.towline.supervisor';
 /** On every container; the value is the instance's random id. */
 export const instanceLabel = 'dev.towline.instance';
-export const functionLabel = 'dev.towline.function';
+const functionLabel = 'dev.towline.function';
 
 export interface ContainerRequest {
   version: DesiredFunction;
