@@ -17,7 +17,7 @@ import type { BuilderConfig } from './config.ts';
 import type { AppendResult, Delivery, DeliveryOrigin } from './deliveries/delivery-log.ts';
 import { createSqliteDeliveryLog } from './deliveries/delivery-log-sqlite.ts';
 import { openDatabase } from './deliveries/open-database.ts';
-import { missedPush, recoverPushes } from './deliveries/recover-pushes.ts';
+import { missedPush, recoverPushes, whoPushed } from './deliveries/recover-pushes.ts';
 import { createSqliteDeployStore } from './deploys/deploy-store-sqlite.ts';
 import { createPendingDeploys } from './deploys/pending-deploys.ts';
 import { createPushJournal } from './deploys/push-journal.ts';
@@ -45,7 +45,7 @@ export { createProcessEngine } from './engines/build-engine-process.ts';
 export { buildkitConfig } from './engines/buildkit-settings.ts';
 export { findDockerCommand } from './engines/docker-command.ts';
 export { connectDocker, requireEngine } from './engines/docker-connection.ts';
-export type { PrebuiltImage, PrebuiltImages, PrebuiltRequest } from './pipeline/prebuilt-images.ts';
+export type { PrebuiltImages } from './pipeline/prebuilt-images.ts';
 export { createPrebuiltImages } from './prebuilt/prebuilt-images-registry.ts';
 export type { ImageRegistry } from './registry/image-registry.ts';
 export { createHttpImageRegistry } from './registry/image-registry-http.ts';
@@ -168,7 +168,10 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     if (event.type !== 'push') return;
     await delay(config.webhookGraceMs ?? defaultWebhookGraceMs, stopped);
     const { repository, scm, ref } = event;
-    const missed = missedPush(deliveries, { repository, scm, ref, head });
+    // Looked at twice: finding out who pushed takes its time, and the webhook may come meanwhile.
+    if (!missedPush(deliveries, { repository, scm, ref, head })) return;
+    const actor = await whoPushed(sourceAccess, { repository, ref, head }, stopped);
+    const missed = missedPush(deliveries, { repository, scm, ref, head, actor });
     if (missed) accept(missed, 'recovered');
   }
 

@@ -34,6 +34,20 @@ export function missedPush(log: DeliveryLog, missed: MissedPush): PushEvent | un
   };
 }
 
+/** Who made this commit the head of its branch, if the source knows; else the platform is named. */
+export async function whoPushed(
+  sourceAccess: SourceAccess,
+  { repository, ref, head }: Pick<MissedPush, 'repository' | 'ref' | 'head'>,
+  signal: AbortSignal,
+): Promise<SourceEvent['actor'] | undefined> {
+  for await (const each of sourceAccess.heads()) {
+    signal.throwIfAborted();
+    const isIt = each.repository.id === repository.id && `refs/heads/${each.branch}` === ref;
+    if (isIt) return each.head === head ? each.actor : undefined;
+  }
+  return undefined;
+}
+
 /** Compares each branch with the newest push accepted for it. What came in by webhook meanwhile is newer than what was read here. */
 export async function recoverPushes(
   log: DeliveryLog,
