@@ -209,7 +209,13 @@ export function describeDeliveryLog(
         const image = (id: string, functionName: string): Omit<Delivery, 'seq'> => ({
           event: {
             ...{ ...base, type: 'image', id, functionName, image: `x@${id}`, ref: 'refs/heads/main' },
-            ...{ before: zeroSha, after: sha('a'), subject: '', run: { of: 'r', number: 1 }, configuration: null },
+            ...{
+              before: zeroSha,
+              after: sha('a'),
+              subject: '',
+              run: { of: 'r', number: 1 },
+              configuration: null,
+            },
           },
           origin: 'hook',
           receivedAt: 1,
