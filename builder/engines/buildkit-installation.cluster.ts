@@ -12,12 +12,8 @@ import { startBuildkitd, type TestBuildkitd } from '../../test/containers/buildk
 import { imageContents } from '../../test/containers/image-contents.ts';
 import { freePort } from '../../test/containers/program.ts';
 import { registryAccount, startRegistry, type TestRegistry } from '../../test/containers/registry.ts';
-import {
-  type BuildkitEngine,
-  type BuildkitEngineConfig,
-  createBuildkitEngine,
-  type PullLogin,
-} from './build-engine-buildkit.ts';
+import { type BuildkitEngine, createBuildkitEngine, type PullLogin } from './build-engine-buildkit.ts';
+import type { BuildkitEngineConfig } from './buildkit-engine-config.ts';
 import { imageBuilder } from './image-engine.contract.ts';
 
 const run = promisify(execFile);
