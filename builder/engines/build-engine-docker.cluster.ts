@@ -117,6 +117,26 @@ describe('the docker engine', () => {
     assert.equal((await readFile(archive)).includes('correct horse'), false);
   });
 
+  it('refuses a secret whose name could be read as another option', async () => {
+    const secrets = { 'a,src=/etc/passwd': 'x' };
+    await assert.rejects(build(`FROM ${base}\n`, { secrets }), { code: 'stack_invalid' });
+  });
+
+  it('says that the engine is away when it dies during a build', async () => {
+    let killed: Promise<void> | undefined;
+    const building = build(`FROM ${base}\nRUN echo going; exec sleep 600\n`, {
+      onLine: (line) => {
+        if (line === 'going') killed = daemon.kill();
+      },
+    });
+    try {
+      await assert.rejects(building, { code: 'engine_unavailable' });
+    } finally {
+      await killed;
+      await daemon.start();
+    }
+  });
+
   it('ends what runs in the engine when a build is stopped', async () => {
     const marker = `${100_000 + process.pid}`;
     const slow = `FROM ${base}\nRUN sleep ${marker}\n`;
@@ -142,7 +162,7 @@ describe('the docker engine', () => {
     ['a Dockerfile that is empty', '\n', 'build_failed', /no instructions|empty|no build stage/],
     [
       'a program that fails in the words of a registry',
-      'FROM BASE\nRUN echo "dial tcp: connection refused"; exit 4\n',
+      'FROM BASE\nRUN echo "Cannot connect to the Docker daemon: dial tcp: connection refused"; exit 4\n',
       'build_failed',
       /exit code 4/,
     ],
