@@ -18,7 +18,7 @@ import type { BuilderConfig } from './config.ts';
 import type { AppendResult, Delivery, DeliveryOrigin } from './deliveries/delivery-log.ts';
 import { createSqliteDeliveryLog } from './deliveries/delivery-log-sqlite.ts';
 import { openDatabase } from './deliveries/open-database.ts';
-import { missedPush, recoverPushes } from './deliveries/recover-pushes.ts';
+import { missedPush, recoverPushes, whoPushed } from './deliveries/recover-pushes.ts';
 import { createSqliteDeployStore } from './deploys/deploy-store-sqlite.ts';
 import { createPendingDeploys } from './deploys/pending-deploys.ts';
 import { createPushJournal } from './deploys/push-journal.ts';
@@ -42,13 +42,13 @@ import { createWebhookHandler } from './webhooks/webhook-handler.ts';
 
 export { type BuilderConfig, builderSettings } from './config.ts';
 export type { BuildEngine } from './engines/build-engine.ts';
-export { createBuildkitEngine } from './engines/build-engine-buildkit.ts';
+export { createBuildkitEngine, type PullLogin } from './engines/build-engine-buildkit.ts';
 export { createDockerEngine, dockerRegistry, installationLabel } from './engines/build-engine-docker.ts';
 export { createProcessEngine } from './engines/build-engine-process.ts';
 export { buildkitConfig } from './engines/buildkit-settings.ts';
 export { findDockerCommand } from './engines/docker-command.ts';
 export { connectDocker, requireEngine } from './engines/docker-connection.ts';
-export type { PrebuiltImage, PrebuiltImages, PrebuiltRequest } from './pipeline/prebuilt-images.ts';
+export type { PrebuiltImages } from './pipeline/prebuilt-images.ts';
 export { createPrebuiltImages } from './prebuilt/prebuilt-images-registry.ts';
 export type { ImageRegistry } from './registry/image-registry.ts';
 export { createHttpImageRegistry } from './registry/image-registry-http.ts';
@@ -57,6 +57,7 @@ export { parseRegistryPattern } from './registry/registry-pattern.ts';
 export type { BuildSecrets } from './secrets/build-secrets.ts';
 export { createFolderBuildSecrets } from './secrets/build-secrets-folder.ts';
 export type { SourceAccess } from './source/source-access.ts';
+export { loadTemplates } from './templates/load-templates.ts';
 export { openTemplates } from './templates/open-templates.ts';
 export type { TemplateCatalog } from './templates/template.ts';
 
@@ -172,7 +173,10 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     if (event.type !== 'push') return;
     await delay(config.webhookGraceMs ?? defaultWebhookGraceMs, stopped);
     const { repository, scm, ref } = event;
-    const missed = missedPush(deliveries, { repository, scm, ref, head });
+    // Looked at twice: finding out who pushed takes its time, and the webhook may come meanwhile.
+    if (!missedPush(deliveries, { repository, scm, ref, head })) return;
+    const actor = await whoPushed(sourceAccess, { repository, ref, head }, stopped);
+    const missed = missedPush(deliveries, { repository, scm, ref, head, actor });
     if (missed) accept(missed, 'recovered');
   }
 

@@ -11,6 +11,7 @@ import {
   dockerRegistry,
   findDockerCommand,
   installationLabel,
+  type PullLogin,
   requireEngine,
 } from '../builder/index.ts';
 import { digestOf } from '../core/names.ts';
@@ -43,6 +44,8 @@ export interface LocalEngineDeps {
   readSecret: (ownerId: string, name: string) => Promise<string | undefined>;
   /** For pulling others' images in the name of an owner. */
   registryCredentials?: ((ownerId: string, registry: string) => Promise<AuthConfig | undefined>) | undefined;
+  /** For base images of an owner's builds, by registry. */
+  ownerLogins?: ((ownerId: string) => Promise<Record<string, PullLogin>>) | undefined;
 }
 
 /** What the docker command is told of by the environment. */
@@ -79,8 +82,12 @@ async function dockerEngine(config: LocalConfig, deps: LocalEngineDeps): Promise
   const command = await findDockerCommand({ path, environment: dockerEnvironment });
   const docker = connectDocker(command);
   await requireEngine(docker, command.host);
-  const installation = keptSecret(data.at('keys', 'installation')).slice(0, 32);
-  const build = await createDockerEngine({ command, workDir: data.at('work'), installation }, { docker });
+  const secret = keptSecret(data.at('keys', 'installation'));
+  const [installation, hiddenFolder] = [secret.slice(0, 32), secret.slice(32)];
+  const build = await createDockerEngine(
+    { command, workDir: data.at('work'), installation, hiddenFolder },
+    { docker },
+  );
   const engine = { docker, patient: connectDocker(command, 0) };
   return {
     build,
@@ -104,7 +111,9 @@ async function buildkitEngine(config: LocalConfig, deps: LocalEngineDeps): Promi
   const command = await findDockerCommand({ path, environment: dockerEnvironment });
   const docker = connectDocker(command);
   await requireEngine(docker, command.host);
-  const build = await createBuildkitEngine(buildkitConfig(config, { path, workDir: data.at('work') }));
+  const build = await createBuildkitEngine(buildkitConfig(config, { path, workDir: data.at('work') }), {
+    ownerLogins: deps.ownerLogins,
+  });
   const engine = { docker, patient: connectDocker(command, 0) };
   const credentials = async (ownerId: string, registry: string) =>
     (await build.pullLogin(registry)) ?? registryCredentials?.(ownerId, registry);

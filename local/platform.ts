@@ -119,6 +119,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
     await createLocalEngine(config, {
       ...deps,
       registryCredentials: registries.credentials,
+      ownerLogins: registries.logins,
       readSecret: createFolderBuildSecrets(data.at('secrets')).value,
     }),
   );
@@ -231,6 +232,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         events,
         sourceAccess: gitHost.sourceAccess,
         engine: engine.build,
+        buildSecrets: createFolderBuildSecrets(data.at('build-secrets')),
         prebuilt: createPrebuiltImages({ registry: registries.registry, target: engine.build }),
         templates: await openTemplates({
           ...config,

@@ -3,6 +3,7 @@ import {
   createFolderRegistryAccess,
   createHttpImageRegistry,
   type ImageRegistry,
+  type PullLogin,
   parseRegistryPattern,
 } from '../builder/index.ts';
 
@@ -10,6 +11,8 @@ export interface Registries extends AsyncDisposable {
   registry: ImageRegistry;
   /** For a pull in the name of an owner; `undefined`: anonymously. */
   credentials(ownerId: string, registry: string): Promise<AuthConfig | undefined>;
+  /** For base images of an owner's builds, by registry. */
+  logins(ownerId: string): Promise<Record<string, PullLogin>>;
 }
 
 /** Registries that functions may come from; `dir` holds the credentials for them. */
@@ -28,6 +31,17 @@ export function openRegistries(dir: string, patterns: readonly string[]): Regist
         return { username, password, serveraddress };
       }
       return { username: '', password: '', identitytoken: found.token, serveraddress };
+    },
+    async logins(ownerId) {
+      const owner = await access.of(ownerId);
+      const logins: Record<string, PullLogin> = {};
+      for (const host of new Set(owner.allowed.map(({ registry: one }) => one))) {
+        const found = owner.credentials(host);
+        if (found?.type === 'password') {
+          logins[host] = { username: found.username, password: found.password };
+        } else if (found) logins[host] = { identitytoken: found.token };
+      }
+      return logins;
     },
     [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
   };

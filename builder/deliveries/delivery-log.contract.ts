@@ -204,6 +204,41 @@ export function describeDeliveryLog(
     );
 
     it(
+      'keeps the announced images of each function apart, from pushes too, and knows the newest',
+      withLog((log, reopen) => {
+        const image = (id: string, functionName: string): Omit<Delivery, 'seq'> => ({
+          event: {
+            ...{ ...base, type: 'image', id, functionName, image: `x@${id}`, ref: 'refs/heads/main' },
+            ...{
+              before: zeroSha,
+              after: sha('a'),
+              subject: '',
+              run: { of: 'r', number: 1 },
+              configuration: null,
+            },
+          },
+          origin: 'hook',
+          receivedAt: 1,
+        });
+        for (const id of ['1', '2', '3']) log.append(image(id, 'shop'));
+        log.append(image('4', 'cart'));
+        log.append(push('5', zeroSha, sha('a')));
+        assert.deepEqual(log.append(image('2', 'shop')), { type: 'duplicate', id: '2' });
+        const { event } = image('any', 'shop');
+        const ids = (found: Delivery[]) => found.map((one) => one.event.id);
+        assert.deepEqual(ids(reopen().recent(event, 2)), ['3', '2']);
+        assert.deepEqual(ids(log.recent(image('any', 'cart').event, 9)), ['4']);
+        assert.equal(log.newest(repository, 'git', 'refs/heads/main')?.event.id, '5');
+        for (const id of ['1', '2', '4', '5']) log.done(id);
+        log.prune(event, 1);
+        assert.deepEqual(
+          ['1', '2', '3', '4', '5'].filter((id) => log.find(id)),
+          ['3', '4', '5'],
+        );
+      }),
+    );
+
+    it(
       'forgets old deliveries of one repository only, and none that is not done',
       withLog((log) => {
         const event = push('e', zeroSha, sha('a')).event;

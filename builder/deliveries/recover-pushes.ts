@@ -35,6 +35,21 @@ export function missedPush(log: DeliveryLog, missed: MissedPush): PushEvent | un
   };
 }
 
+/** Who made this commit the head of its branch, if the source knows; else the platform is named. */
+export async function whoPushed(
+  sourceAccess: SourceAccess,
+  { repository, ref, head }: Pick<MissedPush, 'repository' | 'ref' | 'head'>,
+  signal: AbortSignal,
+): Promise<SourceEvent['actor'] | undefined> {
+  const isIt = (other: SourceEvent['repository'], branch: string) =>
+    other.id === repository.id && `refs/heads/${branch}` === ref;
+  for await (const each of sourceAccess.heads(isIt)) {
+    signal.throwIfAborted();
+    if (isIt(each.repository, each.branch)) return each.head === head ? each.actor : undefined;
+  }
+  return undefined;
+}
+
 /** Compares each branch that is deployed with the newest push accepted for it. What came in by webhook meanwhile is newer than what was read here. */
 export async function recoverPushes(
   log: DeliveryLog,

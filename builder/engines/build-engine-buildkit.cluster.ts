@@ -5,7 +5,8 @@ import { startBuildkitd } from '../../test/containers/buildkitd.ts';
 import { imageContents } from '../../test/containers/image-contents.ts';
 import { startRegistry } from '../../test/containers/registry.ts';
 import { describeBuildEngine, shellDockerfile } from './build-engine.contract.ts';
-import { type BuildkitEngineConfig, createBuildkitEngine } from './build-engine-buildkit.ts';
+import { createBuildkitEngine } from './build-engine-buildkit.ts';
+import type { BuildkitEngineConfig } from './buildkit-engine-config.ts';
 import { describeImageEngine } from './image-engine.contract.ts';
 
 /** A registry with base images, a daemon that may be killed and started again, and an engine for them. */

@@ -11,38 +11,16 @@ import type { Template } from '../templates/template.ts';
 import type { BuildEngine, BuildRequest, BuildResult } from './build-engine.ts';
 import { timedOut } from './build-steps.ts';
 import { buildctlCall, isReservedArg, sourcePolicy } from './buildkit-arguments.ts';
+import type { BuildkitEngineConfig } from './buildkit-engine-config.ts';
 import { type BuildkitFailure, buildkitError, isUploadCollision, unavailable } from './buildkit-failure.ts';
 import { type BuildProgress, createBuildProgress } from './buildkit-progress.ts';
 import { requireEntry } from './entry-file.ts';
 import { createOutputBudget } from './output-budget.ts';
 import { createPushedImages, type PushedImages } from './pushed-images.ts';
 
-export interface BuildkitEngineConfig {
-  /** The program, by its path or its name on the PATH. */
-  buildctl: string;
-  path: string;
-  /** `unix:///run/buildkit/buildkitd.sock` or `tcp://buildkitd:1234`. */
-  address: string;
-  /** Files in PEM, for a daemon that asks its clients for a certificate. */
-  tls?: { ca: string; cert: string; key: string; serverName?: string | undefined } | undefined;
-  /** What images are named after: a host, perhaps with folders. */
-  registry: string;
-  /** The registry speaks plain HTTP. For loopback only: images and credentials go in clear. */
-  isInsecure: boolean;
-  /** Folders of the registry that every owner's builds may use images of, as `base`. */
-  sharedFolders?: readonly string[] | undefined;
-  /** A folder with Docker's `config.json`, for pushing; without one, the registry asks for nothing. */
-  dockerConfigDir?: string | undefined;
-  /** Build arguments of all builds, as of the templates' base images; a function's own go over them. */
-  buildArgs?: Readonly<Record<string, string>> | undefined;
-  /** Where layers of earlier builds are taken from, besides the daemon's own store. */
-  cache: 'none' | 'inline' | 'registry';
-  /** The network of RUN steps; not given: as the daemon is set up. */
-  network?: 'none' | 'host' | 'sandbox' | undefined;
-  /** `sbom`: the scanner's image, or `''` for BuildKit's own choice. */
-  attestations?: { sbom?: string | undefined; provenance?: 'min' | 'max' | undefined } | undefined;
-  /** For what one build's `buildctl` reads and writes; emptied at the start. */
-  workDir: string;
+export interface BuildkitEngineDeps {
+  /** What an owner's builds log in with to pull base images, by registry. Default: nothing. */
+  ownerLogins?: ((ownerId: string) => Promise<Record<string, PullLogin>>) | undefined;
 }
 
 export interface BuildkitEngine extends BuildEngine, AsyncDisposable {
@@ -58,7 +36,10 @@ const prefix = 'buildkit-';
 const Metadata = z.object({ 'containerimage.digest': z.string().regex(/^sha256:[0-9a-f]{64}$/) });
 
 /** Builds images with `buildctl` and a BuildKit daemon, which pushes them to the registry. */
-export async function createBuildkitEngine(config: BuildkitEngineConfig): Promise<BuildkitEngine> {
+export async function createBuildkitEngine(
+  config: BuildkitEngineConfig,
+  { ownerLogins = async () => ({}) }: BuildkitEngineDeps = {},
+): Promise<BuildkitEngine> {
   await mkdir(config.workDir, { recursive: true, mode: 0o700 });
   for (const name of await readdir(config.workDir)) {
     if (name.startsWith(prefix)) await remove(join(config.workDir, name));
@@ -77,7 +58,7 @@ export async function createBuildkitEngine(config: BuildkitEngineConfig): Promis
     pullLogin: async (asked) => (asked === host ? loginOf(await credentials()) : undefined),
     async build(request) {
       const signal = AbortSignal.any([request.signal, closing.signal]);
-      const building = build({ config, images, host, credentials }, { ...request, signal });
+      const building = build({ config, images, host, credentials, ownerLogins }, { ...request, signal });
       running.add(building);
       try {
         return await building;
@@ -100,6 +81,7 @@ interface Engine {
   images: PushedImages;
   host: string;
   credentials: () => Promise<RegistryCredentials | undefined>;
+  ownerLogins: NonNullable<BuildkitEngineDeps['ownerLogins']>;
 }
 
 async function build(engine: Engine, request: BuildRequest): Promise<BuildResult> {
@@ -146,7 +128,7 @@ async function solve(engine: Engine, request: Attempt): Promise<string | Buildki
   const { dir, deadline } = request;
   const files = { metadata: join(dir, 'metadata.json'), sourcePolicy: join(dir, 'policy.json') };
   await writeFile(files.sourcePolicy, sourcePolicy(config, request.owner));
-  await writeFile(join(dir, 'config.json'), await dockerConfig(engine), { mode: 0o600 });
+  await writeFile(join(dir, 'config.json'), await dockerConfig(engine, request.ownerId), { mode: 0o600 });
   for (const name of Object.keys(request.buildArgs).filter(isReservedArg)) {
     request.onLine(`warning: the build argument ${name} is the platform's own and is left out`);
   }
@@ -219,12 +201,19 @@ async function readDockerConfig(dir: string | undefined): Promise<DockerConfig> 
   }
 }
 
-/** The platform's own registry alone: what else the operator's file holds is no business of a build. */
-async function dockerConfig({ host, credentials }: Engine): Promise<string> {
-  const own = await credentials();
-  if (!own) return '{}';
-  const key = host === 'docker.io' ? 'https://index.docker.io/v1/' : host;
-  return JSON.stringify({ auths: { [key]: loginOf(own) } });
+/** The owner's own logins and the one that pushes: what else the operator's files hold is no business of a build. */
+async function dockerConfig(engine: Engine, ownerId: string | undefined): Promise<string> {
+  const { host } = engine;
+  const logins = ownerId === undefined ? {} : await engine.ownerLogins(ownerId);
+  const own = loginOf(await engine.credentials());
+  const auths = Object.entries({ ...logins, ...(own && { [host]: own }) });
+  const keyed = auths.map(([registry, login]) => [configKey(registry), login]);
+  return JSON.stringify({ auths: Object.fromEntries(keyed) });
+}
+
+/** Docker's own name for its public registry. */
+function configKey(registry: string): string {
+  return registry === 'docker.io' ? 'https://index.docker.io/v1/' : registry;
 }
 
 function loginOf(credentials: RegistryCredentials | undefined): PullLogin | undefined {

@@ -16,7 +16,10 @@ async function openEngine(daemon: TestDockerd, workDir: string, more: Partial<Do
   const { PATH: path = '', ...environment } = daemon.env;
   const command = await findDockerCommand({ path, environment });
   const docker = connectDocker(command);
-  return createDockerEngine({ command, workDir, installation: 'of-the-test', ...more }, { docker });
+  return createDockerEngine(
+    { command, workDir, installation: 'of-the-test', hiddenFolder: 'c0ffee', ...more },
+    { docker },
+  );
 }
 
 describeBuildEngine('docker', async (dir) => {
@@ -92,7 +95,7 @@ describe('the docker engine', () => {
       buildArgs: { GREETING: 'hello = you' },
     });
     const { Config, RepoTags } = await inspect(digest);
-    assert.deepEqual(RepoTags, ['docker.towline.internal/alice/repo-fn:latest-main-1234567']);
+    assert.deepEqual(RepoTags, ['docker.towline.internal/c0ffee/alice/repo-fn:latest-main-1234567']);
     assert.equal(Config.Labels['org.opencontainers.image.revision'], 'abc');
     assert.equal(Config.Labels[installationLabel], 'of-the-test');
     assert.ok(Config.Env.includes('G=hello = you'));
@@ -112,6 +115,26 @@ describe('the docker engine', () => {
     const archive = join(dir, 'image.tar');
     await daemon.docker(['save', '--output', archive, digest]);
     assert.equal((await readFile(archive)).includes('correct horse'), false);
+  });
+
+  it('refuses a secret whose name could be read as another option', async () => {
+    const secrets = { 'a,src=/etc/passwd': 'x' };
+    await assert.rejects(build(`FROM ${base}\n`, { secrets }), { code: 'stack_invalid' });
+  });
+
+  it('says that the engine is away when it dies during a build', async () => {
+    let killed: Promise<void> | undefined;
+    const building = build(`FROM ${base}\nRUN echo going; exec sleep 600\n`, {
+      onLine: (line) => {
+        if (line === 'going') killed = daemon.kill();
+      },
+    });
+    try {
+      await assert.rejects(building, { code: 'engine_unavailable' });
+    } finally {
+      await killed;
+      await daemon.start();
+    }
   });
 
   it('ends what runs in the engine when a build is stopped', async () => {
@@ -139,7 +162,7 @@ describe('the docker engine', () => {
     ['a Dockerfile that is empty', '\n', 'build_failed', /no instructions|empty|no build stage/],
     [
       'a program that fails in the words of a registry',
-      'FROM BASE\nRUN echo "dial tcp: connection refused"; exit 4\n',
+      'FROM BASE\nRUN echo "Cannot connect to the Docker daemon: dial tcp: connection refused"; exit 4\n',
       'build_failed',
       /exit code 4/,
     ],
@@ -151,6 +174,15 @@ describe('the docker engine', () => {
       await assert.rejects(build(text), { code, message });
     });
   }
+
+  it('lets nobody build on another owner’s image', async () => {
+    await build(`FROM ${base}\nRUN echo private > /private\n`);
+    const theirs = 'docker.towline.internal/alice/repo-fn:latest-main-1234567';
+    for (const dockerfile of [`FROM ${theirs}\n`, `FROM ${base}\nCOPY --from=${theirs} /private /x\n`]) {
+      const image = 'docker.towline.internal/bob/repo-fn:latest-main-7654321';
+      await assert.rejects(build(dockerfile, { owner: 'bob', image }), { code: 'image_not_found' });
+    }
+  });
 
   it('refuses to build for several platforms at once', async () => {
     await assert.rejects(build(`FROM ${base}\n`, { platforms: ['linux/amd64', 'linux/arm64'] }), {

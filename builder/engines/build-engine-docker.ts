@@ -8,6 +8,7 @@ import { endMarkedProcesses } from '../../runtime/orphans.ts';
 import { type RunResult, runProcess } from '../../runtime/run-process.ts';
 import type { BuildEngine, BuildRequest, BuildResult } from './build-engine.ts';
 import { timedOut } from './build-steps.ts';
+import { isReservedArg } from './buildkit-arguments.ts';
 import { buildkitError, unavailable } from './buildkit-failure.ts';
 import type { DockerCommand } from './docker-command.ts';
 import { engineAway } from './docker-connection.ts';
@@ -20,6 +21,11 @@ export interface DockerEngineConfig {
   workDir: string;
   /** A lasting id of the installation: its images carry it, so that no others are ever removed. */
   installation: string;
+  /**
+   * A lasting secret of hexadecimal digits, in the names of images that stay in the engine: a Dockerfile may name any
+   * image that the engine has, so that no owner can know the name of another's.
+   */
+  hiddenFolder: string;
   /** Where images are pushed to. Default: nowhere; they stay in the engine, named by their id. */
   registry?: string | undefined;
 }
@@ -39,6 +45,7 @@ const buildPrefix = 'docker-build-';
 const markerVariable = 'TOWLINE_ENGINE';
 const markerFile = '.docker-engine';
 const pushTimeoutMs = 600_000;
+const secretId = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
 interface Engine {
   config: DockerEngineConfig;
@@ -159,6 +166,7 @@ async function buildImage(engine: Engine, request: BuildRequest, attempt: Attemp
   const tooMuch = new AbortController();
   const budget = createOutputBudget((error) => tooMuch.abort(error));
   const progress = createPlainProgress({ onPhase, onLine: (line) => budget.line() && onLine(line) });
+  requireSecretNames(request.secrets);
   const secrets = secretEnvironment(request.secrets);
   const done = await runProcess({
     command: engine.config.command.program,
@@ -179,6 +187,16 @@ async function buildImage(engine: Engine, request: BuildRequest, attempt: Attemp
   if (done.exitCode !== 0) throw whyNotBuilt(done, progress, request);
 }
 
+/** A comma would begin another option, as one that reads a file of this machine. */
+function requireSecretNames(secrets: Record<string, string>): void {
+  for (const id of Object.keys(secrets)) {
+    if (secretId.test(id)) continue;
+    throw new TowlineError('stack_invalid', `"${id}" cannot be the name of a build secret`, {
+      hint: 'use letters, digits, ".", "_" and "-"',
+    });
+  }
+}
+
 /** Values go by the environment: arguments are seen by every user of the machine. */
 function secretEnvironment(secrets: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.values(secrets).map((value, index) => [secretVariable(index), value]));
@@ -186,6 +204,12 @@ function secretEnvironment(secrets: Record<string, string>): Record<string, stri
 
 function secretVariable(index: number): string {
   return `TOWLINE_BUILD_SECRET_${index}`;
+}
+
+/** Cache mounts are named by Dockerfiles: one owner's must not be another's, where BuildKit is new enough to know. */
+function ownArguments({ buildArgs, owner }: BuildRequest): Record<string, string> {
+  const own = Object.entries(buildArgs).filter(([name]) => !isReservedArg(name));
+  return { ...Object.fromEntries(own), BUILDKIT_CACHE_MOUNT_NS: owner };
 }
 
 function buildArguments(config: DockerEngineConfig, request: BuildRequest, dir: string): string[] {
@@ -196,9 +220,9 @@ function buildArguments(config: DockerEngineConfig, request: BuildRequest, dir: 
     'build',
     '--progress=plain',
     `--iidfile=${join(dir, 'iid')}`,
-    `--tag=${request.image}`,
+    `--tag=${imageTag(config, request.image)}`,
     ...pairs('--label', labels),
-    ...pairs('--build-arg', request.buildArgs),
+    ...pairs('--build-arg', ownArguments(request)),
     ...Object.keys(request.secrets).map((id, index) => `--secret=id=${id},env=${secretVariable(index)}`),
     ...request.platforms.map((platform) => `--platform=${platform}`),
     '.',
@@ -206,7 +230,14 @@ function buildArguments(config: DockerEngineConfig, request: BuildRequest, dir: 
 }
 
 const engineGone =
-  /cannot connect to the docker daemon|error during connect|docker daemon running|no such host.*docker|\.sock: connect/i;
+  /cannot connect to the docker daemon|error during connect|docker daemon.* running|\.sock: connect|did not provide an image id|unexpected eof/i;
+
+/** The engine's own name for an image; the registry's is the image's. */
+function imageTag({ registry, hiddenFolder }: DockerEngineConfig, image: string): string {
+  if (registry !== undefined) return image;
+  const slash = image.indexOf('/');
+  return `${image.slice(0, slash)}/${hiddenFolder}${image.slice(slash)}`;
+}
 
 function whyNotBuilt(
   done: RunResult,
@@ -214,10 +245,12 @@ function whyNotBuilt(
   { template, image }: BuildRequest,
 ): TowlineError {
   const text = progress.complaints().join('\n');
-  if (engineGone.test(text)) return unavailable('the Docker Engine does not answer', text);
+  // Where a step has failed, the command repeats what it printed, which may be anything.
+  const step = progress.failed();
+  if (!step && engineGone.test(text)) return unavailable('the Docker Engine does not answer', text);
   if (done.exitCode === null) return unavailable(`the docker command was ended by ${done.endedBy}`, text);
   const registry = image.slice(0, image.indexOf('/'));
-  return buildkitError({ step: progress.failed(), text, registry, isOwnDockerfile: template === null });
+  return buildkitError({ step, text, registry, isOwnDockerfile: template === null });
 }
 
 /** Gives the digest under which the registry has it. */

@@ -86,6 +86,7 @@ async function build(
     });
   }
   request.signal.throwIfAborted();
+  sayUnused(request);
   const deadline = Date.now() + request.timeoutMs;
   await requireProgram(template.command[0] ?? '', config.path, template.language);
   await requireEntry(contextDir, template);
@@ -114,6 +115,15 @@ async function build(
       await removeHome(home);
     }
   }
+}
+
+/** Nothing that a stack file asks for is dropped in silence. */
+function sayUnused({ platforms, secrets, onLine }: BuildRequest): void {
+  if (platforms.length > 0) {
+    onLine(`platforms ${platforms.join(', ')} are ignored: plain processes build for this machine`);
+  }
+  const ids = Object.keys(secrets);
+  if (ids.length > 0) onLine(`build secrets ${ids.join(', ')} are not used: plain processes have no mounts`);
 }
 
 /** Build arguments are variables, as Docker's are; they cannot change what keeps builds apart. */

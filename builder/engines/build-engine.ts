@@ -3,6 +3,8 @@ import type { Template } from '../templates/template.ts';
 export interface BuildRequest {
   buildId: string;
   owner: string;
+  /** The owner's lasting id, by which it has rights at registries of base images; without it, none. */
+  ownerId?: string | undefined;
   repo: string;
   functionName: string;
   /** The assembled build context; the engine may write into it, the caller removes it. */

@@ -1,6 +1,6 @@
 import { TowlineError } from '../../core/errors.ts';
 import type { BuildRequest } from './build-engine.ts';
-import type { BuildkitEngineConfig } from './build-engine-buildkit.ts';
+import type { BuildkitEngineConfig } from './buildkit-engine-config.ts';
 
 /** What one call of `buildctl` gets. */
 export interface BuildctlCall {

@@ -23,7 +23,7 @@ const missing = /not found|manifest unknown|name unknown|does not exist|no such 
 const passing =
   /connection refused|connection reset|i\/o timeout|TLS handshake timeout|dial tcp|unexpected EOF|: EOF$|deadline exceeded|too many requests|\b(?:429|50[0-4])\b|network is unreachable|temporary failure/im;
 const metadataStep = /^\[internal\] load metadata for (\S+)/;
-const fromStep = /^\[[^\]]*\] FROM (\S+)/;
+const fromStep = /^(?:\[[^\]]*\] )?FROM (\S+)/;
 const collision = /blob (?:upload )?(?:unknown|invalid)|digest did not match|blob upload/i;
 const exportStep = /^(?:exporting to|pushing|exporting cache|importing cache)/;
 

@@ -12,11 +12,8 @@ import { startBuildkitd, type TestBuildkitd } from '../../test/containers/buildk
 import { imageContents } from '../../test/containers/image-contents.ts';
 import { freePort } from '../../test/containers/program.ts';
 import { registryAccount, startRegistry, type TestRegistry } from '../../test/containers/registry.ts';
-import {
-  type BuildkitEngine,
-  type BuildkitEngineConfig,
-  createBuildkitEngine,
-} from './build-engine-buildkit.ts';
+import { type BuildkitEngine, createBuildkitEngine, type PullLogin } from './build-engine-buildkit.ts';
+import type { BuildkitEngineConfig } from './buildkit-engine-config.ts';
 import { imageBuilder } from './image-engine.contract.ts';
 
 const run = promisify(execFile);
@@ -37,11 +34,8 @@ describe('an installation with BuildKit', () => {
   });
   after(() => resources.disposeAsync());
 
-  async function withEngine<T>(
-    options: Partial<BuildkitEngineConfig>,
-    use: (build: ReturnType<typeof imageBuilder>, engine: BuildkitEngine) => Promise<T>,
-  ): Promise<T> {
-    const engine = await createBuildkitEngine({
+  async function settings(options: Partial<BuildkitEngineConfig>): Promise<BuildkitEngineConfig> {
+    return {
       buildctl: daemon.buildctl,
       path: process.env['PATH']!,
       address: daemon.address,
@@ -51,7 +45,14 @@ describe('an installation with BuildKit', () => {
       cache: 'none',
       workDir: await mkdtemp(join(dir, 'work-')),
       ...options,
-    });
+    };
+  }
+
+  async function withEngine<T>(
+    options: Partial<BuildkitEngineConfig>,
+    use: (build: ReturnType<typeof imageBuilder>, engine: BuildkitEngine) => Promise<T>,
+  ): Promise<T> {
+    const engine = await createBuildkitEngine(await settings(options));
     try {
       return await use(
         imageBuilder(
@@ -130,8 +131,13 @@ describe('an installation with BuildKit', () => {
     it('pushes with the password, which is gone from the disk afterwards', async () => {
       const dockerConfigDir = await configDir(basic);
       const workDir = await mkdtemp(join(dir, 'work-'));
-      const settings = { address: closedDaemon.address, registry: closed.host, dockerConfigDir, workDir };
-      await withEngine(settings, async (build, engine) => {
+      const closedSettings = {
+        address: closedDaemon.address,
+        registry: closed.host,
+        dockerConfigDir,
+        workDir,
+      };
+      await withEngine(closedSettings, async (build, engine) => {
         const { image, sizeBytes } = await build(`FROM ${closedBase}\nRUN echo kept > /made\n`);
         assert.ok(sizeBytes > 2_000_000);
         assert.equal(await engine.has(image), true);
@@ -143,13 +149,28 @@ describe('an installation with BuildKit', () => {
 
     it('waits for the operator if the password is wrong', async () => {
       const dockerConfigDir = await configDir(Buffer.from('tester:wrong').toString('base64'));
-      const settings = { address: closedDaemon.address, registry: closed.host, dockerConfigDir };
-      await withEngine(settings, async (build) => {
+      const closedSettings = { address: closedDaemon.address, registry: closed.host, dockerConfigDir };
+      await withEngine(closedSettings, async (build) => {
         await assert.rejects(build(`FROM ${base}\nRUN echo ${randomUUID()}\n`), {
           code: 'registry_unavailable',
           message: /does not let the platform store images/,
         });
       });
+    });
+
+    it("pulls base images with the owner's own login, and nobody else's", async () => {
+      const ownerLogins = async (ownerId: string): Promise<Record<string, PullLogin>> =>
+        ownerId === 'id-of-alice' ? { [closed.host]: registryAccount } : {};
+      const config = await settings({ address: closedDaemon.address });
+      await using engine = await createBuildkitEngine(config, { ownerLogins });
+      const build = imageBuilder(
+        () => engine,
+        () => dir,
+      );
+      const dockerfile = `FROM ${closedBase}\nRUN echo private\n`;
+      assert.ok((await build(dockerfile, { ownerId: 'id-of-alice' })).digest);
+      await assert.rejects(build(dockerfile, { ownerId: 'id-of-bob' }), { code: 'image_forbidden' });
+      await assert.rejects(build(dockerfile), { code: 'image_forbidden' });
     });
 
     it("tells a FROM that it may not pull, with the Dockerfile's line", async () => {

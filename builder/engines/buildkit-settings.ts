@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { TowlineError } from '../../core/errors.ts';
 import { booleanSetting, type ConfigOf, type Settings } from '../../runtime/config.ts';
 import { parseRegistryPattern, type RegistryPattern } from '../registry/registry-pattern.ts';
-import type { BuildkitEngineConfig } from './build-engine-buildkit.ts';
+import type { BuildkitEngineConfig } from './buildkit-engine-config.ts';
 
 const file = z.string().transform((path) => resolve(path));
 const registry = z

@@ -56,6 +56,7 @@ async function runEngine(task: PushTask, context: PipelineContext, build: Assemb
   const { digest } = await context.engine.build({
     buildId: id,
     owner: record.owner,
+    ownerId: event.repository.ownerId,
     repo: record.repo,
     functionName: fn.name,
     contextDir,

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { openDatabase } from '../deliveries/open-database.ts';
 import { createPlatform, stackFiles, summary } from './platform-in-memory.test.ts';
 
 const alice = { name: 'Alice', email: '', login: 'alice' };
@@ -65,6 +67,25 @@ describe('a function that a push has not changed', () => {
     await platform.builder().rebuild(push.id, alice, { force: true });
     await platform.builder().drain();
     assert.equal(platform.engine.started.length, 3);
+  });
+
+  it('is built once although the builder dies between the build and its record', async () => {
+    await using platform = await createPlatform();
+    const committing = Promise.withResolvers<void>();
+    platform.writer.beforeCommit = async () => {
+      committing.resolve();
+      await new Promise(() => {});
+    };
+    const { id } = await platform.send(platform.repo('alice', 'shop').commit(stackFiles({ hello: 'one' })));
+    await committing.promise;
+    const records = openDatabase(join(platform.root, 'builder.db'), 'FULL');
+    records.exec("UPDATE deploys SET record = json_set(record, '$.state', 'building', '$.image', null)");
+    records.close();
+    platform.writer.beforeCommit = async () => {};
+    await platform.restart({ abandon: true });
+    await platform.builder().drain();
+    assert.deepEqual(summary(platform.builder().push(id)!), { hello: 'live' });
+    assert.equal(platform.engine.started.length, 1);
   });
 
   it('never gets the image of another owner', async () => {

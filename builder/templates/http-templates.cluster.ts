@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { makeBaseImage, pushBaseImage } from '../../test/containers/base-image.ts';
-import { startBuildkitd } from '../../test/containers/buildkitd.ts';
+import { startBuildkitd, type TestBuildkitd } from '../../test/containers/buildkitd.ts';
 import { startDockerd, type TestDockerd } from '../../test/containers/dockerd.ts';
 import { startRegistry, type TestRegistry } from '../../test/containers/registry.ts';
 import type { BuildEngine } from '../engines/build-engine.ts';
@@ -22,32 +22,31 @@ const hardened = [
 describe('the images that BuildKit makes of the templates', () => {
   let registry: TestRegistry;
   let docker: TestDockerd;
+  let daemon: TestBuildkitd;
+  let bases: Record<string, string>;
   const resources = new AsyncDisposableStack();
   before(async () => {
     registry = resources.use(await startRegistry());
     docker = resources.use(await startDockerd());
+    daemon = resources.use(await startBuildkitd({ registries: [registry.host] }));
+    const node = await pushBaseImage(registry, await makeBaseImage('node'));
+    const python = await pushBaseImage(registry, await makeBaseImage('python'));
+    bases = { NODE_IMAGE: node.image, PYTHON_IMAGE: python.image };
   });
   after(() => resources.disposeAsync());
 
   async function createImageRuntime(dir: string): Promise<BenchRuntime> {
-    await using stack = new AsyncDisposableStack();
-    const daemon = stack.use(await startBuildkitd({ registries: [registry.host] }));
-    const node = await pushBaseImage(registry, await makeBaseImage('node'));
-    const python = await pushBaseImage(registry, await makeBaseImage('python'));
-    const engine = stack.use(
-      await createBuildkitEngine({
-        buildctl: daemon.buildctl,
-        path: process.env['PATH']!,
-        address: daemon.address,
-        registry: registry.host,
-        isInsecure: true,
-        sharedFolders: ['base'],
-        cache: 'none',
-        workDir: join(dir, 'work'),
-        buildArgs: { NODE_IMAGE: node.image, PYTHON_IMAGE: python.image },
-      }),
-    );
-    const owned = stack.move();
+    const engine = await createBuildkitEngine({
+      buildctl: daemon.buildctl,
+      path: process.env['PATH']!,
+      address: daemon.address,
+      registry: registry.host,
+      isInsecure: true,
+      sharedFolders: ['base'],
+      cache: 'none',
+      workDir: join(dir, 'work'),
+      buildArgs: bases,
+    });
     return {
       engine,
       buildArgs: {},
@@ -58,7 +57,7 @@ describe('the images that BuildKit makes of the templates', () => {
         const env = variables.flatMap(([name, value]) => ['--env', `${name}=${value}`]);
         return spawn('docker', ['run', '--rm', ...hardened, ...env, image], { env: docker.env });
       },
-      [Symbol.asyncDispose]: () => owned.disposeAsync(),
+      [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
     };
   }
 

@@ -89,6 +89,11 @@ describe('the webhook intake', () => {
       [],
       {},
       { ...event, type: 'fork' },
+      // Images are announced by the API, which knows who may.
+      {
+        ...{ ...event, type: 'image', functionName: 'shop', image: `x@sha256:${'0'.repeat(64)}` },
+        ...{ subject: '', run: null, configuration: null },
+      },
       { ...event, after: 'main' },
       { ...event, repository: { ...event.repository, owner: '../x' } },
       { ...event, repository: { ...event.repository, name: '..' } },

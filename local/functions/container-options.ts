@@ -34,7 +34,7 @@ const leastCpus = 0.01;
 export const supervisorLabel = 'dev.towline.supervisor';
 /** On every container; the value is the instance's random id. */
 export const instanceLabel = 'dev.towline.instance';
-export const functionLabel = 'dev.towline.function';
+const functionLabel = 'dev.towline.function';
 
 export interface ContainerRequest {
   version: DesiredFunction;
@@ -61,7 +61,9 @@ export function containerOptions(request: ContainerRequest): ContainerCreateOpti
     name: `towline-${request.instanceId}`,
     Image: request.image,
     User: runsAsRoot(request.imageUser) ? nobody : request.imageUser,
-    Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+    Env: Object.entries(environment)
+      .filter(([name]) => !/[=\0]/.test(name))
+      .map(([name, value]) => `${name}=${value}`),
     ExposedPorts: { [exposed]: {} },
     Labels: {
       [supervisorLabel]: request.marker,

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { createHash, randomUUID, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -11,6 +10,7 @@ import {
   type RegistrySubject,
 } from '../../builder/registry/image-registry.contract.ts';
 import { createHttpImageRegistry } from '../../builder/registry/image-registry-http.ts';
+import { runProcess } from '../../runtime/run-process.ts';
 import { registryAccount, startRegistry, type TestRegistryOptions } from '../containers/registry.ts';
 
 const basic = `Basic ${Buffer.from(`${registryAccount.username}:${registryAccount.password}`).toString('base64')}`;
@@ -88,7 +88,14 @@ async function startTokens() {
   const [key, certificate] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
   const flags = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
   const names = ['-subj', '/CN=tokens.test', '-keyout', key, '-out', certificate];
-  execFileSync('openssl', ['req', '-x509', ...flags, ...names], { stdio: 'ignore' });
+  const args = ['req', '-x509', ...flags, ...names];
+  const made = await runProcess({
+    command: 'openssl',
+    args,
+    env: { PATH: process.env['PATH'] ?? '' },
+    timeoutMs: 30_000,
+  });
+  if (made.exitCode !== 0) throw new Error(made.stderr);
   const privateKey = await importPKCS8(readFileSync(key, 'utf8'), 'ES256');
   const x5c = [new X509Certificate(readFileSync(certificate)).raw.toString('base64')];
   const sign = (name: string, actions: string[]) =>

@@ -17,7 +17,7 @@ import { runProcess } from '../../runtime/run-process.ts';
 import { startDockerd, type TestDockerd } from '../containers/dockerd.ts';
 import { registryAccount, startRegistry, type TestRegistry } from '../containers/registry.ts';
 import { type Clone, push, sourceRepository } from '../e2e/git-client.ts';
-import { eventually, Product } from '../e2e/product.ts';
+import { eventually, Product, packageDir } from '../e2e/product.ts';
 
 const audience = 'https://towline.test';
 
@@ -166,6 +166,21 @@ describe('images that another CI has built', () => {
     await says('shop', 'three');
   });
 
+  async function towline(...args: string[]): Promise<string> {
+    const done = await runProcess({
+      command: process.execPath,
+      args: [join(packageDir, 'ui/cli/towline.js'), ...args],
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        TOWLINE_URL: product.ready.origin,
+        TOWLINE_TOKEN: product.token,
+      },
+      timeoutMs: 30_000,
+    });
+    assert.equal(done.exitCode, 0, done.stderr);
+    return done.stdout.toString('utf8');
+  }
+
   const job = (more: Claims = {}) => issuer.sign(gitHubClaims(issuer.issuer, audience, more));
   async function announce(digest: string, more: Claims, sent: object = {}): Promise<PushRecord> {
     const token = await job(more);
@@ -187,9 +202,11 @@ describe('images that another CI has built', () => {
       await release('five', '5'),
       await release('late', '4a'),
     ];
-    const binding = { issuer: issuer.issuer, repositoryId: '74', repository: 'acme/shop' };
     await assert.rejects(announce(four, {}), /403/);
-    await product.api('POST', apiPaths.ciBindings('demo'), binding);
+    assert.match(
+      await towline('ci', 'add', 'github', '74', '--repository', 'acme/shop'),
+      /acme\/shop \(74\)/,
+    );
     const configuration = { environment: { COLOUR: 'blue' } };
     const first = await announce(
       four,
@@ -224,6 +241,14 @@ describe('images that another CI has built', () => {
     assert.equal((await history('cart')).length, 3);
   });
 
+  it('are announced by a person with an API token', async () => {
+    const digest = await release('hand', 'h');
+    const image = `${registry.host}/team/shop@${digest}`;
+    const flags = ['--repository', 'shop', '--commit', 'a'.repeat(40), '--subject', 'By hand'];
+    assert.match(await towline('deploy-image', 'cart', image, ...flags), /^accepted: image-/);
+    await says('cart', 'hand');
+  });
+
   it('wait for a registry that is away', async () => {
     const digest = await release('six', '6');
     const { port } = registry;
@@ -236,7 +261,7 @@ describe('images that another CI has built', () => {
       );
       return push?.deploys[0]?.cause?.code === 'registry_unavailable';
     });
-    assert.equal((await product.call('demo', '/cart')).body, 'four');
+    assert.equal((await product.call('demo', '/cart')).body, 'hand');
     await using _ = await startRegistry({ auth: 'htpasswd', port, dataDir: images });
     assert.deepEqual(
       (await announcing).deploys.map(({ state }) => state),

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, before, describe, it } from 'node:test';
+import type { PushRecord } from '../../core/deploy.ts';
+import { apiPaths } from '../../core/paths.ts';
+import { type Clone, nodeHandler, nodeStack, push, sourceRepository } from './git-client.ts';
+import { eventually, Product, packageDir } from './product.ts';
+
+describe('towline cancel and rebuild', () => {
+  let product: Product;
+  let source: Clone;
+  const towline = async (...args: string[]) => {
+    const env = { PATH: process.env['PATH'] ?? '', TOWLINE_DATA: product.dataDir, TOWLINE_OWNER: 'demo' };
+    const child = spawn(process.execPath, [join(packageDir, 'ui/cli/towline.js'), ...args], { env });
+    const exited = once(child, 'exit') as Promise<[number]>;
+    const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
+    return { stdout, stderr, code };
+  };
+  const newest = async () => (await product.api<PushRecord[]>('GET', apiPaths.pushes('demo')))[0];
+  before(async () => {
+    product = await Product.start();
+    source = await sourceRepository(product, 'demo', 'app');
+    await push(source, 'One', { 'stack.yml': nodeStack('hello'), 'hello/handler.js': nodeHandler('one') });
+  });
+  after(async () => {
+    source?.[Symbol.dispose]();
+    await product?.[Symbol.asyncDispose]();
+  });
+
+  it('stops a build that hangs, with the name of who did it; the old version serves', async () => {
+    const pushing = push(source, 'Hang', {
+      'hello/handler.js': nodeHandler('two'),
+      'hello/package.json': JSON.stringify({ scripts: { test: 'sleep 600' } }),
+    });
+    await eventually('the build', async () => (await newest())?.deploys[0]?.state === 'building');
+    const { stdout, stderr, code } = await towline('cancel');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^the push of [0-9a-f]{7} to app is being stopped\n$/);
+    await pushing;
+    const [deploy] = (await newest())?.deploys ?? [];
+    assert.deepEqual([deploy?.state, deploy?.cause?.code], ['failed', 'build_cancelled']);
+    assert.match(deploy?.cause?.message ?? '', /^stopped by ./);
+    assert.equal((await product.call('demo', '/hello')).body, 'one');
+    assert.equal((await towline('cancel')).code, 5, 'nothing runs any more');
+  });
+
+  it('reuses what has not changed, and builds it again by force', async () => {
+    const { stdout } = await push(source, 'Two', {
+      'hello/package.json': null,
+      'hello/handler.js': nodeHandler('two'),
+    })
+      .then(() => push(source, 'Words', { 'README.md': 'words\n' }))
+      .then(() => towline('logs', 'hello'));
+    assert.match(stdout, /unchanged: reusing sha256:[0-9a-f]{64} of build [0-9a-f]{7}\n/);
+    assert.match(stdout, /nothing to change since deploy #2 /);
+    assert.equal((await towline('rebuild', '--force')).code, 0);
+    await eventually('the end of the rebuild', async () => (await newest())?.state === 'done');
+    assert.doesNotMatch((await towline('logs', 'hello')).stdout, /unchanged: reusing/);
+  });
+});
