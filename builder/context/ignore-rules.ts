@@ -128,7 +128,7 @@ function nextToken(pattern: string, at: number, place: Place): [Token, number] {
 
 const literal = (character: string): Token => ({ type: 'one', test: (other) => other === character });
 
-/** `[a-z]`, `[^a-z]`. */
+/** `[a-z]`, `[^a-z]`; unlike `?` it may match a slash, as in Go. */
 function readClass(pattern: string, at: number, place: Place): [Token, number] {
   const end = pattern.indexOf(']', at + 2);
   if (end < 0) throw refusal(place, 'a "[" has no "]"');
@@ -143,7 +143,7 @@ function readClass(pattern: string, at: number, place: Place): [Token, number] {
     if (to !== undefined) index += 2;
   }
   const isIn = (other: string) => ranges.some(([from, to]) => other >= from && other <= to);
-  return [{ type: 'one', test: (other) => other !== '/' && isIn(other) !== excludes }, end + 1 - at];
+  return [{ type: 'one', test: (other) => isIn(other) !== excludes }, end + 1 - at];
 }
 
 /** Goes through a path once, with all the positions in the pattern that it may have come to. */

@@ -96,7 +96,7 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
   );
   const answered = database.prepare(
     `SELECT json_extract(record, '$.gitopsCommit') AS answer FROM deploys
-     WHERE owner = ?1 AND function_name = ?2 AND id <> ?3 AND answer IS NOT NULL
+     WHERE owner = ?1 AND function_name = ?2 AND environment = ?7 AND id <> ?3 AND answer IS NOT NULL
        AND json_extract(record, '$.sourceCommit') = ?4 AND json_extract(record, '$.ownerId') = ?5
        AND json_extract(record, '$.repo') = ?6 AND json_extract(record, '$.image') IS NOT NULL
      ORDER BY seq DESC LIMIT 1`,
