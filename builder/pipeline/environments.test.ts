@@ -84,18 +84,56 @@ describe('environments', () => {
     assert.deepEqual(summary(light), { hello: 'live' });
   });
 
-  it('says of every function that is not at the tag\u2019s commit what is there instead', async () => {
+  it('promotes what was tagged, also when its environment has a newer commit by now', async () => {
     await using platform = await createPlatform({ refs });
     const repo = platform.repo('alice', 'shop');
     const first = await platform.deliver(stage(repo, { hello: 'one' }));
     const event = tag(repo, 'v1');
-    const second = await platform.deliver(stage(repo, { hello: 'two' }));
+    await platform.deliver(stage(repo, { hello: 'two' }));
     const push = await platform.deliver(event);
+    assert.deepEqual(summary(push), { hello: 'live' });
+    assert.equal(push.deploys[0]?.image, first.deploys[0]?.image);
+    assert.equal(platform.writer.promoted[0]?.commit, first.deploys[0]?.gitopsCommit);
+  });
+
+  it('promotes every function at the tagged commit, also those that it left as they were', async () => {
+    await using platform = await createPlatform({ refs });
+    const repo = platform.repo('alice', 'shop');
+    const first = await platform.deliver(stage(repo, { hello: 'one', cart: 'one' }));
+    await platform.deliver(stage(repo, { hello: 'two', cart: 'one' }));
+    const push = await platform.deliver(tag(repo, 'v1'));
+    assert.deepEqual(summary(push), { cart: 'live', hello: 'live' });
+    const cart = (one: typeof push) => one.deploys.find(({ functionName }) => functionName === 'cart');
+    assert.equal(cart(push)?.image, cart(first)?.image);
+  });
+
+  it('does not promote what was taken back where it comes from', async () => {
+    await using platform = await createPlatform({ refs });
+    const repo = platform.repo('alice', 'shop');
+    await platform.deliver(stage(repo, { hello: 'one' }));
+    const bad = await platform.deliver(stage(repo, { hello: 'two' }));
+    platform.writer.takeBack('alice', 'hello', 'staging');
+    const push = await platform.deliver(tag(repo, 'v1'));
+    assert.deepEqual(summary(push), { hello: 'skipped' });
+    const [message] = push.deploys.map(({ cause }) => cause?.message);
+    assert.equal(
+      message,
+      `${bad.after.slice(0, 7)} was taken back in "staging" by #3; tag a commit that stayed`,
+    );
+    assert.deepEqual(platform.writer.promoted, []);
+  });
+
+  it('says of every function that never was at the tag\u2019s commit what is there instead', async () => {
+    await using platform = await createPlatform({ refs });
+    const repo = platform.repo('alice', 'shop');
+    const staged = await platform.deliver(stage(repo, { hello: 'one' }));
+    const main = repo.commit(stackFiles({ hello: 'two' }));
+    const push = await platform.deliver(tag(repo, 'v1'));
     assert.deepEqual(summary(push), { hello: 'skipped' });
     const message = push.deploys[0]?.cause?.message ?? '';
     assert.ok(
       message.startsWith(
-        `"staging" has ${second.after.slice(0, 7)} of it, and v1 is ${first.after.slice(0, 7)}`,
+        `"staging" has ${staged.after.slice(0, 7)} of it and never had v1 (${main.after.slice(0, 7)})`,
       ),
       message,
     );

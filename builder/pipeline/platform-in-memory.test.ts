@@ -60,6 +60,8 @@ export function createMemoryWriter(file?: string) {
     repo: string;
     functionNames: string[];
     intent: DeployIntent | RemoveIntent;
+    /** The number of the deploy that it brought back. */
+    restores?: number;
   }
   const main = defaultEnvironment;
   const commits: Commit[] = [];
@@ -92,6 +94,12 @@ export function createMemoryWriter(file?: string) {
     /** Called before a commit is made. */
     beforeCommit: async (_intent: DeployIntent) => {},
     promoted: [] as PromoteIntent[],
+    /** A rollback to the version before the newest one. */
+    takeBack(owner: string, functionName: string, environment = main) {
+      const history = of(owner, functionName, environment);
+      const { id: _, ...earlier } = history.at(-2)!;
+      commit({ ...earlier, restores: history.length - 1 });
+    },
     deployed: (owner: string, environment = main) => {
       const names = new Set(
         commits.filter((each) => each.owner === owner).flatMap((each) => each.functionNames),
@@ -175,6 +183,8 @@ export function createMemoryWriter(file?: string) {
         present: each.kind === 'deploy',
         sourceCommit: (each.intent as DeployIntent).provenance?.sourceCommit ?? null,
         buildId: (each.intent as DeployIntent).buildId ?? null,
+        restores: each.restores ?? null,
+        revertedBy: null,
       }));
       return entries.reverse() as HistoryEntry[];
     },

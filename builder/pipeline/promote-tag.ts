@@ -23,11 +23,15 @@ export interface TagPush {
   target: Extract<RefTarget, { way: 'promote' }>;
 }
 
-/** The newest state of a function in the environment that a tag promotes from. */
+/** What the environment that a tag promotes from has, or had, of a function. */
 interface Origin {
   functionName: string;
-  newest: HistoryEntry | undefined;
+  /** Newest first. */
+  versions: HistoryEntry[];
 }
+
+/** Versions that are looked through for a tag's commit. */
+const maxVersions = 500;
 
 /** What the tag points to; an annotated one through its own object. */
 async function sourceCommitOf(task: PushTask, context: PipelineContext, event: PushEvent): Promise<string> {
@@ -59,27 +63,57 @@ async function originsOf(
     const ofRepository = current.filter((one: CurrentFunction) => one.repo === repo);
     return Promise.all(
       ofRepository.map(async ({ functionName }) => {
-        const [newest] = await manifestWriter.history({ owner, functionName, environment, limit: 1 });
-        return { functionName, newest };
+        const query = { owner, functionName, environment, limit: maxVersions };
+        return { functionName, versions: await manifestWriter.history(query) };
       }),
     );
   });
 }
 
-/** Why a function isn't promoted by this tag: it has to be, and to have been good, at the tag's very commit. */
+interface Tag {
+  name: string;
+  commit: string;
+  from: string;
+}
+
+/**
+ * What the environment had of the tag's commit, also if it has another one by now: whoever tagged it has tested that
+ * one. A function that the commit left as it was has it in an earlier commit's version.
+ */
+function versionAt(
+  context: PipelineContext,
+  { versions }: Origin,
+  record: DeployRecord,
+  { commit, from }: Tag,
+): HistoryEntry | undefined {
+  const answer = context.answerOf({ ...record, environment: from, sourceCommit: commit });
+  return versions.find((one) => one.present && (one.sourceCommit === commit || one.commit === answer));
+}
+
+/** Why a function isn't promoted by this tag: its version has to have been good, and not to have been taken back. */
 function whyNot(
   context: PipelineContext,
-  { newest }: Origin,
-  tag: { name: string; commit: string; from: string },
+  { versions }: Origin,
+  version: HistoryEntry | undefined,
+  tag: Tag,
 ): string | undefined {
-  const at = newest?.sourceCommit?.slice(0, 7) ?? 'an unknown commit';
-  if (newest?.sourceCommit !== tag.commit) {
-    return `"${tag.from}" has ${at} of it, and ${tag.name} is ${tag.commit.slice(0, 7)}; push the tag again once that commit is there`;
+  const commit = tag.commit.slice(0, 7);
+  if (!version) {
+    const at = versions[0]?.sourceCommit?.slice(0, 7) ?? 'an unknown commit';
+    return `"${tag.from}" has ${at} of it and never had ${tag.name} (${commit}); deploy that commit there, then push the tag again`;
   }
-  const deployed = newest.buildId === null ? undefined : context.deployRecord(newest.buildId);
+  const back = versions.find(({ number, restores }) => {
+    return number > version.number && restores !== null && restores < version.number;
+  });
+  const takenBack = version.revertedBy ?? back?.number;
+  if (takenBack !== undefined && takenBack !== null) {
+    return `${commit} was taken back in "${tag.from}" by #${takenBack}; tag a commit that stayed`;
+  }
+  const built = versions.find(({ image, buildId }) => image === version.image && buildId !== null);
+  const deployed = context.deployRecord(built?.buildId ?? '');
   if (deployed?.state !== 'failed') return undefined;
   const cause = deployed.cause ? `: ${deployed.cause.message}` : '';
-  return `${at} failed in "${tag.from}"${cause}; mend it, and tag the commit that works`;
+  return `${commit} failed in "${tag.from}"${cause}; mend it, and tag the commit that works`;
 }
 
 function leaveOut({ journal }: PushTask, { id }: DeployRecord, functionName: string, reason: string): void {
@@ -97,21 +131,22 @@ function endedByHold(outcome: WriteOutcome): WriteOutcome {
 async function promoteFunction(
   task: PushTask,
   context: PipelineContext,
-  work: { id: string; functionName: string; newest: HistoryEntry; tag: TagPush },
+  work: { id: string; functionName: string; version: HistoryEntry; tag: TagPush },
 ): Promise<boolean> {
-  const { id, functionName, newest, tag } = work;
+  const { id, functionName, version, tag } = work;
   const { event, target } = tag;
   const { journal } = task;
   if (journal.deploy(id).gitopsCommit !== null) return true;
-  journal.change(id, { stage: 'commit', image: newest.image });
+  journal.change(id, { stage: 'commit', image: version.image });
   const intent: PromoteIntent = {
     owner: event.repository.owner,
+    ownerId: event.repository.ownerId,
     functionName,
     from: target.from,
     to: target.environment,
     reason: `tag ${tagName(event)}`,
     actor: event.actor,
-    commit: newest.commit,
+    commit: version.commit,
     buildId: id,
     trigger: task.delivery.origin === 'hook' ? 'push' : 'rebuild',
   };
@@ -157,13 +192,15 @@ export async function promoteTag(
   const opened = origins.map((origin) => ({ origin, record: journal.open(origin.functionName) }));
   await Promise.all(
     opened.map(async ({ origin, record }) => {
-      const { functionName, newest } = origin;
+      const { functionName } = origin;
       const isCommitted = record.gitopsCommit !== null;
       if (record.state === 'skipped' || record.state === 'live' || record.state === 'failed') return;
-      const reason = isCommitted ? undefined : whyNot(context, origin, { name, commit, from: target.from });
-      if (reason !== undefined || !newest)
+      const wanted = { name, commit, from: target.from };
+      const version = versionAt(context, origin, record, wanted);
+      const reason = isCommitted ? undefined : whyNot(context, origin, version, wanted);
+      if (reason !== undefined || !version)
         return leaveOut(task, record, functionName, reason ?? 'it is gone');
-      const leadsOn = await promoteFunction(task, context, { id: record.id, functionName, newest, tag });
+      const leadsOn = await promoteFunction(task, context, { id: record.id, functionName, version, tag });
       if (leadsOn) await followDeploy(task, context, record.id);
     }),
   );

@@ -106,9 +106,12 @@ describe('environments: branches, tags and promotions', () => {
 
   it('says what is not promoted when the tag names another commit', async () => {
     await push(source, 'Three', { 'hello/handler.js': nodeHandler('three') }, 'HEAD:refs/heads/staging');
-    await source.git('tag', 'v0.9', 'HEAD~1');
+    await source.git('tag', 'v0.9', 'HEAD~2');
     const { stderr } = await source.try(['push', 'origin', 'v0.9']);
-    assert.match(stderr, /==> hello was skipped: "staging" has [0-9a-f]{7} of it, and v0\.9 is [0-9a-f]{7}/);
+    assert.match(
+      stderr,
+      /==> hello was skipped: "staging" has [0-9a-f]{7} of it and never had v0\.9 \([0-9a-f]{7}\)/,
+    );
     assert.equal(await answer('production'), 'two');
   });
 
@@ -172,6 +175,15 @@ describe('environments: branches, tags and promotions', () => {
     await answers('production', 'four');
   });
 
+  it('promotes the commit that was tagged, also when staging has a newer one by now', async () => {
+    await push(source, 'Five', { 'hello/handler.js': nodeHandler('five') }, 'HEAD:refs/heads/staging');
+    await push(source, 'Six', { 'hello/handler.js': nodeHandler('six') }, 'HEAD:refs/heads/staging');
+    await source.git('tag', 'v3.0.0', 'HEAD~1');
+    const { stderr } = await source.try(['push', 'origin', 'v3.0.0']);
+    assert.match(stderr, /==> hello is live: http:\/\/demo\.production\./);
+    assert.deepEqual([await answer('production'), await answer('staging')], ['five', 'six']);
+  });
+
   it('lets nobody own the name of an environment, below which others have their hosts', async () => {
     await assert.rejects(product.createOwner('staging'), /is the name of an environment here/);
   });
@@ -179,8 +191,8 @@ describe('environments: branches, tags and promotions', () => {
   it('serves every environment again after a restart, and removes a deleted repository from all of them', async () => {
     await product.stop();
     await product.start();
-    await answers('staging', 'four');
-    await answers('production', 'four');
+    await answers('staging', 'six');
+    await answers('production', 'five');
     await product.api('DELETE', apiPaths.repo('demo', 'app'));
     for (const environment of ['staging', 'production']) await answers(environment, 404);
     await eventually('the function to be gone', async () => (await answer()) === 404);
