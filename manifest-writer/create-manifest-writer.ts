@@ -184,9 +184,11 @@ function createWriter(
     path: config.intentsPath ?? `${config.clonePath}.intents.db`,
     maxFinished: limits.maxFinished,
   });
+  const pushesPerMinute = config.maxPushesPerMinute ?? defaultPushesPerMinute(config.remoteUrl);
   const commitBatch = createBatchCommitter({
     repository,
     maxAttempts: limits.maxAttempts,
+    paced: pushesPerMinute !== undefined,
     signal: stopping.signal,
     timing,
     random,
@@ -205,7 +207,7 @@ function createWriter(
     plan: (intent) => planIntent(intent, context, repository),
     maxQueued: limits.maxQueued,
     maxBatch: limits.maxBatch,
-    pushesPerMinute: config.maxPushesPerMinute ?? defaultPushesPerMinute(config.remoteUrl),
+    pushesPerMinute,
     retry: { firstMs: limits.retryFirstMs, maxMs: limits.retryMaxMs },
     timing,
     random,

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { WriteDelay, WriteOutcome } from '../core/manifest-writer.ts';
-import type { ManifestWriterConfig } from './create-manifest-writer.ts';
+import type { ManifestWriterConfig, ManifestWriterDeps } from './create-manifest-writer.ts';
 import { alice, deployIntent, gitopsFixture, searchPath } from './gitops-fixture.ts';
 import { startGitHttpServer } from './gitops-http-server.ts';
 
 const run = promisify(execFile);
-const hello = { owner: 'alice', functionName: 'hello' };
+const hello = { owner: 'alice', ownerId: 'id-of-alice', functionName: 'hello' };
 const soon = { retryFirstMs: 10, retryMaxMs: 50 };
 
 async function httpFixture(t: TestContext) {
@@ -21,8 +21,8 @@ async function httpFixture(t: TestContext) {
   return {
     ...gitops,
     server,
-    overHttp: (config: Partial<ManifestWriterConfig> = {}) =>
-      gitops.writer({ remoteUrl: `${server.url}/gitops.git`, limits: soon, ...config }),
+    overHttp: (config: Partial<ManifestWriterConfig> = {}, deps: Partial<ManifestWriterDeps> = {}) =>
+      gitops.writer({ remoteUrl: `${server.url}/gitops.git`, limits: soon, ...config }, Date.now, deps),
     hook: (name: string, script: string) =>
       writeFile(join(gitops.remote, 'hooks', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 }),
     commits: async () =>
@@ -105,6 +105,37 @@ test('a quota on what a push may bring: the large one is refused, the others of 
   assert.match(
     outcomes[2]?.type === 'refused' ? outcomes[2].message : '',
     /exceeds maximum allowed size|unpack/,
+  );
+});
+
+test('lost races are pushes too: no more than the remote takes a minute, each on the newest head', async (t) => {
+  const { overHttp, hook, remote, folder, git, commits } = await httpFixture(t);
+  const races = 3;
+  const attempts = join(folder, 'attempts');
+  await writeFile(attempts, '');
+  // Somebody else is faster whenever the writer pushes, three times.
+  await hook(
+    'pre-receive',
+    `n=$(wc -l < ${attempts}); echo push >> ${attempts}; [ "$n" -ge ${races} ] && exit 0
+     unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
+     git update-ref refs/heads/main "$(git -c user.name=o -c user.email=o commit-tree 'main^{tree}' -p main -m Note)"`,
+  );
+  let now = 0;
+  const timing = {
+    now: () => now,
+    async delay(ms: number, signal: AbortSignal) {
+      signal.throwIfAborted();
+      now += ms;
+    },
+  };
+  const writer = await overHttp({ maxPushesPerMinute: 6 }, { timing });
+  assert.equal((await writer.deploy(deployIntent())).type, 'pushed');
+  assert.equal((await readFile(attempts, 'utf8')).split('\n').length - 1, races + 1);
+  assert.ok(now >= races * 10_000, `${races + 1} pushes in ${now} ms`);
+  assert.equal((await commits()).length, 1);
+  assert.equal(
+    (await git(remote, 'log', '--format=%s', '--grep=^Note$', 'main')).match(/Note/g)?.length,
+    races,
   );
 });
 

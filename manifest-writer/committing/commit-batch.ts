@@ -4,12 +4,7 @@ import { backoffMs } from '../../runtime/backoff.ts';
 import type { IndexedRepository } from '../index/indexed-repository.ts';
 import type { PushAttempt } from '../intents/intent-log.ts';
 import { type BranchView, createBranchView } from '../planning/branch-view.ts';
-import {
-  BrokenPushError,
-  DamagedCopyError,
-  type ManifestRepository,
-  type NewCommit,
-} from '../repository/manifest-repository.ts';
+import { BrokenPushError, DamagedCopyError, type NewCommit } from '../repository/manifest-repository.ts';
 import type { BatchTools } from './intent-queue.ts';
 import type { Timing } from './pace.ts';
 import type { QueuedIntent, Settled } from './queued-intent.ts';
@@ -18,6 +13,8 @@ export interface CommitterOptions {
   repository: IndexedRepository;
   /** How often in a row a batch is built anew on a head that somebody else moved. */
   maxAttempts: number;
+  /** Whether only so many pushes may go. */
+  paced: boolean;
   signal: AbortSignal;
   timing: Timing;
   random(): number;
@@ -91,6 +88,7 @@ async function commitBatch(batch: readonly QueuedIntent[], options: CommitOption
     }
     const wait = backoffMs(attempt, { firstMs: 4, maxMs: 500, random: options.random });
     await options.timing.delay(wait, options.signal);
+    await options.turn();
     await options.repository.refresh();
   }
   throw new TowlineError(
@@ -110,7 +108,7 @@ async function attemptOnce(
 ): Promise<QueuedIntent[] | undefined> {
   const { repository } = options;
   await options.turn();
-  const head = await headFor(batch, repository);
+  const head = await headFor(batch, options);
   const open = await finishArrived(batch, head, options);
   if (open.length === 0) return [];
   const built =
@@ -141,6 +139,8 @@ async function publish(built: Built, options: CommitOptions): Promise<QueuedInte
   options.attempted(made.map(({ one, id, written }) => ({ one, attempt: { commit: id, tip, written } })));
   const pushing = options.repository.push(tip, head);
   const [pushed] = await Promise.allSettled([pushing, buildAhead(built, tip, options)]);
+  // A lost race is a push too for whoever counts them.
+  options.onPush();
   if (pushed.status === 'rejected') throw pushed.reason;
   const result = pushed.value;
   if (result.type !== 'pushed') for (const { one } of made) one.attempts = one.attempts.slice(0, -1);
@@ -148,7 +148,6 @@ async function publish(built: Built, options: CommitOptions): Promise<QueuedInte
     for (const { one, id, written } of made) one.answered = [{ commit: id, tip, written }];
     return undefined;
   }
-  options.onPush();
   if (result.type === 'refused') return await refuse(plan, built.batch, result.message, options);
   const settled = made.map(({ one, id, written }) => {
     return { one, outcome: { type: 'pushed', commit: id, written } satisfies WriteOutcome };
@@ -179,9 +178,12 @@ function takeAhead(
   return fits && made.batch.every((one, index) => one === batch[index]) ? made : undefined;
 }
 
-/** After a push that broke off only the remote knows its head. */
-async function headFor(batch: readonly QueuedIntent[], repository: ManifestRepository): Promise<string> {
-  if (batch.some((one) => one.attempts.length > 0)) return await repository.refresh();
+/** After a push that broke off only the remote knows its head; where pushes are few, none is spent on an old one. */
+async function headFor(
+  batch: readonly QueuedIntent[],
+  { repository, paced }: CommitOptions,
+): Promise<string> {
+  if (paced || batch.some((one) => one.attempts.length > 0)) return await repository.refresh();
   try {
     return repository.head();
   } catch {

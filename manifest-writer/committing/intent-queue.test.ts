@@ -276,3 +276,16 @@ test('no more intents are accepted than the queue holds', async (t) => {
   await Promise.all(kept.map(({ accepted }) => accepted));
   await assert.rejects(queue.submit(intent('d')).accepted, /too many deploys/);
 });
+
+test('an intent at fault that is taken back leaves nothing behind: the next ones share batches again', async (t) => {
+  const { queue, batches, clock, log, failWith } = await fixture(t);
+  const stop = new AbortController();
+  failWith(() => new Error('a bug'));
+  clock.whileWaiting = async () => stop.abort(new Error('superseded'));
+  const bad = queue.submit(intent('bad'), stop.signal, { onWaiting() {} });
+  await assert.rejects(bad.outcome, /superseded/);
+  assert.deepEqual(log.pending(), []);
+  failWith(undefined);
+  await Promise.all(['a', 'b', 'c'].map((id) => queue.submit(intent(id)).outcome));
+  assert.deepEqual(batches.at(-1)?.ids, ['a', 'b', 'c']);
+});

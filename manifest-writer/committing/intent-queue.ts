@@ -12,7 +12,7 @@ import type { QueuedIntent, Settled } from './queued-intent.ts';
 export interface BatchTools {
   /** Resolves when a push may go. */
   turn(): Promise<void>;
-  /** After each push that the remote took or refused. */
+  /** After each push that was tried, whatever came of it. */
   onPush(): void;
   /** Records outcomes, then tells them. */
   finish(settled: readonly Settled[]): void;
@@ -171,6 +171,7 @@ export function createIntentQueue(options: IntentQueueOptions): IntentQueue {
       try {
         log.withdraw(id);
         open.delete(id);
+        faults.delete(id);
         queued = queued.filter((other) => other !== one);
       } catch (error) {
         reason = error;
