@@ -40,8 +40,9 @@ describe('ignore rules', () => {
   it('agree with the reference implementation, for any rules and paths of plain characters', () => {
     const segment = fc.stringMatching(/^[a-c.]{1,3}$/).filter((text) => !/^\.+$/.test(text));
     const path = fc.array(segment, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
+    // No class that matches a slash: the reference looks at fewer of the folders above a path than BuildKit then.
     const part = fc
-      .array(fc.constantFrom('a', 'b', 'c', '.', '*', '?', '[ab]', '[^a]'), { minLength: 1, maxLength: 3 })
+      .array(fc.constantFrom('a', 'b', 'c', '.', '*', '?', '[ab]', '[b-c]'), { minLength: 1, maxLength: 3 })
       .map((pieces) => pieces.join('').replace(/\*+/g, '*'));
     const rule = fc
       .tuple(

@@ -111,13 +111,17 @@ export function createFluxReconciler(
     };
   }
 
-  async function isReplaced(target: FollowTarget, applied: Applied | undefined): Promise<boolean> {
-    if (!applied || !('commit' in applied)) return false;
+  /** By a later commit; `undefined`: not as far as is known now. */
+  async function replaced(
+    target: FollowTarget,
+    applied: Applied | undefined,
+  ): Promise<FollowOutcome | undefined> {
+    if (!applied || !('commit' in applied)) return undefined;
     const wanted = await commits.wantedDigest(applied.commit, target).catch(() => undefined);
-    if (wanted !== undefined && wanted !== target.digest) return true;
+    if (wanted !== undefined && wanted !== target.digest) return { type: 'superseded' };
     // Either the cluster is on its way there, or git cannot say.
     setTimeout(notify, lookAgainMs).unref();
-    return false;
+    return undefined;
   }
 
   function outcomeFor(target: FollowTarget, applied: () => Promise<Applied | undefined>) {
@@ -128,7 +132,7 @@ export function createFluxReconciler(
       if (progress.type === 'troubled') return waiting.isOver() ? progress.outcome : undefined;
       waiting.reset();
       if (progress.type === 'waiting') return undefined;
-      return (await isReplaced(target, await applied())) ? { type: 'superseded' } : undefined;
+      return replaced(target, await applied());
     };
   }
 
