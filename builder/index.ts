@@ -296,7 +296,8 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       if (event.type === 'repository-deleted') {
         throw new TowlineError('conflict', 'only what was pushed or announced can be deployed again');
       }
-      const id = `rebuild-${randomUUID()}`;
+      // What announcements are known by.
+      const id = `${event.type === 'image' ? 'image-' : ''}rebuild-${randomUUID()}`;
       accept({ ...event, id, actor }, 'rebuild', options.force);
       return id;
     },

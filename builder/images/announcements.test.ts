@@ -230,4 +230,21 @@ describe('an announced image', () => {
     assert.match(it.platform.builder().push(id)?.note ?? '', /superseded by 2222222/);
     assert.equal(it.source(), '2');
   });
+
+  it('deployed again by hand says nothing about the other functions of its repository', async () => {
+    await using it = await setUp();
+    const other = await it.deliver({ image: it.image('one'), functionName: 'other' });
+    const gone = `${it.fixture.host}/team/shop@sha256:${'0'.repeat(64)}`;
+    assert.deepEqual(summary(await it.deliver({ image: gone })), { shop: 'failed' });
+    await it.platform.builder().rebuild(other.id, other.actor);
+    await it.platform.builder().drain();
+    const latest = it.platform.builder().latestDeploys('alice');
+    assert.deepEqual(
+      latest.map(({ functionName, state }) => [functionName, state]),
+      [
+        ['other', 'live'],
+        ['shop', 'failed'],
+      ],
+    );
+  });
 });
