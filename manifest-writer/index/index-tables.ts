@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
+import { openPrivateDatabase } from '../../runtime/private-database.ts';
 
 /** Whenever what is recorded or how it is worked out changes: an index of another version is made anew. */
 const schemaVersion = 1;
@@ -72,7 +73,7 @@ export function removeIndexDatabase(path: string): void {
 }
 
 function open(path: string): DatabaseSync {
-  const database = new DatabaseSync(path);
+  const database = openPrivateDatabase(path);
   try {
     // Safe against a killed process and a power cut; the last commits may be lost, and are read again.
     database.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma cache_size = -16000');

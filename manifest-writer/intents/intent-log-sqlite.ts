@@ -1,8 +1,7 @@
-import { chmodSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { TowlineError } from '../../core/errors.ts';
 import type { WriteOutcome } from '../../core/manifest-writer.ts';
+import { openPrivateDatabase } from '../../runtime/private-database.ts';
 import type { Acceptance, IntentLog, KeptIntent, NewIntent } from './intent-log.ts';
 
 export interface SqliteIntentLogConfig {
@@ -43,10 +42,8 @@ function toIntent(row: Row): KeptIntent {
 }
 
 function open(path: string): DatabaseSync {
-  mkdirSync(dirname(path), { recursive: true });
-  const database = new DatabaseSync(path, { timeout: 5000 });
   // Intents carry functions' environments.
-  chmodSync(path, 0o600);
+  const database = openPrivateDatabase(path, { timeout: 5000 });
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
   database.exec(schema);
   return database;
