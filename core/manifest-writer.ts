@@ -51,22 +51,32 @@ export interface DeployIntent {
 
 export interface RemoveIntent {
   owner: string;
+  /** As of every intent: the folder of `owner` must be this account's, since slugs can be given anew. */
+  ownerId: string;
   /** The default one if it isn't given. */
   environment?: string | undefined;
   /** All in one commit. */
   functionNames: string[];
-  /** `repository`: whatever comes from `repo`; `tenant`: everything of the owner. `functionNames` is not looked at then. */
-  scope?: 'functions' | 'repository' | 'tenant' | undefined;
+  /**
+   * `functions`, the default: those of `functionNames` that come from `repo`; `named`: those, wherever they come from;
+   * `repository`: whatever comes from `repo`; `tenant`: everything of the owner. Of the last two `functionNames` is not
+   * looked at.
+   */
+  scope?: 'functions' | 'named' | 'repository' | 'tenant' | undefined;
+  /** Empty where none is known. */
   repo: string;
   sourceCommit: string | null;
   reason: string;
   actor: Person;
   /** Somebody who saw how much goes; without one a large removal becomes `needs-confirmation`. */
   confirmedBy?: Person | undefined;
+  /** Functions and the commit of their newest version that was seen: if one is newer by now, the outcome is `conflict`. */
+  newest?: Record<string, string> | undefined;
 }
 
 export interface RevertIntent {
   owner: string;
+  ownerId: string;
   /** The default one if it isn't given. */
   environment?: string | undefined;
   functionName: string;
@@ -83,6 +93,7 @@ export interface RevertIntent {
 /** Takes back the newest change of a function, a revert too. If it isn't the newest any more: `conflict`. */
 export interface UndoIntent {
   owner: string;
+  ownerId: string;
   /** The default one if it isn't given. */
   environment?: string | undefined;
   functionName: string;
@@ -94,6 +105,7 @@ export interface UndoIntent {
 /** Stops deploys of a function from going live, or lets them again; committed as `towline.dev/hold` in its manifest. */
 export interface HoldIntent {
   owner: string;
+  ownerId: string;
   /** The default one if it isn't given. */
   environment?: string | undefined;
   functionName: string;
@@ -104,6 +116,7 @@ export interface HoldIntent {
 /** The same image and configuration into another environment. */
 export interface PromoteIntent {
   owner: string;
+  ownerId: string;
   functionName: string;
   from: string;
   to: string;
@@ -121,6 +134,7 @@ export interface PromoteIntent {
 export interface PendingRemoval {
   id: string;
   owner: string;
+  ownerId: string;
   /** Of all functions that would go; not there if it is the default one. */
   environment?: string | undefined;
   repo: string;
@@ -136,7 +150,7 @@ export interface PendingRemoval {
 }
 
 export interface RemovalAnswer {
-  owner: string;
+  ownerId: string;
   id: string;
   actor: Person;
 }
@@ -144,9 +158,9 @@ export interface RemovalAnswer {
 /** What a repository's `secrets.yml` says; an empty text removes all secrets that came from it. */
 export interface SecretsIntent {
   owner: string;
+  ownerId: string;
   /** The default one if it isn't given. */
   environment?: string | undefined;
-  ownerId: string;
   repo: string;
   sourceCommit: string | null;
   /** YAML documents: SealedSecrets, and Secrets encrypted by SOPS. */
@@ -277,7 +291,7 @@ export interface ManifestWriter {
   afterHold(query: HeldDeployQuery): Promise<WriteOutcome>;
   promote(intent: PromoteIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
   /** Removals of an owner, or of all, that wait for an answer or were rejected. */
-  removals(owner?: string): Promise<PendingRemoval[]>;
+  removals(ownerId?: string): Promise<PendingRemoval[]>;
   confirmRemoval(answer: RemovalAnswer): Promise<WriteOutcome>;
   /** The same removal asked again stays rejected. Gives `false` if there is no such removal. */
   rejectRemoval(answer: RemovalAnswer): Promise<boolean>;

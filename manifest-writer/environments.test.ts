@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { ManifestWriter, WriteOutcome } from '../core/manifest-writer.ts';
 import { alice, type DeployChanges, deployIntent, gitopsFixture, sha } from './gitops-fixture.ts';
 
-const hello = { owner: 'alice', functionName: 'hello' };
+const hello = { owner: 'alice', ownerId: 'id-of-alice', functionName: 'hello' };
 const inStaging = { ...hello, environment: 'staging' };
 const environments = [{ name: 'staging', branches: ['staging'], namespace: 'staging-fn' }];
 const staged = (changes: DeployChanges = {}) => ({ ...deployIntent(changes), environment: 'staging' });
@@ -87,7 +87,7 @@ test('functions are removed from one environment, and a large removal says from 
     staged({ functionName }),
   ]);
   await Promise.all(deploys.map((intent) => writer.deploy(intent)));
-  const removal = { ...asked, owner: 'alice', repo: 'greetings', sourceCommit: null };
+  const removal = { ...asked, owner: 'alice', ownerId: 'id-of-alice', repo: 'greetings', sourceCommit: null };
   const one = { ...removal, environment: 'staging', functionNames: ['f0'] };
   const commit = commitOf(await writer.remove(one));
   assert.match(
@@ -104,9 +104,9 @@ test('functions are removed from one environment, and a large removal says from 
     functionNames: [],
   });
   assert.equal(all.type, 'needs-confirmation');
-  const [pending] = await writer.removals('alice');
+  const [pending] = await writer.removals('id-of-alice');
   assert.equal(pending?.environment, 'staging');
-  commitOf(await writer.confirmRemoval({ owner: 'alice', id: pending?.id ?? '', actor: alice }));
+  commitOf(await writer.confirmRemoval({ ownerId: 'id-of-alice', id: pending?.id ?? '', actor: alice }));
   assert.deepEqual(await writer.current('alice', 'staging'), []);
   assert.equal((await writer.current('alice')).length, 27);
 });

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { TowlineError } from '../core/errors.ts';
 import { alice, deployIntent, gitopsFixture } from './gitops-fixture.ts';
 
-const hello = { owner: 'alice', functionName: 'hello' };
+const hello = { owner: 'alice', ownerId: 'id-of-alice', functionName: 'hello' };
 const isAway = (error: unknown) => error instanceof TowlineError && error.code === 'remote_unavailable';
 
 async function hook(remote: string, name: string, script: string): Promise<void> {

@@ -51,7 +51,13 @@ async function personActs(person: Person, { verb, name, pick }: Step): Promise<v
 
 async function act(writer: ManifestWriter, person: Person, step: Step): Promise<void> {
   const { verb, name, pick } = step;
-  const place = { owner: 'alice', functionName: name, reason: `because ${pick}`, actor: alice };
+  const place = {
+    owner: 'alice',
+    ownerId: 'id-of-alice',
+    functionName: name,
+    reason: `because ${pick}`,
+    actor: alice,
+  };
   const entries = await writer.history(place);
   const commit = entries[pick % Math.max(1, entries.length)]?.commit ?? '';
   if (verb === 'deploy') await writer.deploy(deployIntent({ functionName: name, source: String(pick) }));

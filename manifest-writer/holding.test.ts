@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import type { ManifestWriter, WriteOutcome } from '../core/manifest-writer.ts';
 import { alice, deployIntent, gitopsFixture, sha } from './gitops-fixture.ts';
 
-const hello = { owner: 'alice', functionName: 'hello' };
+const hello = { owner: 'alice', ownerId: 'id-of-alice', functionName: 'hello' };
 const asked = (reason = '') => ({ ...hello, reason, actor: alice });
 
 function pushed(outcome: WriteOutcome): string {

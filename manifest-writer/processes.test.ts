@@ -124,7 +124,7 @@ test(`writer and server are killed again and again (seed ${seed}): each intent i
     if (random() < 0.1) {
       model.set(functionName, null);
       const removal = {
-        ...{ owner: 'alice', functionNames: [functionName], repo: 'greetings' },
+        ...{ owner: 'alice', ownerId: 'id-of-alice', functionNames: [functionName], repo: 'greetings' },
         ...{ sourceCommit: null, reason: 'gone', actor: alice },
       };
       return { key: `remove-${n}`, intent: { kind: 'remove', intent: removal } satisfies WriteIntent };

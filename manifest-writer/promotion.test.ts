@@ -6,7 +6,7 @@ import { TowlineError } from '../core/errors.ts';
 import { createEnvironments } from './environments/environments.ts';
 import { alice, type DeployChanges, deployIntent, gitopsFixture, sha } from './gitops-fixture.ts';
 
-const hello = { owner: 'alice', functionName: 'hello' };
+const hello = { owner: 'alice', ownerId: 'id-of-alice', functionName: 'hello' };
 const environments = [
   { name: 'staging', branches: ['main'], namespace: 'staging-fn' },
   { name: 'default', branches: ['release/*'], tags: ['v*'], promotesFrom: 'staging' },
@@ -60,20 +60,21 @@ test('a promotion keeps to the other environment’s names, holds and policy', a
   const strict = { name: 'strict', policy: { limits: { memory: { max: '64Mi' } } } };
   const writer = await gitops.writer({ environments: [...environments, strict] });
   assert.equal((await writer.deploy(staged({ ownerId: '17' }))).type, 'pushed');
-  const refusal = await writer.promote({ ...promotion, to: 'strict' });
+  const its = { ...promotion, ownerId: '17' };
+  const refusal = await writer.promote({ ...its, to: 'strict' });
   assert.match(
     refusal.type === 'refused' ? refusal.message : '',
     /^"strict" does not take it: the memory limit "128Mi" is outside of what the policy allows: at most "64Mi"$/,
   );
-  const nowhere = await writer.promote({ ...promotion, to: 'moon' });
+  const nowhere = await writer.promote({ ...its, to: 'moon' });
   assert.match(
     nowhere.type === 'refused' ? nowhere.message : '',
     /no environment "moon"; there is staging, default/,
   );
-  const nothing = await writer.promote({ ...promotion, functionName: 'other' });
+  const nothing = await writer.promote({ ...its, functionName: 'other' });
   assert.equal(nothing.type === 'refused' && nothing.code, 'not_found');
   assert.equal((await writer.deploy(deployIntent({ functionName: 'x', ownerId: '18' }))).type, 'pushed');
-  const taken = await writer.promote(promotion);
+  const taken = await writer.promote(its);
   assert.equal(taken.type === 'refused' && taken.code, 'name_taken', 'the folder is another account’s there');
 });
 

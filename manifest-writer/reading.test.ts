@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { TowlineError } from '../core/errors.ts';
 import { alice, deployIntent, gitopsFixture, sha } from './gitops-fixture.ts';
 
-const hello = { owner: 'alice', functionName: 'hello' };
+const hello = { owner: 'alice', ownerId: 'id-of-alice', functionName: 'hello' };
 const isNotFound = (error: unknown) => error instanceof TowlineError && error.code === 'not_found';
 
 test('a person’s plain git revert, and the revert of it, are seen for what they are', async (t) => {

@@ -7,6 +7,7 @@ const names = [...Array(30).keys()].map((index) => `f-${index}`);
 const bob = { name: 'Bob', email: 'bob@example.org', login: 'bob' };
 const removal = (changes: Partial<RemoveIntent> = {}): RemoveIntent => ({
   owner: 'alice',
+  ownerId: 'id-of-alice',
   functionNames: names,
   repo: 'greetings',
   sourceCommit: null,
@@ -34,13 +35,13 @@ test('a large removal waits for somebody’s yes, also over a restart, and is on
   const again = await writer.remove(removal());
   assert.equal(again.type === 'needs-confirmation' && again.id, id, 'asked again it is the same one');
   assert.deepEqual(
-    (await writer.removals('alice')).map((one) => [one.id, one.state, one.functionNames.length]),
+    (await writer.removals('id-of-alice')).map((one) => [one.id, one.state, one.functionNames.length]),
     [[id, 'waiting', 30]],
   );
-  assert.deepEqual(await writer.removals('bob'), []);
-  const notTheirs = await writer.confirmRemoval({ owner: 'bob', id, actor: bob });
+  assert.deepEqual(await writer.removals('id-of-bob'), []);
+  const notTheirs = await writer.confirmRemoval({ ownerId: 'id-of-bob', id, actor: bob });
   assert.equal(notTheirs.type === 'refused' && notTheirs.code, 'not_found');
-  const done = await writer.confirmRemoval({ owner: 'alice', id, actor: bob });
+  const done = await writer.confirmRemoval({ ownerId: 'id-of-alice', id, actor: bob });
   assert.equal(done.type, 'pushed', JSON.stringify(done));
   const left = await gitops.git(gitops.remote, 'ls-tree', '--name-only', 'main', 'tenants/alice/');
   assert.equal(left.trim(), 'tenants/alice/tenant.yaml', 'the sentinel stays');
@@ -61,11 +62,11 @@ test('a removal that was rejected stays so when it is asked again, until it is c
   await Promise.all(names.map((functionName) => writer.deploy(deployIntent({ functionName }))));
   const outcome = await writer.remove(removal());
   const id = outcome.type === 'needs-confirmation' ? outcome.id : '';
-  assert.equal(await writer.rejectRemoval({ owner: 'alice', id: 'other', actor: bob }), false);
-  assert.equal(await writer.rejectRemoval({ owner: 'alice', id, actor: bob }), true);
+  assert.equal(await writer.rejectRemoval({ ownerId: 'id-of-alice', id: 'other', actor: bob }), false);
+  assert.equal(await writer.rejectRemoval({ ownerId: 'id-of-alice', id, actor: bob }), true);
   assert.equal((await writer.remove(removal())).type, 'skipped');
   assert.equal((await writer.current('alice')).length, 30);
-  assert.equal((await writer.confirmRemoval({ owner: 'alice', id, actor: bob })).type, 'pushed');
+  assert.equal((await writer.confirmRemoval({ ownerId: 'id-of-alice', id, actor: bob })).type, 'pushed');
 });
 
 test('a repository’s or a tenant’s functions go in one commit, whatever they are called', async (t) => {
@@ -87,5 +88,40 @@ test('a repository’s or a tenant’s functions go in one commit, whatever they
   assert.deepEqual(
     (await writer.current()).map((one) => one.owner),
     ['bob'],
+  );
+});
+
+test('a function that a person names goes, whatever repository it is from, also if its manifest is broken', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const writer = await gitops.writer();
+  for (const functionName of ['hello', 'broken', 'stays'])
+    await writer.deploy(deployIntent({ functionName }));
+  await gitops.pushAs('somebody', { 'tenants/alice/broken.yaml': 'kind: [' }, 'Break it');
+  const named = (functionName: string) =>
+    writer.remove(removal({ scope: 'named', functionNames: [functionName], repo: '', reason: 'not needed' }));
+  for (const name of ['hello', 'broken']) assert.equal((await named(name)).type, 'pushed', name);
+  assert.deepEqual(
+    (await writer.current('alice')).map(({ functionName }) => functionName),
+    ['stays'],
+  );
+  const [newest] = await writer.history({ owner: 'alice', functionName: 'hello' });
+  assert.deepEqual([newest?.kind, newest?.reason, newest?.source], ['remove', 'not needed', null]);
+  const again = await named('hello');
+  assert.deepEqual(again.type === 'unchanged' && again.written, [{ functionName: 'hello', number: 2 }]);
+  const never = await named('never');
+  assert.deepEqual(never.type === 'unchanged' && never.written, []);
+});
+
+test('of all functions of an owner those go that were shown to whoever confirms it', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const writer = await gitops.writer();
+  await Promise.all(names.map((functionName) => writer.deploy(deployIntent({ functionName }))));
+  const outcome = await writer.remove(removal({ scope: 'tenant', functionNames: [], repo: '' }));
+  const id = outcome.type === 'needs-confirmation' ? outcome.id : '';
+  await writer.deploy(deployIntent({ functionName: 'later' }));
+  assert.equal((await writer.confirmRemoval({ ownerId: 'id-of-alice', id, actor: bob })).type, 'pushed');
+  assert.deepEqual(
+    (await writer.current('alice')).map(({ functionName }) => functionName),
+    ['later'],
   );
 });

@@ -12,7 +12,7 @@ for (const target of targets) {
     assert.equal((await writer.deploy(deployIntent({ source: '1' }))).type, 'unchanged');
     const second = await writer.deploy(deployIntent({ source: '2', environment: { GREETING: 'hi' } }));
     assert.ok(second.type === 'pushed');
-    const hello = { owner: 'alice', functionName: 'hello' };
+    const hello = { owner: 'alice', ownerId: 'id-of-alice', functionName: 'hello' };
     const { summary } = await writer.diff({ ...hello, from: null, to: second.commit });
     assert.deepEqual(summary, [
       'image 1111111 → 2222222',

@@ -12,6 +12,7 @@ function pushed(outcome: WriteOutcome): { commit: string; number: number } {
 
 const revertOf = (toCommit: string, reason = 'it fails') => ({
   owner: 'alice',
+  ownerId: 'id-of-alice',
   functionName: 'hello',
   toCommit,
   reason,
@@ -20,6 +21,7 @@ const revertOf = (toCommit: string, reason = 'it fails') => ({
 
 const removal = (functionNames: string[], repo = 'greetings') => ({
   owner: 'alice',
+  ownerId: 'id-of-alice',
   functionNames,
   repo,
   sourceCommit: null,
@@ -334,10 +336,17 @@ test('a removed function comes back by a revert, unless its name was given away'
   const gitops = await gitopsFixture(t);
   const writer = await gitops.writer();
   const one = pushed(await writer.deploy(deployIntent({ owner: 'a', functionName: 'b-c' })));
-  const intent = { owner: 'a', functionName: 'b-c', toCommit: one.commit, reason: '', actor: alice };
-  pushed(await writer.remove({ ...removal(['b-c']), owner: 'a' }));
+  const intent = {
+    owner: 'a',
+    ownerId: 'id-of-a',
+    functionName: 'b-c',
+    toCommit: one.commit,
+    reason: '',
+    actor: alice,
+  };
+  pushed(await writer.remove({ ...removal(['b-c']), owner: 'a', ownerId: 'id-of-a' }));
   pushed(await writer.revert(intent));
-  pushed(await writer.remove({ ...removal(['b-c']), owner: 'a' }));
+  pushed(await writer.remove({ ...removal(['b-c']), owner: 'a', ownerId: 'id-of-a' }));
   pushed(await writer.deploy(deployIntent({ owner: 'a-b', functionName: 'c' })));
   const outcome = await writer.revert(intent);
   assert.equal(outcome.type === 'refused' && outcome.code, 'name_taken');

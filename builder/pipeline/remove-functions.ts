@@ -46,7 +46,7 @@ async function commitRemoval(
 ): Promise<string[]> {
   const { journal, delivery } = task;
   const { event } = delivery;
-  const { owner, name: repo } = event.repository;
+  const { owner, ownerId, name: repo } = event.repository;
   const ids = gone.map((functionName) => journal.open(functionName, 'remove', environment).id);
   for (const id of ids) journal.change(id, { stage: 'commit' });
   const signal = interruption(task, context);
@@ -55,7 +55,7 @@ async function commitRemoval(
       if (event.type === 'push') await checkHead(task, context, event);
       task.superseded.throwIfAborted();
       const sourceCommit = event.type === 'push' ? event.after : null;
-      const what = { owner, environment, functionNames: gone, repo };
+      const what = { owner, ownerId, environment, functionNames: gone, repo };
       const intent = { ...what, sourceCommit, reason, actor: event.actor };
       // The writer keeps the intent and goes on by itself.
       const onWaiting = (delay: WriteDelay | undefined) => {

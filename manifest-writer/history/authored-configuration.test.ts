@@ -14,7 +14,7 @@ const configuration: FunctionConfiguration = {
   constraints: ['disk=ssd'],
   readOnlyRootFilesystem: true,
 };
-const hello = { owner: 'alice', functionName: 'hello' };
+const hello = { owner: 'alice', ownerId: 'id-of-alice', functionName: 'hello' };
 
 for (const target of targets) {
   test(`${target}: what an author configured is read back, and deployed again it changes nothing`, async (t) => {

@@ -1,27 +1,31 @@
 import type { ManifestWriter, RemoveIntent, WriteOutcome } from '../../core/manifest-writer.ts';
 import type { WaitingStore } from './waiting-store.ts';
 
+const ended: ReadonlySet<WriteOutcome['type']> = new Set(['pushed', 'unchanged', 'conflict']);
+
 /** What people do about removals that wait for them. Owners only see and answer their own. */
 export function removalAnswers(
   waiting: WaitingStore,
   remove: (intent: RemoveIntent) => Promise<WriteOutcome>,
 ): Pick<ManifestWriter, 'removals' | 'confirmRemoval' | 'rejectRemoval'> {
   return {
-    removals: async (owner) => waiting.removals(owner),
-    async confirmRemoval({ id, owner, actor }) {
+    removals: async (ownerId) => waiting.removals(ownerId),
+    async confirmRemoval({ id, ownerId, actor }) {
       const found = waiting.removal(id);
-      if (found?.removal.owner !== owner) {
+      if (found?.removal.ownerId !== ownerId) {
         return { type: 'refused', code: 'not_found', message: `no removal "${id}" waits for a confirmation` };
       }
       // Exactly what was shown goes, even if more would go by now.
       const { functionNames } = found.removal;
-      const scope = found.intent.scope === 'tenant' ? 'tenant' : 'functions';
+      const { scope: asked } = found.intent;
+      const scope = asked === 'tenant' || asked === 'named' ? 'named' : 'functions';
       const result = await remove({ ...found.intent, functionNames, scope, confirmedBy: actor });
-      if (result.type === 'pushed' || result.type === 'unchanged') waiting.dropRemoval(id);
+      // After a conflict it is another question, which whoever wants the removal asks anew.
+      if (ended.has(result.type)) waiting.dropRemoval(id);
       return result;
     },
-    async rejectRemoval({ id, owner }) {
-      if (waiting.removal(id)?.removal.owner !== owner) return false;
+    async rejectRemoval({ id, ownerId }) {
+      if (waiting.removal(id)?.removal.ownerId !== ownerId) return false;
       waiting.rejectRemoval(id);
       return true;
     },

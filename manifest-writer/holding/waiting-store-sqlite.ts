@@ -1,5 +1,5 @@
-import { DatabaseSync } from 'node:sqlite';
 import type { DeployIntent, PendingRemoval, RemoveIntent, WriteOutcome } from '../../core/manifest-writer.ts';
+import { openPrivateDatabase } from '../../runtime/private-database.ts';
 import type { WaitingDeploy, WaitingStore } from './waiting-store.ts';
 
 const schema = `
@@ -10,17 +10,18 @@ create table if not exists replaced (path text not null, source_commit text not 
 create table if not exists ended (
   seq integer primary key, path text not null, build text not null, outcome text not null, unique (path, build)
 ) strict;
-create table if not exists removals (
-  id text primary key, owner text not null, asked_at integer not null, rejected integer not null,
+create table if not exists large_removals (
+  id text primary key, owner_id text not null, asked_at integer not null, rejected integer not null,
   removal text not null, intent text not null
 ) strict;
-create index if not exists removals_by_owner on removals (owner, asked_at);
+create index if not exists large_removals_by_owner on large_removals (owner_id, asked_at);
 `;
 /** Source commits remembered of one held function. */
 const maxReplaced = 200;
 /** Ends kept of deploys that waited: whoever deployed them asks soon after. */
 const maxEnded = 2000;
-const maxRemovals = 1000;
+/** Per owner, so that nobody's questions take another's away; the oldest go first. */
+const maxRemovals = 100;
 
 export interface EndedDeploy {
   path: string;
@@ -32,7 +33,8 @@ export function openWaitingStore(
   path: string,
   onEnded: (ended: EndedDeploy) => void = () => {},
 ): WaitingStore {
-  const database = new DatabaseSync(path);
+  // Deploys carry functions' environments.
+  const database = openPrivateDatabase(path);
   database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000');
   database.exec(schema);
   const sql = (text: string) => database.prepare(text);
@@ -54,17 +56,16 @@ export function openWaitingStore(
     unend: sql('delete from ended where path = ? and build = ?'),
     dropReplaced: sql('delete from replaced where path = ?'),
     putRemoval:
-      sql(`insert into removals (id, owner, asked_at, rejected, removal, intent) values (?, ?, ?, 0, ?, ?)
+      sql(`insert into large_removals (id, owner_id, asked_at, rejected, removal, intent) values (?, ?, ?, 0, ?, ?)
       on conflict (id) do update set removal = excluded.removal, intent = excluded.intent`),
-    trimRemovals: sql(
-      `delete from removals where id not in (select id from removals order by asked_at desc limit ${maxRemovals})`,
-    ),
-    removal: sql('select rejected, removal, intent from removals where id = ?'),
+    trimRemovals: sql(`delete from large_removals where owner_id = ?1 and id not in
+      (select id from large_removals where owner_id = ?1 order by asked_at desc, id limit ${maxRemovals})`),
+    removal: sql('select rejected, removal, intent from large_removals where id = ?'),
     removals: sql(
-      'select rejected, removal, intent from removals where owner = ?1 or ?1 is null order by asked_at, id',
+      'select rejected, removal, intent from large_removals where owner_id = ?1 or ?1 is null order by asked_at, id',
     ),
-    reject: sql('update removals set rejected = 1 where id = ?'),
-    dropRemoval: sql('delete from removals where id = ?'),
+    reject: sql('update large_removals set rejected = 1 where id = ?'),
+    dropRemoval: sql('delete from large_removals where id = ?'),
   };
 
   function transaction(work: () => void): void {
@@ -122,16 +123,16 @@ export function openWaitingStore(
       return row && (JSON.parse(row.outcome) as WriteOutcome);
     },
     putRemoval(removal, intent) {
-      const { id, owner, askedAt } = removal;
-      statements.putRemoval.run(id, owner, askedAt, JSON.stringify(removal), JSON.stringify(intent));
-      statements.trimRemovals.run();
+      const { id, ownerId, askedAt } = removal;
+      statements.putRemoval.run(id, ownerId, askedAt, JSON.stringify(removal), JSON.stringify(intent));
+      statements.trimRemovals.run(ownerId);
     },
     removal(id) {
       const row = statements.removal.get(id) as unknown as RemovalRow | undefined;
       return row && { removal: toRemoval(row), intent: JSON.parse(row.intent) as RemoveIntent };
     },
-    removals(owner) {
-      return (statements.removals.all(owner ?? null) as unknown as RemovalRow[]).map(toRemoval);
+    removals(ownerId) {
+      return (statements.removals.all(ownerId ?? null) as unknown as RemovalRow[]).map(toRemoval);
     },
     rejectRemoval: (id) => void statements.reject.run(id),
     dropRemoval: (id) => void statements.dropRemoval.run(id),

@@ -23,7 +23,8 @@ export interface WaitingStore extends Disposable {
   /** Asked again, a removal stays as it was answered. */
   putRemoval(removal: PendingRemoval, intent: RemoveIntent): void;
   removal(id: string): { removal: PendingRemoval; intent: RemoveIntent } | undefined;
-  removals(owner: string | undefined): PendingRemoval[];
+  /** Of one owner id, or of all. */
+  removals(ownerId: string | undefined): PendingRemoval[];
   rejectRemoval(id: string): void;
   dropRemoval(id: string): void;
 }

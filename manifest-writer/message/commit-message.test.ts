@@ -100,7 +100,7 @@ test('through the whole writer: whatever a person wrote, one commit has one subj
   const removals = await Promise.all(
     samples.map(({ actor, reason }, index) =>
       writer.remove({
-        ...{ owner: 'alice', functionNames: [`fn-${index}`], repo: 'greetings' },
+        ...{ owner: 'alice', ownerId: 'id-of-alice', functionNames: [`fn-${index}`], repo: 'greetings' },
         ...{ sourceCommit: null, reason, actor },
       }),
     ),

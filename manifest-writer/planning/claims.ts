@@ -4,6 +4,7 @@ import { isFunction, manifestPath, tenantPath } from '../paths.ts';
 import { readFunction } from '../render/read-function.ts';
 import { tenantOwnerId } from '../render/tenant.ts';
 import type { BranchView } from './branch-view.ts';
+import { type Decision, refused } from './decision.ts';
 
 /** The repository that a manifest says it comes from; `null` if it doesn't say. */
 export function repositoryOf(manifest: string): string | null {
@@ -46,6 +47,16 @@ export function whyOtherRepository(
 }
 
 export type TenantClaim = { type: 'new' } | { type: 'own' } | { type: 'refused'; message: string };
+
+/** Why a change of deployed functions is not this account's to ask for; `undefined` if it is. */
+export async function whyNotTheirs(
+  view: BranchView,
+  { owner, ownerId }: { owner: string; ownerId: string },
+  environment: string,
+): Promise<Decision | undefined> {
+  const claim = await tenantClaim(view, owner, ownerId, environment);
+  return claim.type === 'refused' ? refused('name_taken', claim.message) : undefined;
+}
 
 /** Whether the tenant's folder belongs to this owner id: slugs can be given anew, ids cannot. */
 export async function tenantClaim(

@@ -5,6 +5,7 @@ import { commitMessage } from '../message/commit-message.ts';
 import { safeSignature } from '../message/ident.ts';
 import { readFunction } from '../render/read-function.ts';
 import type { BranchView } from './branch-view.ts';
+import { whyNotTheirs } from './claims.ts';
 import { type Decision, outcome, type PlannedIntent, type PlanningContext, refused } from './decision.ts';
 import { environmentTrailer, type FunctionPlacement, locate } from './placement.ts';
 
@@ -21,6 +22,8 @@ export function planHold(
   const change: HoldChange = { kind, intent, context, place };
 
   async function decide(view: BranchView): Promise<Decision> {
+    const notTheirs = await whyNotTheirs(view, intent, change.place.environment);
+    if (notTheirs) return notTheirs;
     const text = await view.text(path);
     if (text === null) return refused('not_found', `there is no function "${place?.name}"`);
     const isHeld = holdOf(text) !== undefined;

@@ -6,14 +6,13 @@ import { heldReason, holdOf, withHold } from '../holding/hold.ts';
 import type { BranchHistory, IndexedVersion } from '../index/history-index.ts';
 import { commitMessage } from '../message/commit-message.ts';
 import { safeSignature } from '../message/ident.ts';
-import { tenantPath } from '../paths.ts';
 import { authoredSpec, provenanceOf } from '../render/authored-spec.ts';
 import { type PreparedManifest, prepareManifest, refusedManifest } from '../render/prepare-manifest.ts';
 import { asksForTheSame, type FunctionManifest, readFunction } from '../render/read-function.ts';
 import { renderManifest } from '../render/render-manifest.ts';
-import { tenantOwnerId } from '../render/tenant.ts';
 import type { ManifestRepository } from '../repository/manifest-repository.ts';
 import type { BranchView } from './branch-view.ts';
+import { whyNotTheirs } from './claims.ts';
 import {
   type Decision,
   outcome,
@@ -74,6 +73,8 @@ async function decide(
 ): Promise<Decision> {
   const { intent, from, to, name } = promotion;
   if (view.isPending(to.path) || view.isPending(from.path)) return { type: 'later' };
+  const notTheirs = await whyNotTheirs(view, intent, from.environment);
+  if (notTheirs) return notTheirs;
   const history = await view.history();
   const asked = intent.buildId === undefined ? undefined : history.byBuild(to.path, intent.buildId);
   if (asked) return unchanged(promotion, asked);
@@ -88,13 +89,8 @@ async function decide(
 }
 
 async function promoted(view: BranchView, promotion: Promotion, origin: Origin): Promise<Decision> {
-  const { intent, context, from, to } = promotion;
-  const sentinel = await view.text(tenantPath(intent.owner, from.environment));
-  const provenance = provenanceOf(
-    origin.manifest,
-    intent.owner,
-    sentinel === null ? undefined : tenantOwnerId(sentinel),
-  );
+  const { intent, context, to } = promotion;
+  const provenance = provenanceOf(origin.manifest, intent);
   const spec = authoredSpec(origin.manifest, intent);
   const prepared = inEnvironment(promotion, origin, { spec, provenance });
   if (prepared.type === 'refused') {

@@ -6,7 +6,7 @@ import { commitMessage } from '../message/commit-message.ts';
 import { safeSignature } from '../message/ident.ts';
 import { functionOfPath, isFunction, manifestPath, tenantFolder } from '../paths.ts';
 import type { BranchView } from './branch-view.ts';
-import { repositoryOf } from './claims.ts';
+import { repositoryOf, whyNotTheirs } from './claims.ts';
 import { type Decision, outcome, type PlannedIntent, type PlanningContext, refusedPlan } from './decision.ts';
 import { environmentTrailer, noEnvironment, placementOf } from './placement.ts';
 import { actorOf } from './plan-hold.ts';
@@ -24,6 +24,8 @@ export function planRemove(intent: RemoveIntent, context: PlanningContext): Plan
   const paths = scope === 'functions' ? named.map((name) => manifestPath(owner, name, environment)) : [];
 
   async function decide(view: BranchView): Promise<Decision> {
+    const notTheirs = await whyNotTheirs(view, intent, environment);
+    if (notTheirs) return notTheirs;
     const present = await functionsOf(view, owner, environment);
     const names = scope === 'functions' ? named : present;
     const going: Going[] = [];
@@ -79,15 +81,20 @@ function guarded(
 ): Decision | undefined {
   const limit = Math.max(freeCount, Math.floor(freeShare * present));
   if (going.length <= limit || intent.confirmedBy || !waiting) return undefined;
-  const { owner, environment, repo, scope = 'functions', reason } = intent;
+  const { owner, ownerId, environment, repo, scope = 'functions', reason } = intent;
   const functionNames = going.map(({ functionName }) => functionName);
   const where = isElsewhere(environment) ? [environment] : [];
-  const key = JSON.stringify([owner, repo, scope, scope === 'functions' ? functionNames : [], ...where]);
+  const key = JSON.stringify([
+    ...[ownerId, owner, repo, scope],
+    scope === 'functions' ? functionNames : [],
+    ...where,
+  ]);
   const id = createHash('sha256').update(key).digest('hex').slice(0, 16);
   const known = waiting.removal(id)?.removal;
   if (known?.state === 'rejected') return outcome({ type: 'skipped', reason: `removal ${id} was rejected` });
   const place = isElsewhere(environment) ? { environment } : {};
-  const pending = { id, owner, ...place, repo, reason, actor: actorOf(intent), functionNames, limit };
+  const from = { owner, ownerId, ...place, repo };
+  const pending = { id, ...from, reason, actor: actorOf(intent), functionNames, limit };
   waiting.putRemoval({ ...pending, askedAt: known?.askedAt ?? now(), state: 'waiting' }, intent);
   const what = `${going.length} of ${present} functions would be removed and ${limit} may go at once`;
   const text = `${what}; confirm it with "towline removals confirm ${id}"`;

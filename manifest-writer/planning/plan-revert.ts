@@ -9,7 +9,7 @@ import { safeSignature } from '../message/ident.ts';
 import { type FunctionManifest, readFunction } from '../render/read-function.ts';
 import type { ManifestRepository } from '../repository/manifest-repository.ts';
 import type { BranchView } from './branch-view.ts';
-import { whyNameTaken } from './claims.ts';
+import { whyNameTaken, whyNotTheirs } from './claims.ts';
 import { type Decision, outcome, type PlannedIntent, type PlanningContext, refused } from './decision.ts';
 import { environmentTrailer, type FunctionPlacement, locate } from './placement.ts';
 import { actorOf } from './plan-hold.ts';
@@ -50,9 +50,11 @@ export function planUndo(
   const asked: RevertIntent = { ...common, toCommit: commit };
   const { place, refusal } = locate(asked, context);
   if (!place) return refusal;
-  const { path, name } = place;
+  const { path, name, environment } = place;
 
   async function decideUndo(view: BranchView): Promise<Decision> {
+    const notTheirs = await whyNotTheirs(view, intent, environment);
+    if (notTheirs) return notTheirs;
     if (view.isPending(path)) return { type: 'later' };
     const history = await view.history();
     const undone = history.byCommit(path, commit);
@@ -71,7 +73,9 @@ export function planUndo(
 
 async function decide(view: BranchView, revert: Revert, repository: ManifestRepository): Promise<Decision> {
   const { intent, place } = revert;
-  const { path, name } = place;
+  const { path, name, environment } = place;
+  const notTheirs = await whyNotTheirs(view, intent, environment);
+  if (notTheirs) return notTheirs;
   if (view.isPending(path)) return { type: 'later' };
   const history = await view.history();
   if (!(await isOnBranch(intent.toCommit, view, repository))) {

@@ -26,18 +26,17 @@ export function authoredSpec(
   };
 }
 
-/** Where a manifest says its function came from; `ownerId` in full, which its label may carry cut. */
+/** Where a manifest says its function came from; the owner's id in full, which its label may carry cut. */
 export function provenanceOf(
   { metadata, spec }: FunctionManifest,
-  owner: string,
-  ownerId: string | undefined,
+  { owner, ownerId }: Pick<Provenance, 'owner' | 'ownerId'>,
 ): Provenance {
   const labels = { ...metadata.labels, ...spec.labels };
   const annotations = { ...metadata.annotations, ...spec.annotations };
   const scm = labels[gitLabels.scm];
   return {
     owner,
-    ownerId: ownerId ?? labels[gitLabels.ownerId] ?? '',
+    ownerId,
     repo: annotations[towlineAnnotations.repo] ?? labels[gitLabels.repo] ?? '',
     branch: annotations[towlineAnnotations.branch] ?? labels[gitLabels.branch] ?? '',
     sourceCommit: labels[gitLabels.sha] ?? '',

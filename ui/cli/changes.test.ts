@@ -95,7 +95,7 @@ describe('what people change by the command line', () => {
 
   it('lists removals with what would go, and answers them', async () => {
     assert.equal((await towline('removals')).stdout, 'no removal waits\n');
-    server.rooms.removals = [{ ...pendingRemoval(), functionNames: ['one', 'two'] }];
+    server.rooms.removals = [{ ...pendingRemoval(ownerId), functionNames: ['one', 'two'] }];
     const { stdout } = await towline('removals');
     assert.match(stdout, /r1 +waiting +2 +25 +app +alex +1970-01-01 00:00:00 +gone from stack\.yml/);
     assert.match(stdout, /\nr1: one two\n/);

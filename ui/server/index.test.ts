@@ -67,7 +67,7 @@ describe('the platform API', () => {
     ];
     rooms.reverts = [];
     rooms.written = [];
-    rooms.removals = [pendingRemoval()];
+    rooms.removals = [pendingRemoval(alex.id)];
     rooms.rebuilds = [];
     rooms.cancels = [];
     rooms.deletions = [];
@@ -345,6 +345,7 @@ describe('the platform API', () => {
     assert.deepEqual(server.rooms.reverts, [
       {
         owner: 'alex',
+        ownerId: alex.id,
         functionName: 'hello',
         toCommit: sha('1'),
         reason: '500s on /pay',

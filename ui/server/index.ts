@@ -169,7 +169,7 @@ function createPageData(deps: {
     const first = owners[0];
     const functions = shown.length > 0 || !first || asked === first ? shown : await rows.all(first);
     const answered = asked ?? first;
-    const removals = answered ? await writer.removals(answered.slug) : [];
+    const removals = answered ? await writer.removals(answered.id) : [];
     return { me: me(identity), functions, removals };
   };
 }

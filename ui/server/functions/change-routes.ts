@@ -30,6 +30,7 @@ const base = '/api/v1/owners/:owner';
 
 interface Place {
   owner: string;
+  ownerId: string;
   functionName: string;
   actor: Person;
 }
@@ -49,7 +50,8 @@ export function changeRoutes(deps: ChangeRoutesDeps): Router {
       const { owner, actor } = await changer(deps, ctx, ctx.params['owner']);
       const name = functionName(owner, ctx.params['name']);
       const body = await jsonBody(ctx, schema);
-      const result = resultOf(await change({ ...body, owner: owner.slug, functionName: name, actor }));
+      const asked = { ...body, owner: owner.slug, ownerId: owner.id, functionName: name, actor };
+      const result = resultOf(await change(asked));
       const environment = environmentOf(body);
       const place = {
         functionName: name,
@@ -73,13 +75,13 @@ export function changeRoutes(deps: ChangeRoutesDeps): Router {
   router.get(`${base}/removals`, async (ctx) => {
     const identity = await deps.requester.identify(ctx);
     const owner = deps.scope.owner(identity, ctx.params['owner'], 'read');
-    ctx.body = await writer.removals(owner.slug);
+    ctx.body = await writer.removals(owner.id);
   });
   router.post(`${base}/removals/:id/confirm`, async (ctx) => {
     const { owner, actor } = await changer(deps, ctx, ctx.params['owner']);
     const id = ctx.params['id'] ?? '';
-    const asked = (await writer.removals(owner.slug)).find((removal) => removal.id === id);
-    const outcome = await writer.confirmRemoval({ owner: owner.slug, id, actor });
+    const asked = (await writer.removals(owner.id)).find((removal) => removal.id === id);
+    const outcome = await writer.confirmRemoval({ ownerId: owner.id, id, actor });
     const result = resultOf(outcome);
     for (const { functionName: name } of 'written' in outcome ? outcome.written : []) {
       tell(deps, owner, { functionName: name, environment: asked?.environment }, result.commit);
@@ -90,14 +92,15 @@ export function changeRoutes(deps: ChangeRoutesDeps): Router {
   router.post(`${base}/removals/:id/reject`, async (ctx) => {
     const { owner, actor } = await changer(deps, ctx, ctx.params['owner']);
     const id = ctx.params['id'] ?? '';
-    if (!(await writer.rejectRemoval({ owner: owner.slug, id, actor }))) throw notFound('removal');
+    if (!(await writer.rejectRemoval({ ownerId: owner.id, id, actor }))) throw notFound('removal');
     deps.events.publish({ type: 'removals.changed', ownerId: owner.id, owner: owner.slug });
     ctx.body = { id, state: 'rejected' };
   });
   return router;
 }
 
-async function changer(
+/** Who may change the owner of the path. Throws `not_found` and `forbidden`. */
+export async function changer(
   { requester, scope }: ChangeRoutesDeps,
   ctx: Context,
   slug: string | undefined,
@@ -106,7 +109,8 @@ async function changer(
   return { owner: scope.owner(identity, slug, 'change'), actor: personOf(identity) };
 }
 
-function tell(
+/** Publishes that a commit changed a function. */
+export function tell(
   { events }: ChangeRoutesDeps,
   owner: Owner,
   { functionName: name, environment }: { functionName: string; environment: string | undefined },
@@ -122,7 +126,8 @@ function warningsOf(written: readonly WrittenFunction[]): Pick<RevertResult, 'wa
   return warnings.length > 0 ? { warnings } : {};
 }
 
-function resultOf(outcome: WriteOutcome): RevertResult {
+/** Throws what nothing became of. */
+export function resultOf(outcome: WriteOutcome): RevertResult {
   switch (outcome.type) {
     case 'pushed':
     case 'unchanged':

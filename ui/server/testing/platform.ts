@@ -131,10 +131,10 @@ export function fakeWriter(rooms: Rooms): ManifestWriter {
     hold: async (intent) => written('hold', intent),
     resume: async (intent) => written('resume', intent),
     promote: async (intent) => written('promote', intent),
-    removals: async (owner) => rooms.removals.filter((one) => one.owner === owner),
+    removals: async (ownerId) => rooms.removals.filter((one) => one.ownerId === ownerId),
     confirmRemoval: async (answer) => written('confirm', answer),
     async rejectRemoval(answer) {
-      return rooms.removals.some(({ id, owner }) => id === answer.id && owner === answer.owner);
+      return rooms.removals.some(({ id, ownerId }) => id === answer.id && ownerId === answer.ownerId);
     },
     async revert(intent) {
       rooms.reverts.push(intent);
@@ -272,10 +272,11 @@ export function catalogEntry(of: Partial<CatalogEntry> & { ownerId: string }): C
   };
 }
 
-export function pendingRemoval(): PendingRemoval {
+export function pendingRemoval(ownerId: string): PendingRemoval {
   return {
     id: 'r1',
     owner: 'alex',
+    ownerId,
     repo: 'app',
     reason: 'gone from stack.yml',
     actor: 'alex',

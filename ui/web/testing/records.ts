@@ -151,6 +151,7 @@ export function removal(over: Partial<PendingRemoval> = {}): PendingRemoval {
   return {
     id: 'r-1',
     owner: 'demo',
+    ownerId: 'o-1',
     repo: 'shop',
     reason: 'no longer in stack.yml',
     actor: 'lee',
