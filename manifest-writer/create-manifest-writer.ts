@@ -27,6 +27,7 @@ import type { Target } from './render/target.ts';
 import { DamagedCopyError } from './repository/manifest-repository.ts';
 import { openGitRepository } from './repository/manifest-repository-git.ts';
 import type { RemoteAccessConfig } from './repository/remote-access.ts';
+import { whyNotSecrets } from './secrets/plan-secrets.ts';
 import { SecretRules } from './secrets/secret-rules.ts';
 import { createSshSigner } from './signing/ssh-signer.ts';
 
@@ -231,6 +232,8 @@ function createWriter(
   });
 
   function submit(intent: WriteIntent, signal?: AbortSignal, options: SubmitOptions = {}): Submission {
+    const refusal = intent.kind === 'secrets' ? whyNotSecrets(intent.intent, context) : undefined;
+    if (refusal) return { accepted: Promise.resolve(), outcome: Promise.resolve(refusal) };
     return queue.submit(keptIntent(intent, options.id), signal, options);
   }
 

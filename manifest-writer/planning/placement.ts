@@ -46,9 +46,13 @@ export function locate(
   return { place: { ...placement, path, name: `${owner}/${functionName}${where}` } };
 }
 
-export function noEnvironment(name: string, { environments }: PlanningContext): PlannedIntent {
+export function noEnvironment(name: string, context: PlanningContext): PlannedIntent {
+  return refusedPlan('not_found', whyNoEnvironment(name, context));
+}
+
+export function whyNoEnvironment(name: string, { environments }: PlanningContext): string {
   const known = (environments?.names ?? [defaultEnvironment]).join(', ');
-  return refusedPlan('not_found', `there is no environment "${name}"; there is ${known}`);
+  return `there is no environment "${name}"; there is ${known}`;
 }
 
 /** Only where it isn't the default one. */

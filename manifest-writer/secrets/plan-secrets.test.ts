@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { SecretsIntent } from '../../core/manifest-writer.ts';
 import { alice, deployIntent, gitopsFixture, sha } from '../gitops-fixture.ts';
@@ -104,4 +106,22 @@ test('somebody else who was given the slug cannot touch the secrets; a plain Sec
   assert.equal((await writer.secrets(intent('', { owner: '../x' }))).type, 'refused');
   assert.equal((await writer.secrets(intent('', { repo: 'a\nb' }))).type, 'refused');
   assert.equal(await remoteHead(), head);
+});
+
+test('a Secret that somebody forgot to encrypt is refused before anything of it is kept on the disk', async (t) => {
+  const { writer: start, folder } = await gitopsFixture(t);
+  const writer = await start();
+  const word = 'correct-horse-battery';
+  const plain = `apiVersion: v1\nkind: Secret\nmetadata:\n  name: alice-key\nstringData:\n  key: ${word}\n`;
+  const refused = await writer.secrets(intent(plain));
+  assert.ok(refused.type === 'refused' && refused.code === 'manifest_refused');
+  assert.match(refused.message, /it is not encrypted; a plain Secret can be read/);
+  const nowhere = await writer.secrets(intent(plain, { environment: 'nowhere' }));
+  assert.ok(nowhere.type === 'refused' && nowhere.code === 'not_found');
+  const files = await readdir(folder, { recursive: true, withFileTypes: true });
+  for (const file of files.filter((one) => one.isFile())) {
+    const bytes = await readFile(join(file.parentPath, file.name));
+    assert.ok(!bytes.includes(word), file.name);
+  }
+  assert.ok(files.some(({ name }) => name === 'writer.git.intents.db-wal'));
 });

@@ -1,5 +1,6 @@
 import { defaultEnvironment } from '../../core/environments.ts';
-import type { SecretsIntent } from '../../core/manifest-writer.ts';
+import type { ErrorCode } from '../../core/errors.ts';
+import type { SecretsIntent, WriteOutcome } from '../../core/manifest-writer.ts';
 import { RepoName, whyNotOwner } from '../../core/names.ts';
 import { commitMessage } from '../message/commit-message.ts';
 import { safeSignature } from '../message/ident.ts';
@@ -12,8 +13,9 @@ import {
   type PlannedIntent,
   type PlanningContext,
   refused,
+  refusedPlan,
 } from '../planning/decision.ts';
-import { environmentTrailer, noEnvironment, type Placement, placementOf } from '../planning/placement.ts';
+import { environmentTrailer, type Placement, placementOf, whyNoEnvironment } from '../planning/placement.ts';
 import { renderTenant } from '../render/tenant.ts';
 import type { FileChange } from '../repository/manifest-repository.ts';
 import { type OwnSecret, readSecrets } from './read-secrets.ts';
@@ -23,23 +25,35 @@ import { defaultSecretRules } from './secret-rules.ts';
 
 /** One commit that makes a repository's secrets what its `secrets.yml` says: added, changed and removed. */
 export function planSecrets(intent: SecretsIntent, context: PlanningContext): PlannedIntent {
-  const { owner, ownerId, repo, documents } = intent;
-  const refusal = (message: string): PlannedIntent => ({
-    paths: [],
-    decide: async () => refused('manifest_refused', message),
-  });
+  const checked = checkSecrets(intent, context);
+  if ('code' in checked) return refusedPlan(checked.code, checked.message);
+  return { paths: [], decide: (view) => decide(view, { intent, context, ...checked }) };
+}
+
+/**
+ * Why what is in `secrets.yml` is not taken, whatever is on the branch: asked before the intent is kept, so that a
+ * Secret that somebody forgot to encrypt never gets to the disk.
+ */
+export function whyNotSecrets(intent: SecretsIntent, context: PlanningContext): WriteOutcome | undefined {
+  const checked = checkSecrets(intent, context);
+  return 'code' in checked ? { type: 'refused', ...checked } : undefined;
+}
+
+function checkSecrets(
+  { owner, ownerId, repo, documents, environment = defaultEnvironment }: SecretsIntent,
+  context: PlanningContext,
+): { code: ErrorCode; message: string } | Pick<PlannedSecrets, 'placement' | 'secrets'> {
   const badName = whyNotOwner(owner);
-  if (badName !== undefined) return { paths: [], decide: async () => refused('name_invalid', badName) };
-  if (!RepoName.safeParse(repo).success) return refusal('the repository has no valid name');
-  const placement = placementOf(intent.environment, context);
-  if (!placement) return noEnvironment(intent.environment ?? '', context);
+  if (badName !== undefined) return { code: 'name_invalid', message: badName };
+  if (!RepoName.safeParse(repo).success) {
+    return { code: 'manifest_refused', message: 'the repository has no valid name' };
+  }
+  const placement = placementOf(environment, context);
+  if (!placement) return { code: 'not_found', message: whyNoEnvironment(environment, context) };
   const place = { owner, ownerId, repo, namespace: placement.namespace };
   const reading = readSecrets(documents, place, context.secrets ?? defaultSecretRules);
-  if ('problem' in reading) return refusal(`secrets.yml: ${reading.problem}`);
-  return {
-    paths: [],
-    decide: (view) => decide(view, { intent, context, placement, secrets: reading.secrets }),
-  };
+  if ('problem' in reading) return { code: 'manifest_refused', message: `secrets.yml: ${reading.problem}` };
+  return { placement, secrets: reading.secrets };
 }
 
 interface SecretChange extends FileChange {
