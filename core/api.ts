@@ -133,6 +133,25 @@ export interface RevertResult {
   warnings?: string[] | undefined;
 }
 
+/** The query of `DELETE` of one function. */
+export const RemoveParameters = z.object({ ...inEnvironment, reason: z.string().max(500).default('') });
+
+/** The query of `DELETE` of functions: those of a repository, or all of the owner's, which has to be said. */
+export const RemoveManyParameters = RemoveParameters.extend({
+  repo: z.string().min(1).max(100).optional(),
+  all: z.literal('true', 'must be "true"').optional(),
+});
+
+/** Of a removal that somebody asked for. */
+export interface RemovalResult {
+  functionNames: string[];
+  /** `null` while it waits for a yes. */
+  commit: string | null;
+  unchanged: boolean;
+  /** So many go at once that nothing is removed before somebody confirms it; `null` if it is done. */
+  waiting: { id: string; limit: number } | null;
+}
+
 export const CreateOwnerRequest = z.object({ owner: OwnerSlug });
 export type CreateOwnerRequest = z.infer<typeof CreateOwnerRequest>;
 

@@ -38,6 +38,12 @@ export const apiPaths = {
     `${api}/owners/${segment(owner)}/functions/${segment(name)}/resume`,
   promote: (owner: string, name: string) =>
     `${api}/owners/${segment(owner)}/functions/${segment(name)}/promote`,
+  removeFunction: (owner: string, name: string, query: InEnvironment & { reason?: string } = {}) =>
+    withQuery(`${api}/owners/${segment(owner)}/functions/${segment(name)}`, query),
+  removeFunctions: (
+    owner: string,
+    query: InEnvironment & { reason?: string } & ({ repo: string } | { all: true }),
+  ) => withQuery(`${api}/owners/${segment(owner)}/functions`, query),
   removals: (owner: string) => `${api}/owners/${segment(owner)}/removals`,
   confirmRemoval: (owner: string, id: string) =>
     `${api}/owners/${segment(owner)}/removals/${segment(id)}/confirm`,

@@ -12,6 +12,7 @@ import { CliError, type Client, createClient, exitCodes, findConnection } from '
 import { newFunction, newFunctionLanguages } from './new-function.ts';
 import { functionNotes, functionTable, historyTable } from './print.ts';
 import { addRemovalCommands } from './removals.ts';
+import { addRemoveCommand } from './remove.ts';
 import { earlierVersions, failedCommitsOf, waitUntilLive, withChoice } from './rollback.ts';
 import type { Scope, WithScope } from './scope.ts';
 
@@ -269,6 +270,7 @@ export function createProgram(context: CliContext): Command {
     .action(withScope(rollback));
   addBuildCommands(program, withScope);
   addChangeCommands(program, withScope);
+  addRemoveCommand(program, withScope);
   addRemovalCommands(program, withScope);
   addCiCommands(program, withScope);
   program

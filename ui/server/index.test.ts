@@ -130,6 +130,11 @@ describe('the platform API', () => {
     hold: [['POST', apiPaths.hold('alex', 'hello'), { reason: 'too loud' }]],
     resume: [['POST', apiPaths.resume('alex', 'hello'), {}]],
     promote: [['POST', apiPaths.promote('alex', 'hello'), { to: 'staging' }]],
+    removeFunction: [['DELETE', apiPaths.removeFunction('alex', 'hello', { reason: 'not needed' })]],
+    removeFunctions: [
+      ['DELETE', apiPaths.removeFunctions('alex', { repo: 'app' })],
+      ['DELETE', apiPaths.removeFunctions('alex', { all: true, environment: 'staging' })],
+    ],
     removals: [['GET', apiPaths.removals('alex')]],
     confirmRemoval: [['POST', apiPaths.confirmRemoval('alex', 'r1'), {}]],
     rejectRemoval: [['POST', apiPaths.rejectRemoval('alex', 'r1'), {}]],
@@ -264,6 +269,12 @@ describe('the platform API', () => {
     const foreign = { Cookie: cookie, Origin: 'https://evil.example' };
     assert.equal((await send('DELETE', apiPaths.repo('alex', 'app'), foreign)).status, 403);
     assert.equal((await send('POST', apiPaths.rebuild('push-1'), foreign)).status, 403);
+    assert.equal((await send('DELETE', apiPaths.removeFunction('alex', 'hello'), foreign)).status, 403);
+    assert.equal(
+      (await send('DELETE', apiPaths.removeFunctions('alex', { all: true }), foreign)).status,
+      403,
+    );
+    assert.deepEqual(server.rooms.written, []);
     assert.equal(
       (await send('GET', apiPaths.me(), { Cookie: cookie, 'Sec-Fetch-Site': 'same-site' })).status,
       403,

@@ -17,6 +17,7 @@ import { dashboardRoutes, type PageData, securityHeaders } from './dashboard/das
 import { changeRoutes } from './functions/change-routes.ts';
 import { createEnvironmentRows, type EnvironmentRows } from './functions/environment-rows.ts';
 import { functionRoutes } from './functions/function-routes.ts';
+import { removeRoutes } from './functions/remove-routes.ts';
 import { imageRoutes } from './images/image-routes.ts';
 import { pushRoutes } from './pushes/push-routes.ts';
 import { repositoryRoutes } from './repositories/repository-routes.ts';
@@ -116,6 +117,7 @@ export async function createPlatformApi(
     accountRoutes({ requester, scope, accounts: deps.accounts, me, createLoginLink: deps.createLoginLink }),
     functionRoutes({ ...deps, requester, scope, rows }),
     changeRoutes({ ...deps, requester, scope }),
+    removeRoutes({ ...deps, requester, scope }),
     pushRoutes({ ...deps, requester, scope, openStream: streams.open }),
     imageRoutes({
       ...deps,

@@ -123,10 +123,14 @@ export function fakeWriter(rooms: Rooms): ManifestWriter {
   };
   return {
     deploy: unused,
-    remove: unused,
     secrets: unused,
-    current: unused,
+    remove: async (intent) => written('remove', intent),
+    current: async (owner, environment = 'default') =>
+      rooms.history
+        .filter((entry) => entry.owner === owner && entry.current && entry.present)
+        .map((entry) => ({ ...entry, environment, path: '', blob: '', repo: 'app' })),
     afterHold: unused,
+    withdraw: unused,
     undo: async (intent) => written('undo', intent),
     hold: async (intent) => written('hold', intent),
     resume: async (intent) => written('resume', intent),
