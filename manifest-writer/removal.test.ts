@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { RemoveIntent } from '../core/manifest-writer.ts';
 import { alice, deployIntent, gitopsFixture } from './gitops-fixture.ts';
@@ -96,7 +98,10 @@ test('a function that a person names goes, whatever repository it is from, also 
   const writer = await gitops.writer();
   for (const functionName of ['hello', 'broken', 'stays'])
     await writer.deploy(deployIntent({ functionName }));
-  await gitops.pushAs('somebody', { 'tenants/alice/broken.yaml': 'kind: [' }, 'Break it');
+  const person = await gitops.person();
+  await writeFile(join(person.path, 'tenants/alice/broken.yaml'), 'kind: [');
+  await person.git('commit', '--quiet', '--all', '--message=Break it');
+  await person.git('push', '--quiet');
   const named = (functionName: string) =>
     writer.remove(removal({ scope: 'named', functionNames: [functionName], repo: '', reason: 'not needed' }));
   for (const name of ['hello', 'broken']) assert.equal((await named(name)).type, 'pushed', name);

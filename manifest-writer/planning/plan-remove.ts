@@ -11,6 +11,9 @@ import { type Decision, outcome, type PlannedIntent, type PlanningContext, refus
 import { environmentTrailer, noEnvironment, placementOf } from './placement.ts';
 import { actorOf } from './plan-hold.ts';
 
+/** Scopes whose functions the intent itself lists. */
+const listed: ReadonlySet<RemoveIntent['scope']> = new Set(['functions', 'named'] as const);
+
 /** One commit for all functions of the intent that still come from its repository. */
 export function planRemove(intent: RemoveIntent, context: PlanningContext): PlannedIntent {
   const { owner, scope = 'functions' } = intent;
@@ -21,25 +24,30 @@ export function planRemove(intent: RemoveIntent, context: PlanningContext): Plan
   if (!placement) return noEnvironment(intent.environment ?? '', context);
   const { environment } = placement;
   const named = [...new Set(intent.functionNames)].filter((name) => isFunction(owner, name)).sort();
-  const paths = scope === 'functions' ? named.map((name) => manifestPath(owner, name, environment)) : [];
+  const isListed = listed.has(scope);
+  const paths = isListed ? named.map((name) => manifestPath(owner, name, environment)) : [];
 
   async function decide(view: BranchView): Promise<Decision> {
     const notTheirs = await whyNotTheirs(view, intent, environment);
     if (notTheirs) return notTheirs;
     const present = await functionsOf(view, owner, environment);
-    const names = scope === 'functions' ? named : present;
+    const names = isListed ? named : present;
     const going: Going[] = [];
     for (const functionName of names) {
       const path = manifestPath(owner, functionName, environment);
       if (view.isPending(path)) return { type: 'later' };
       const text = await view.text(path);
-      if (text === null || (scope !== 'tenant' && repositoryOf(text) !== intent.repo)) continue;
+      if (text === null || !isMeant(text, intent)) continue;
       going.push({ functionName, path, number: await view.nextNumber(path) });
     }
     if (going.length === 0) return nothingToRemove(view, intent, names);
     return guarded(intent, context, going, present.length) ?? removal(intent, context, going);
   }
   return { paths, decide };
+}
+
+function isMeant(manifest: string, { scope, repo }: RemoveIntent): boolean {
+  return scope === 'named' || scope === 'tenant' || repositoryOf(manifest) === repo;
 }
 
 type Going = WrittenFunction & { path: string };
@@ -84,11 +92,8 @@ function guarded(
   const { owner, ownerId, environment, repo, scope = 'functions', reason } = intent;
   const functionNames = going.map(({ functionName }) => functionName);
   const where = isElsewhere(environment) ? [environment] : [];
-  const key = JSON.stringify([
-    ...[ownerId, owner, repo, scope],
-    scope === 'functions' ? functionNames : [],
-    ...where,
-  ]);
+  const names = listed.has(scope) ? functionNames : [];
+  const key = JSON.stringify([ownerId, owner, repo, scope, names, ...where]);
   const id = createHash('sha256').update(key).digest('hex').slice(0, 16);
   const known = waiting.removal(id)?.removal;
   if (known?.state === 'rejected') return outcome({ type: 'skipped', reason: `removal ${id} was rejected` });
@@ -128,7 +133,7 @@ function message(intent: RemoveIntent, going: readonly WrittenFunction[]): strin
     'Towline-Function': going.map(({ functionName }) => `${intent.owner}/${functionName}`),
     ...environmentTrailer(intent.environment ?? defaultEnvironment),
     'Towline-Deploy': going.map(({ number }) => String(number)),
-    'Towline-Source': `${intent.owner}/${intent.repo}`,
+    'Towline-Source': intent.repo === '' ? null : `${intent.owner}/${intent.repo}`,
     'Towline-Source-Commit': intent.sourceCommit,
     'Towline-Actor': actorOf({ actor: intent.confirmedBy ?? intent.actor }),
     'Towline-Reason': intent.reason,
