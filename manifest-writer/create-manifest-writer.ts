@@ -8,9 +8,9 @@ import { createBatchCommitter } from './committing/commit-batch.ts';
 import { createIntentQueue, type QueueState } from './committing/intent-queue.ts';
 import { defaultPushesPerMinute, systemTiming, type Timing } from './committing/pace.ts';
 import { createEnvironments, type EnvironmentConfig } from './environments/environments.ts';
-import { createHistoryReader, textAt } from './history/history-reader.ts';
+import { createHistoryReader } from './history/history-reader.ts';
 import { outcomeAfterHold } from './holding/after-hold.ts';
-import { holdOf } from './holding/hold.ts';
+import { waitsOn } from './holding/out-of-date.ts';
 import { createReleaser } from './holding/release-waiting.ts';
 import { removalAnswers } from './holding/removal-answers.ts';
 import { openWaitingStore } from './holding/waiting-store-sqlite.ts';
@@ -225,7 +225,7 @@ function createWriter(
   const releaser = createReleaser({
     waiting,
     refresh: () => repository.refresh(),
-    isHeld: async (path) => holdOf(await textAt(repository, repository.head(), path)) !== undefined,
+    waitsOn: (deploy) => waitsOn(deploy, repository, repository.head()),
     release: (path) => submit({ kind: 'release', intent: { path } }).outcome,
     onError: (err) => logger.warn({ err }, 'a deploy that waited cannot be taken up now'),
     everyMs: limits.lookForResumedMs,

@@ -3,6 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { ManifestWriter, WriteOutcome } from '../core/manifest-writer.ts';
+import type { DurableManifestWriter } from './create-manifest-writer.ts';
 import { alice, deployIntent, gitopsFixture, sha } from './gitops-fixture.ts';
 
 const hello = { owner: 'alice', ownerId: 'id-of-alice', functionName: 'hello' };
@@ -97,7 +98,7 @@ test('what became of a held deploy is told when it ends and whenever it is asked
   pushed(await writer.revert({ ...asked(), toCommit: one }));
   await until(async () => ended.includes(late.buildId));
   const replaced = await after(writer, late);
-  assert.match(replaced.type === 'skipped' ? replaced.reason : '', /something else was deployed/);
+  assert.match(replaced.type === 'skipped' ? replaced.reason : '', /changed while it was held, by #/);
   await writer[Symbol.asyncDispose]();
 
   const again = await gitops.writer(limits);
@@ -239,4 +240,142 @@ test('a partial revert by a person is an edit that names what it took back', asy
     [partial?.kind, partial?.restores, partial?.reverts, note?.revertedBy],
     ['edit', null, note?.commit, 4],
   );
+});
+
+/** Whatever was asked of the writer is settled, and a look for what waits has passed. */
+async function settled(writer: DurableManifestWriter): Promise<void> {
+  await writer.history(hello);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  await until(async () => !writer.state().open);
+}
+
+test('a rollback to the version before the hold lets nothing go that waited', async (t) => {
+  const { writer } = await heldWriter(t);
+  const one = (await writer.history(hello)).at(-1)!.commit;
+  const late = deployIntent({ source: '2' });
+  assert.equal((await writer.deploy(late)).type, 'held');
+  pushed(await writer.revert({ ...asked('back to before'), toCommit: one }));
+  await until(async () => (await writer.afterHold({ ...hello, buildId: late.buildId })).type === 'skipped');
+  await settled(writer);
+  assert.deepEqual(await told(writer), ['revert 1', 'hold 1', 'deploy 1']);
+});
+
+test('taking the hold back by undo ends what waited; only a resume lets it go', async (t) => {
+  const { writer } = await heldWriter(t);
+  const [hold] = await writer.history(hello);
+  const late = deployIntent({ source: '2' });
+  assert.equal((await writer.deploy(late)).type, 'held');
+  pushed(await writer.undo({ ...asked(), commit: hold!.commit }));
+  await until(async () => (await writer.afterHold({ ...hello, buildId: late.buildId })).type === 'skipped');
+  await settled(writer);
+  assert.deepEqual(await told(writer), ['revert 1', 'hold 1', 'deploy 1']);
+});
+
+test('a rollback that holds on, and an edit by a person, end what waited at once', async (t) => {
+  const { gitops, writer } = await heldWriter(t);
+  const one = (await writer.history(hello)).at(-1)!.commit;
+  const [second, third] = [deployIntent({ source: '2' }), deployIntent({ source: '3' })];
+  const why = async ({ buildId }: { buildId: string }) => {
+    const outcome = await writer.afterHold({ ...hello, buildId });
+    return outcome.type === 'skipped' ? outcome.reason : undefined;
+  };
+  assert.equal((await writer.deploy(second)).type, 'held');
+  pushed(await writer.revert({ ...asked('back, and stay'), toCommit: one, hold: true }));
+  await until(async () => (await why(second)) !== undefined);
+  assert.match((await why(second)) ?? '', /changed while it was held, by #3/);
+
+  assert.equal((await writer.deploy(third)).type, 'held');
+  const person = await gitops.person();
+  const file = join(person.path, 'tenants/alice/hello.yaml');
+  await writeFile(file, (await readFile(file, 'utf8')).replace('GREETING: hello', 'GREETING: mended'));
+  await person.git('commit', '--quiet', '-am', 'Mend it by hand');
+  await person.git('push', '--quiet');
+  await until(async () => (await why(third)) !== undefined);
+  pushed(await writer.resume(asked()));
+  await settled(writer);
+  const resumed = (await writer.history(hello))[0]!;
+  assert.equal(resumed.kind, 'resume');
+  assert.match(await writer.at({ ...hello, commit: resumed.commit }), /GREETING: mended/);
+});
+
+test('other words for the hold, and a hold over a hold, leave what waits waiting', async (t) => {
+  const { gitops, writer } = await heldWriter(t);
+  const late = deployIntent({ source: '2' });
+  assert.equal((await writer.deploy(late)).type, 'held');
+  const person = await gitops.person();
+  const file = join(person.path, 'tenants/alice/hello.yaml');
+  const text = await readFile(file, 'utf8');
+  await writeFile(file, text.replace(/(towline\.dev\/hold:) .*/, '$1 ask Olga'));
+  await person.git('commit', '--quiet', '-am', 'Say whom to ask');
+  await person.git('push', '--quiet');
+  await settled(writer);
+  assert.equal((await writer.afterHold({ ...hello, buildId: late.buildId })).type, 'held');
+  pushed(await writer.resume(asked()));
+  await until(async () => (await told(writer))[0] === 'deploy 2');
+});
+
+test('a push that was taken back is not deployed once the function is resumed', async (t) => {
+  const { writer } = await heldWriter(t);
+  const evil = deployIntent({ source: '6' });
+  assert.equal((await writer.deploy(evil)).type, 'held');
+  assert.equal((await writer.deploy(deployIntent({ source: '1' }))).type, 'unchanged');
+  assert.deepEqual(await writer.afterHold({ ...hello, buildId: evil.buildId }), {
+    type: 'skipped',
+    reason: 'the newer 1111111 asks for what is live already',
+  });
+  pushed(await writer.resume(asked()));
+  await settled(writer);
+  assert.deepEqual(await told(writer), ['resume 1', 'hold 1', 'deploy 1']);
+});
+
+test('a re-run of what is live takes no push back that waits', async (t) => {
+  const { writer } = await heldWriter(t);
+  const late = deployIntent({ source: '2' });
+  assert.equal((await writer.deploy(late)).type, 'held');
+  assert.equal((await writer.deploy(deployIntent({ source: '1', trigger: 'rebuild' }))).type, 'unchanged');
+  assert.equal((await writer.afterHold({ ...hello, buildId: late.buildId })).type, 'held');
+});
+
+test('a hold that is no text holds too, and a resume takes it away', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const writer = await gitops.writer();
+  pushed(await writer.deploy(deployIntent({ source: '1' })));
+  const person = await gitops.person();
+  const file = join(person.path, 'tenants/alice/hello.yaml');
+  const text = await readFile(file, 'utf8');
+  await writeFile(file, text.replace('  annotations:\n', '  annotations:\n    towline.dev/hold: true\n'));
+  await person.git('commit', '--quiet', '-am', 'Stop');
+  await person.git('push', '--quiet');
+  assert.deepEqual(await writer.deploy(deployIntent({ source: '2' })), {
+    type: 'held',
+    reason: 'held: true',
+  });
+  assert.equal((await writer.hold(asked())).type, 'unchanged');
+  pushed(await writer.resume(asked()));
+  await until(async () => (await writer.history(hello))[0]?.kind === 'deploy');
+  const [newest] = await writer.history(hello);
+  assert.equal(newest?.sourceCommit, sha('2'));
+});
+
+test('nothing is deployed over a manifest that cannot be read: it might be held', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const writer = await gitops.writer();
+  const one = pushed(await writer.deploy(deployIntent({ source: '1' })));
+  const person = await gitops.person();
+  const file = join(person.path, 'tenants/alice/hello.yaml');
+  await writeFile(file, '<<<<<<< HEAD\ntowline.dev/hold: yes\n');
+  await person.git('commit', '--quiet', '-am', 'A merge that went wrong');
+  await person.git('push', '--quiet');
+  const head = await gitops.remoteHead();
+  for (const trigger of ['push', 'rebuild'] as const) {
+    const outcome = await writer.deploy(deployIntent({ source: '2', trigger }));
+    assert.equal(outcome.type === 'refused' && outcome.code, 'manifest_refused', JSON.stringify(outcome));
+    assert.match(
+      outcome.type === 'refused' ? outcome.message : '',
+      /alice\/hello .*cannot be read.*rollback/,
+    );
+  }
+  assert.equal(await gitops.remoteHead(), head);
+  pushed(await writer.revert({ ...asked('mend it'), toCommit: one }));
+  pushed(await writer.deploy(deployIntent({ source: '2' })));
 });

@@ -1,12 +1,12 @@
 import type { WriteOutcome } from '../../core/manifest-writer.ts';
-import type { WaitingStore } from './waiting-store.ts';
+import type { WaitingDeploy, WaitingStore } from './waiting-store.ts';
 
 export interface ReleaserOptions {
   waiting: WaitingStore;
   /** Asks the remote for the newest head; called before a look that nothing else caused. */
   refresh(): Promise<unknown>;
-  /** Whether the function of this file is held on the newest known head. */
-  isHeld(path: string): Promise<boolean>;
+  /** Whether it is still to wait, as of the newest known head. */
+  waitsOn(deploy: WaitingDeploy): Promise<boolean>;
   release(path: string): Promise<WriteOutcome>;
   onError(error: unknown): void;
   /** Milliseconds between looks while something waits: a person may resume a function in git itself. */
@@ -14,7 +14,7 @@ export interface ReleaserOptions {
 }
 
 export interface Releaser extends AsyncDisposable {
-  /** Releases what waits for functions that are no longer held. */
+  /** Releases what waits for functions that are no longer held, and ends what is out of date. */
   look(): void;
 }
 
@@ -28,8 +28,9 @@ export function createReleaser(options: ReleaserOptions): Releaser {
   async function lookOnce(): Promise<void> {
     for (const path of waiting.deployPaths()) {
       if (stopped) return;
-      const buildId = waiting.deploy(path)?.intent.buildId;
-      if (buildId === undefined || (await options.isHeld(path))) continue;
+      const deploy = waiting.deploy(path);
+      if (!deploy || (await options.waitsOn(deploy))) continue;
+      const { buildId } = deploy.intent;
       const outcome = await options.release(path);
       // Refused or out of date is an answer too; only another hold lets it wait on.
       if (outcome.type !== 'held') waiting.endDeploy(path, buildId, outcome);

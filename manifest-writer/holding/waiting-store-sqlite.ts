@@ -118,6 +118,18 @@ export function openWaitingStore(
       });
       onEnded(waits);
     },
+    supersedeDeploy(file, buildId, sourceCommit) {
+      const waits = deploy(file);
+      if (waits?.intent.buildId !== buildId) return;
+      const reason = `the newer ${sourceCommit.slice(0, 7)} asks for what is live already`;
+      transaction(() => {
+        statements.remember.run(file, sourceCommit);
+        statements.drop.run(file);
+        statements.forget.run(file);
+        putEnded(file, buildId, { type: 'skipped', reason });
+      });
+      onEnded(waits);
+    },
     ended(file, buildId) {
       const row = statements.ended.get(file, buildId) as { outcome: string } | undefined;
       return row && (JSON.parse(row.outcome) as WriteOutcome);

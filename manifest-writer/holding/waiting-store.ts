@@ -4,7 +4,7 @@ import type { DeployIntent, PendingRemoval, RemoveIntent, WriteOutcome } from '.
 export interface WaitingDeploy {
   path: string;
   intent: DeployIntent;
-  /** The image that ran when it began to wait: once another one does, it is out of date. */
+  /** The commit of the function's newest version when it began to wait: see `whyOutOfDate`. */
   base: string;
 }
 
@@ -16,6 +16,8 @@ export interface WaitingStore extends Disposable {
   deployPaths(): string[];
   /** Whether this source commit waited for this file and was replaced by a newer one. */
   isReplaced(path: string, sourceCommit: string): boolean;
+  /** A newer push of this source commit asks for what is live already. */
+  supersedeDeploy(path: string, buildId: string, sourceCommit: string): void;
   /** It waits no more; what is known of the source commits that waited before it goes too. */
   endDeploy(path: string, buildId: string, outcome: WriteOutcome): void;
   /** How a deploy that waited has ended, as long as it is kept; of a release, git knows it for ever. */

@@ -61,7 +61,7 @@ export function planIntent(
     case 'resume':
       return planHold(kind, body as HoldIntent, context);
     case 'release':
-      return planRelease(body as ReleaseIntent, context);
+      return planRelease(body as ReleaseIntent, context, repository);
     case 'promote':
       return planPromote(body as PromoteIntent, context, repository);
     case 'secrets':

@@ -2,7 +2,7 @@ import { defaultEnvironment } from '../../core/environments.ts';
 import type { Trailers } from '../message/commit-message.ts';
 import { isFunction, manifestPath } from '../paths.ts';
 import { createPolicy, type Policy } from '../policy/policy.ts';
-import { type PlannedIntent, type PlanningContext, refusedPlan } from './decision.ts';
+import { type Decision, type PlannedIntent, type PlanningContext, refused, refusedPlan } from './decision.ts';
 
 /** One environment's rules: what it doesn't say, the installation does. */
 export interface Placement {
@@ -53,6 +53,12 @@ export function noEnvironment(name: string, context: PlanningContext): PlannedIn
 export function whyNoEnvironment(name: string, { environments }: PlanningContext): string {
   const known = (environments?.names ?? [defaultEnvironment]).join(', ');
   return `there is no environment "${name}"; there is ${known}`;
+}
+
+/** Fails closed: what cannot be read may be held. */
+export function refusedUnreadable({ name }: FunctionPlacement): Decision {
+  const what = `the manifest of ${name} in the GitOps repository cannot be read, so it may be held`;
+  return refused('manifest_refused', `${what}; mend it there, or roll back to a deploy ("towline rollback")`);
 }
 
 /** Only where it isn't the default one. */

@@ -1,10 +1,10 @@
 import type { DeployIntent, WrittenFunction } from '../../core/manifest-writer.ts';
-import { heldReason, holdOf, withHold } from '../holding/hold.ts';
+import { heldReason, readHeld } from '../holding/hold.ts';
 import type { BranchHistory, IndexedVersion } from '../index/history-index.ts';
 import { commitMessage } from '../message/commit-message.ts';
 import { safeSignature } from '../message/ident.ts';
 import { prepareManifest } from '../render/prepare-manifest.ts';
-import { asksForTheSame, readFunction } from '../render/read-function.ts';
+import { asksForTheSame } from '../render/read-function.ts';
 import type { FileChange } from '../repository/manifest-repository.ts';
 import type { BranchView } from './branch-view.ts';
 import { type Decision, outcome, type PlannedIntent, type PlanningContext, refusedPlan } from './decision.ts';
@@ -15,6 +15,7 @@ import {
   locate,
   noEnvironment,
   placementOf,
+  refusedUnreadable,
 } from './placement.ts';
 import { whyReplaced } from './replaced-source.ts';
 
@@ -64,16 +65,20 @@ async function decideChange(
   const { intent, place, manifest } = deploy;
   const { path } = place;
   const current = await view.text(path);
-  const hold = holdOf(current);
-  const live = current === null || hold === undefined ? current : withHold(current, null);
+  const held = current === null ? undefined : readHeld(current);
+  if (current !== null && !held) return refusedUnreadable(place);
+  const live = held?.bare ?? null;
   const same = live !== null && asksForTheSame(live, manifest);
   const history = await view.history();
-  const stale = whyStale(deploy, history, current);
+  const stale = whyStale(deploy, history, live);
   if ((same || intent.trigger === 'rebuild') && view.isPending(path)) return { type: 'later' };
   const newest = history.newest(path);
-  if (same && newest) return unchanged(deploy, newest);
+  if (same && newest) {
+    endOlder(deploy);
+    return unchanged(deploy, newest);
+  }
   if (stale !== undefined) return outcome({ type: 'skipped', reason: stale });
-  if (hold !== undefined) return wait(deploy, hold, current);
+  if (held?.hold !== undefined) return wait(deploy, held.hold, view, newest);
   const number = await view.nextNumber(path);
   return {
     type: 'commit',
@@ -89,16 +94,29 @@ async function decideChange(
 }
 
 /** Keeping it again after a lost race changes nothing; if it isn't held then, its build is found when it is taken up. */
-function wait({ intent, context, place }: Deploy, hold: string, current: string | null): Decision {
+function wait(
+  { intent, context, place }: Deploy,
+  hold: string,
+  view: BranchView,
+  newest: IndexedVersion | undefined,
+): Decision {
   const { path } = place;
   const { sourceCommit } = intent.provenance;
   if (intent.trigger === 'rebuild' && context.waiting?.isReplaced(path, sourceCommit)) {
-    const reason = `${sourceCommit.slice(0, 7)} waited and was replaced by a newer commit that waits`;
+    const reason = `${sourceCommit.slice(0, 7)} waited and was replaced by a newer commit`;
     return outcome({ type: 'skipped', reason });
   }
-  const base = (current === null ? undefined : readFunction(current)?.spec.image) ?? '';
-  context.waiting?.putDeploy({ path, intent, base });
+  // It is told by its commit whether something is newer than what waits, and that one has none yet.
+  if (view.isPending(path)) return { type: 'later' };
+  context.waiting?.putDeploy({ path, intent, base: newest?.commit ?? '' });
   return outcome({ type: 'held', reason: heldReason(hold) });
+}
+
+/** A push that asks for what is live is a later word than the one that waits: it took that one back. */
+function endOlder({ intent, context, place: { path } }: Deploy): void {
+  const waits = context.waiting?.deploy(path);
+  if (!waits || intent.trigger !== 'push' || waits.intent.buildId === intent.buildId) return;
+  context.waiting?.supersedeDeploy(path, waits.intent.buildId, intent.provenance.sourceCommit);
 }
 
 /** Only a re-run can be out of date: a push is always news. */

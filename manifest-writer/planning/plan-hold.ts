@@ -1,13 +1,13 @@
 import { gitLabels } from '../../core/function-spec.ts';
 import type { HoldIntent } from '../../core/manifest-writer.ts';
-import { heldReason, holdOf, holdText, withHold } from '../holding/hold.ts';
+import { type HeldManifest, heldReason, holdText, readHeld, withHold } from '../holding/hold.ts';
 import { commitMessage } from '../message/commit-message.ts';
 import { safeSignature } from '../message/ident.ts';
 import { readFunction } from '../render/read-function.ts';
 import type { BranchView } from './branch-view.ts';
 import { whyNotTheirs } from './claims.ts';
 import { type Decision, outcome, type PlannedIntent, type PlanningContext, refused } from './decision.ts';
-import { environmentTrailer, type FunctionPlacement, locate } from './placement.ts';
+import { environmentTrailer, type FunctionPlacement, locate, refusedUnreadable } from './placement.ts';
 
 /** One commit that sets or takes away the hold in the function's manifest, and nothing else. */
 export function planHold(
@@ -26,8 +26,10 @@ export function planHold(
     if (notTheirs) return notTheirs;
     const text = await view.text(path);
     if (text === null) return refused('not_found', `there is no function "${place?.name}"`);
-    const isHeld = holdOf(text) !== undefined;
-    if (isHeld !== (kind === 'hold')) return await commitHold(view, change, text);
+    const held = readHeld(text);
+    if (!held) return refusedUnreadable(change.place);
+    const isHeld = held.hold !== undefined;
+    if (isHeld !== (kind === 'hold')) return await commitHold(view, change, held);
     if (view.isPending(path)) return { type: 'later' };
     const newest = (await view.history()).newest(path);
     const written = [{ functionName, number: newest?.number ?? 0 }];
@@ -43,14 +45,16 @@ interface HoldChange {
   place: FunctionPlacement;
 }
 
-async function commitHold(view: BranchView, change: HoldChange, text: string): Promise<Decision> {
+async function commitHold(
+  view: BranchView,
+  change: HoldChange,
+  { hold: was, bare }: HeldManifest,
+): Promise<Decision> {
   const { kind, intent, context, place } = change;
   const { path, name } = place;
-  const manifest = readFunction(text);
-  if (!manifest) return refused('manifest_refused', `the manifest of ${name} cannot be read; mend it in git`);
+  const manifest = readFunction(bare);
   const number = await view.nextNumber(path);
   const next = kind === 'hold' ? holdText(actorOf(intent), context.now(), intent.reason) : null;
-  const was = holdOf(text);
   const before = was === undefined ? '' : ` (${heldReason(was)})`;
   return {
     type: 'commit',
@@ -61,15 +65,15 @@ async function commitHold(view: BranchView, change: HoldChange, text: string): P
         'Towline-Function': `${intent.owner}/${intent.functionName}`,
         ...environmentTrailer(place.environment),
         'Towline-Deploy': String(number),
-        'Towline-Source-Commit': manifest.metadata.labels[gitLabels.sha] ?? null,
-        'Towline-Image': manifest.spec.image,
+        'Towline-Source-Commit': manifest?.metadata.labels[gitLabels.sha] ?? null,
+        'Towline-Image': manifest?.spec.image ?? null,
         'Towline-Actor': actorOf(intent),
         'Towline-Reason': intent.reason,
       }),
       author: safeSignature(intent.actor),
       committer: context.committer,
       time: context.now(),
-      changes: [{ path, content: withHold(text, next) }],
+      changes: [{ path, content: next === null ? bare : withHold(bare, next) }],
     },
   };
 }

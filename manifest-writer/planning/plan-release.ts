@@ -1,6 +1,6 @@
 import { heldReason, holdOf } from '../holding/hold.ts';
-import type { WaitingDeploy } from '../holding/waiting-store.ts';
-import { readFunction } from '../render/read-function.ts';
+import { whyOutOfDate } from '../holding/out-of-date.ts';
+import type { ManifestRepository } from '../repository/manifest-repository.ts';
 import type { BranchView } from './branch-view.ts';
 import { type Decision, outcome, type PlannedIntent, type PlanningContext } from './decision.ts';
 import { planDeploy } from './plan-deploy.ts';
@@ -11,26 +11,25 @@ export interface ReleaseIntent {
 }
 
 /** Deploys what waited for a function that is no longer held, unless something else was deployed meanwhile. */
-export function planRelease({ path }: ReleaseIntent, context: PlanningContext): PlannedIntent {
+export function planRelease(
+  { path }: ReleaseIntent,
+  context: PlanningContext,
+  repository: ManifestRepository,
+): PlannedIntent {
   const nothing = (reason: string) => outcome({ type: 'skipped', reason });
 
   async function decide(view: BranchView): Promise<Decision> {
     const waits = context.waiting?.deploy(path);
     if (!waits) return nothing('nothing waits');
-    const done = (await view.history()).byBuild(path, waits.intent.buildId);
+    // What the batch does to it before is in the history only once it is pushed.
+    if (view.isPending(path)) return { type: 'later' };
+    const history = await view.history();
+    const done = history.byBuild(path, waits.intent.buildId);
+    const gone = done ? undefined : await whyOutOfDate(waits, history, repository);
+    if (gone !== undefined) return nothing(gone);
     const hold = done ? undefined : holdOf(await view.text(path));
     if (hold !== undefined) return outcome({ type: 'held', reason: heldReason(hold) });
-    const gone = done ? undefined : await whyOutOfDate(view, waits);
-    if (gone !== undefined) return nothing(gone);
     return await planDeploy({ ...waits.intent, trigger: 'push' }, context).decide(view);
   }
   return { paths: [path], decide };
-}
-
-/** A rollback, a removal or a newer deploy since it began to wait is the later word. */
-async function whyOutOfDate(view: BranchView, { path, base }: WaitingDeploy): Promise<string | undefined> {
-  const text = await view.text(path);
-  if (text === null) return 'the function was removed while it was held';
-  if (readFunction(text)?.spec.image !== base) return 'something else was deployed while it was held';
-  return undefined;
 }
