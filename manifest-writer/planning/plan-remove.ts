@@ -32,18 +32,29 @@ export function planRemove(intent: RemoveIntent, context: PlanningContext): Plan
     if (notTheirs) return notTheirs;
     const present = await functionsOf(view, owner, environment);
     const names = isListed ? named : present;
-    const going: Going[] = [];
-    for (const functionName of names) {
-      const path = manifestPath(owner, functionName, environment);
-      if (view.isPending(path)) return { type: 'later' };
-      const text = await view.text(path);
-      if (text === null || !isMeant(text, intent)) continue;
-      going.push({ functionName, path, number: await view.nextNumber(path) });
-    }
+    const going = await goingOf(view, intent, { names, environment });
+    if (going === undefined) return { type: 'later' };
     if (going.length === 0) return nothingToRemove(view, intent, names);
     return guarded(intent, context, going, present.length) ?? removal(intent, context, going);
   }
   return { paths, decide };
+}
+
+/** `undefined`: the batch changes one of them before. */
+async function goingOf(
+  view: BranchView,
+  intent: RemoveIntent,
+  { names, environment }: { names: readonly string[]; environment: string },
+): Promise<Going[] | undefined> {
+  const going: Going[] = [];
+  for (const functionName of names) {
+    const path = manifestPath(intent.owner, functionName, environment);
+    if (view.isPending(path)) return undefined;
+    const text = await view.text(path);
+    if (text === null || !isMeant(text, intent)) continue;
+    going.push({ functionName, path, number: await view.nextNumber(path) });
+  }
+  return going;
 }
 
 function isMeant(manifest: string, { scope, repo }: RemoveIntent): boolean {

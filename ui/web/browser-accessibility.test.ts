@@ -76,6 +76,7 @@ describe('accessibility', () => {
       ['/demo/hello', undefined],
       ['/demo/hello', 'Resume'],
       ['/demo/hello', 'Promote from staging'],
+      ['/demo/hello', 'Remove from staging'],
       ['/demo/hello/deploys', 'Undo the rollback #5'],
     ];
     for (const [path, open] of states) {

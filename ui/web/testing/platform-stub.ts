@@ -26,7 +26,7 @@ export interface StubState {
   /** Logs that are still being written. */
   openLogs: Set<string>;
   revert: (body: Record<string, unknown>) => { status: number; body: unknown };
-  /** Of every other change of a function: `hold`, `resume`, `undo`, `promote`, `confirm`, `reject`. */
+  /** Of every other change of a function: `hold`, `resume`, `undo`, `promote`, `confirm`, `reject`, `remove`. */
   change: (verb: string, body: Record<string, unknown>) => { status: number; body: unknown };
 }
 
@@ -121,9 +121,10 @@ export async function startPlatformStub(dist: string, state: StubState): Promise
     res.on('close', () => logStreams.delete(res));
   }
 
-  async function change(req: IncomingMessage, res: ServerResponse, path: string): Promise<void> {
+  async function change(req: IncomingMessage, res: ServerResponse, url: URL): Promise<void> {
+    const path = url.pathname;
     const body = await bodyOf(req);
-    sent.push({ what: `${req.method} ${path}`, body });
+    sent.push({ what: `${req.method} ${path}${url.search}`, body });
     if (path.endsWith('/revert')) {
       const answer = state.revert(body as Record<string, unknown>);
       return json(res, answer.body, answer.status);
@@ -131,6 +132,10 @@ export async function startPlatformStub(dist: string, state: StubState): Promise
     const verb = /\/(hold|resume|undo|promote|confirm|reject)$/.exec(path)?.[1];
     if (verb) {
       const answer = state.change(verb, body as Record<string, unknown>);
+      return json(res, answer.body, answer.status);
+    }
+    if (req.method === 'DELETE' && path.includes('/functions/')) {
+      const answer = state.change('remove', {});
       return json(res, answer.body, answer.status);
     }
     if (path.endsWith('/tokens'))
@@ -188,7 +193,7 @@ export async function startPlatformStub(dist: string, state: StubState): Promise
   const server = createServer((req, res) => {
     const url = new URL(req.url ?? '/', 'http://stub');
     if (req.method === 'GET') void get(req, res, url);
-    else void change(req, res, url.pathname);
+    else void change(req, res, url);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

@@ -10,6 +10,7 @@ import { toast } from '../components/toast.tsx';
 import { sendJson } from '../data/api-client.ts';
 import { mayChange, me } from '../data/store.ts';
 import { shortImage } from '../format/commit.ts';
+import { RemoveDialog } from './remove-button.tsx';
 
 interface PromoteProps {
   summary: FunctionSummary;
@@ -92,6 +93,7 @@ function targetsAfter(all: readonly string[], from: string): string[] {
 export function EnvironmentsSection(props: { summary: FunctionSummary; states: EnvironmentState[] }) {
   const { summary, states } = props;
   const [promoting, setPromoting] = useState<EnvironmentState>();
+  const [removing, setRemoving] = useState<EnvironmentState>();
   const all = me.value?.environments ?? [];
   if (all.length < 2) return null;
   return (
@@ -118,10 +120,16 @@ export function EnvironmentsSection(props: { summary: FunctionSummary; states: E
               </a>
             </span>
             {state.current?.present && mayChange(summary.owner) && (
-              <button type="button" class="button small" onClick={() => setPromoting(state)}>
-                <Icon name="up" />
-                Promote<span class="sr-only"> from {state.environment}</span>
-              </button>
+              <span class="row-actions">
+                <button type="button" class="button small" onClick={() => setPromoting(state)}>
+                  <Icon name="up" />
+                  Promote<span class="sr-only"> from {state.environment}</span>
+                </button>
+                <button type="button" class="button small" onClick={() => setRemoving(state)}>
+                  <Icon name="trash" />
+                  Remove<span class="sr-only"> from {state.environment}</span>
+                </button>
+              </span>
             )}
           </li>
         ))}
@@ -133,6 +141,12 @@ export function EnvironmentsSection(props: { summary: FunctionSummary; states: E
           states={states}
           targets={targetsAfter(all, promoting.environment)}
           onClose={() => setPromoting(undefined)}
+        />
+      )}
+      {removing && (
+        <RemoveDialog
+          of={{ ...summary, environment: removing.environment, url: removing.url }}
+          onClose={() => setRemoving(undefined)}
         />
       )}
     </section>

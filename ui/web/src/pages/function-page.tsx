@@ -17,6 +17,7 @@ import { EnvironmentsSection } from './environments-section.tsx';
 import { FunctionFrame, useDetail, useRevision } from './function-frame.tsx';
 import { Chips } from './history-chips.tsx';
 import { titleOf } from './history-words.ts';
+import { RemoveButton } from './remove-button.tsx';
 
 /** Whether the note about the last deploy says the reason too. */
 function repeatsDeploy({ serving, reason, lastDeploy }: FunctionSummary): boolean {
@@ -130,19 +131,22 @@ function LatestDeploys({ owner, name }: { owner: string; name: string }) {
 export function FunctionPage() {
   const { owner = '', fn: name = '' } = useRoute().params;
   const { data, error, reload } = useDetail(owner, name);
-  const openAction = data && (
-    <a
-      class={neverRan(data.summary) ? 'button' : 'button primary'}
-      href={data.summary.url}
-      target="_blank"
-      rel="noreferrer"
-    >
-      <Icon name="open" />
-      Open
-    </a>
+  const actions = data && (
+    <>
+      <RemoveButton summary={data.summary} />
+      <a
+        class={neverRan(data.summary) ? 'button' : 'button primary'}
+        href={data.summary.url}
+        target="_blank"
+        rel="noreferrer"
+      >
+        <Icon name="open" />
+        Open
+      </a>
+    </>
   );
   return (
-    <FunctionFrame owner={owner} name={name} active="Overview" summary={data?.summary} actions={openAction}>
+    <FunctionFrame owner={owner} name={name} active="Overview" summary={data?.summary} actions={actions}>
       {error !== undefined && (
         <ErrorNotice error={error} what={`${owner}/${name} cannot be shown.`} retry={reload} />
       )}
