@@ -105,7 +105,10 @@ const logSweepMs = 60 * 60_000;
 /** How many times the concurrent builds may have clones on the disk. */
 const workspacesPerBuild = 4;
 
+const waitsForHold = ({ state }: DeployRecord) => state === 'held';
+
 function whyNotCancelled({ state, ref, deploys }: PushRecord): string | undefined {
+  if (deploys.some(waitsForHold)) return undefined;
   if (state === 'done') return 'the push has ended already';
   if (ref === '') return 'the removal of a repository cannot be cancelled';
   const isOpen = (deploy: DeployRecord) => !isEnd(deploy.state) && deploy.gitopsCommit === null;
@@ -308,6 +311,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       if (whyNot !== undefined) throw new TowlineError('conflict', whyNot);
       // On disk first: a push that is cancelled stays so, whatever dies now.
       if (deliveries.cancel(pushId, actor)) pushQueue.cancel(pushId, actor);
+      for (const { id } of push.deploys.filter(waitsForHold)) heldDeploys.look(id);
     },
     ...createPendingDeploys(store),
     async [Symbol.asyncDispose]() {

@@ -25,8 +25,9 @@ export interface BuildService {
    */
   rebuild(pushId: string, actor: Person, options?: { force?: boolean | undefined }): Promise<string>;
   /**
-   * Stops what isn't committed yet of a push; it ends as failed with `build_cancelled`. What is committed goes live: it
-   * is rolled back, not cancelled. Throws `not_found`, or `conflict` if there is nothing left to stop.
+   * Stops what isn't committed yet of a push, also what waits for a hold's end; it ends as failed with
+   * `build_cancelled`. What is committed goes live: it is rolled back, not cancelled. Throws `not_found`, or `conflict`
+   * if there is nothing left to stop.
    */
   cancel(pushId: string, actor: Person): Promise<void>;
 }

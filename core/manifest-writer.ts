@@ -128,6 +128,8 @@ export interface PromoteIntent {
   buildId?: string | undefined;
   /** As of a deploy; `push` if it isn't given. */
   trigger?: DeployIntent['trigger'] | undefined;
+  /** As of a deploy: of a `rebuild`, the commit that answered the same tag before. */
+  answeredBy?: string | undefined;
 }
 
 /** A removal so large that somebody has to confirm it. */
@@ -289,6 +291,8 @@ export interface ManifestWriter {
   resume(intent: HoldIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
   /** What became of it: still `held`, else the outcome of its release; `skipped` says what took its place. */
   afterHold(query: HeldDeployQuery): Promise<WriteOutcome>;
+  /** It isn't to go live any more: `refused` with `build_cancelled`, unless it was released before. Then as `afterHold`. */
+  withdraw(query: HeldDeployQuery & { reason: string }): Promise<WriteOutcome>;
   promote(intent: PromoteIntent, signal?: AbortSignal, options?: WriteOptions): Promise<WriteOutcome>;
   /** Removals of an owner, or of all, that wait for an answer or were rejected. */
   removals(ownerId?: string): Promise<PendingRemoval[]>;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { type Document, isMap, isNode, isPair, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
+import { defaultEnvironment } from '../core/environments.ts';
 import { TowlineError } from '../core/errors.ts';
 import { EnvironmentList, PolicyConfig, SecretRules } from '../manifest-writer/index.ts';
 
@@ -25,14 +26,22 @@ export type Installation = z.output<typeof Installation>;
 
 const maxBytes = 1_000_000;
 
-/**
- * The rules of this installation from one YAML file. Without `path` the default one, which need not be there. Throws
- * `config_invalid` with the place of the first mistake.
- */
-export function readInstallation(path: string | undefined, defaultPath: string): Installation {
+/** Where the rules are, and who they must not be in the way of. */
+export interface InstallationPlace {
+  /** The file; without it the default one, which need not be there. */
+  path: string | undefined;
+  defaultPath: string;
+  /** The first owner: no environment can be called so. */
+  owner: string;
+}
+
+/** The rules of this installation from one YAML file. Throws `config_invalid` with the place of the first mistake. */
+export function readInstallation({ path, defaultPath, owner }: InstallationPlace): Installation {
   const file = path ?? defaultPath;
   const text = readText(file, path === undefined);
-  return text === undefined ? Installation.parse({}) : parseInstallation(text, relative('', file) || file);
+  return text === undefined
+    ? Installation.parse({})
+    : parseInstallation(text, relative('', file) || file, owner);
 }
 
 function readText(file: string, mayBeMissing: boolean): string | undefined {
@@ -40,7 +49,9 @@ function readText(file: string, mayBeMissing: boolean): string | undefined {
     const text = readFileSync(file, 'utf8');
     if (text.length <= maxBytes) return text;
   } catch (cause) {
-    if (mayBeMissing && (cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    // Of a data folder that cannot be one, its own check says so.
+    const isMissing = ['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '');
+    if (mayBeMissing && isMissing) return undefined;
     throw new TowlineError('config_invalid', `${file} cannot be read`, {
       cause,
       hint: 'TOWLINE_CONFIG names the file with the rules of the installation',
@@ -50,7 +61,7 @@ function readText(file: string, mayBeMissing: boolean): string | undefined {
 }
 
 /** `file` is for messages. Throws `config_invalid`. */
-export function parseInstallation(text: string, file: string): Installation {
+export function parseInstallation(text: string, file: string, owner?: string): Installation {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const fail = (message: string, offset: number): never => {
@@ -62,7 +73,17 @@ export function parseInstallation(text: string, file: string): Installation {
   const [problem] = document.errors;
   if (problem) return fail(problem.message, problem.pos[0]);
   const result = Installation.safeParse(document.toJS({ maxAliasCount: 20 }) ?? {});
-  if (result.success) return result.data;
+  if (result.success) {
+    const taken = result.data.environments.findIndex(
+      ({ name }) => name === owner && name !== defaultEnvironment,
+    );
+    if (taken === -1) return result.data;
+    const path = ['environments', taken, 'name'];
+    return fail(
+      `${path.join('.')}: "${owner}" is the first owner, below whose name others would have their hosts`,
+      offsetOf(document, path, undefined),
+    );
+  }
   const [issue] = result.error.issues;
   const path = (issue?.path ?? []).map((part) => (typeof part === 'symbol' ? String(part) : part));
   const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;

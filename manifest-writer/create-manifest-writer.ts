@@ -19,6 +19,7 @@ import { type IndexedRepository, withHistory } from './index/indexed-repository.
 import { createSqliteIntentLog } from './intents/intent-log-sqlite.ts';
 import { keptIntent, planIntent, type WriteIntent } from './intents/write-intent.ts';
 import { safeSignature } from './message/ident.ts';
+import { isFunction, manifestPath } from './paths.ts';
 import type { PlanningContext } from './planning/decision.ts';
 import { createImageCheck } from './planning/image-check.ts';
 import { createPolicy } from './policy/policy.ts';
@@ -286,6 +287,14 @@ function createWriter(
     hold: (intent, signal, options) => submit({ kind: 'hold', intent }, signal, options).outcome,
     resume: (intent, signal, options) => submit({ kind: 'resume', intent }, signal, options).outcome,
     afterHold: (query) => reading((head) => outcomeAfterHold(query, { waiting, repository, head })),
+    async withdraw({ reason, ...query }) {
+      const { owner, functionName, environment, buildId } = query;
+      if (isFunction(owner, functionName)) {
+        const path = manifestPath(owner, functionName, environment);
+        await submit({ kind: 'withdraw', intent: { path, buildId, reason } }).outcome;
+      }
+      return reading((head) => outcomeAfterHold(query, { waiting, repository, head }));
+    },
     promote: (intent, signal, options) => submit({ kind: 'promote', intent }, signal, options).outcome,
     ...removalAnswers(waiting, (intent) => submit({ kind: 'remove', intent }).outcome),
     secrets: (intent, signal, options) => submit({ kind: 'secrets', intent }, signal, options).outcome,

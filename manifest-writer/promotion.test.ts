@@ -140,6 +140,30 @@ test('a promotion that a tag asks for is made once, and a re-run never brings ba
   );
 });
 
+test('a re-run of a tag that changed nothing does not bring back what was replaced since', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const writer = await gitops.writer({ environments });
+  const image = `registry.local/alice/shop-hello:1@sha256:${'a'.repeat(64)}`;
+  const same = (source: string) => {
+    const intent = deployIntent({ source });
+    return { ...intent, spec: { ...intent.spec, image } };
+  };
+  await writer.deploy(same('1'));
+  await writer.deploy({ ...same('2'), environment: 'staging' });
+  const asked = { ...promotion, buildId: 'tag-v1' };
+  const answer = await writer.promote(asked);
+  assert.equal(answer.type, 'unchanged');
+  const answeredBy = 'commit' in answer ? answer.commit : '';
+  const rerun = { ...asked, buildId: 'tag-v1-again', trigger: 'rebuild' as const, answeredBy };
+  assert.equal((await writer.promote(rerun)).type, 'unchanged');
+  assert.equal((await writer.deploy(deployIntent({ source: '3' }))).type, 'pushed');
+  const late = await writer.promote({ ...rerun, buildId: 'tag-v1-late' });
+  assert.match(
+    late.type === 'skipped' ? late.reason : late.type,
+    /was deployed before and replaced by 3333333/,
+  );
+});
+
 test('a held function is not promoted over', async (t) => {
   const gitops = await gitopsFixture(t);
   const writer = await gitops.writer({ environments });

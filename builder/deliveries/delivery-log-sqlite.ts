@@ -93,7 +93,7 @@ export function createSqliteDeliveryLog(
   const pending = database.prepare('SELECT * FROM deliveries WHERE done = 0 ORDER BY seq');
   const setDone = database.prepare('UPDATE deliveries SET done = 1 WHERE id = ?');
   const cancel = database.prepare(
-    'UPDATE deliveries SET cancelled_by = ? WHERE id = ? AND done = 0 AND cancelled_by IS NULL',
+    'UPDATE deliveries SET cancelled_by = ? WHERE id = ? AND cancelled_by IS NULL',
   );
   const newestOfLane = database.prepare(
     'SELECT * FROM deliveries WHERE repository = ? ORDER BY seq DESC LIMIT ?',

@@ -10,7 +10,7 @@ export interface Delivery {
   origin: DeliveryOrigin;
   /** Everything is built, the unchanged too. */
   isForced?: boolean | undefined;
-  /** Who stopped it: nothing of it that isn't committed goes on. */
+  /** Who stopped it: nothing of it that isn't committed goes on, also if it waits for a hold's end. */
   cancelledBy?: Person | undefined;
   /** Milliseconds since the epoch. */
   receivedAt: number;
@@ -33,7 +33,7 @@ export interface DeliveryLog {
   /** Not done yet, in order of acceptance. */
   pending(): Delivery[];
   done(id: string): void;
-  /** On disk when it returns. Of a delivery that is done, or cancelled already, nothing changes: `false`. */
+  /** On disk when it returns; also of a delivery that is done. Of one that is cancelled already nothing changes: `false`. */
   cancel(id: string, by: Person): boolean;
   find(id: string): Delivery | undefined;
   /** The newest delivery of a ref since the repository's last deletion that tells where the ref is: rebuilds don't. */

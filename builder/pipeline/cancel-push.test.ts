@@ -96,4 +96,43 @@ describe('cancelling a push', () => {
     await platform.builder().drain();
     assert.deepEqual(summary(platform.builder().push(id)!), { hello: 'live' });
   });
+
+  it('takes back what waits for a hold, though the push has ended', async () => {
+    await using platform = await createPlatform();
+    const repo = platform.repo('alice', 'shop');
+    await platform.deliver(repo.commit(stackFiles({ hello: 'one' })));
+    platform.writer.held.add('hello');
+    const { id, state } = await platform.deliver(repo.commit(stackFiles({ hello: 'two' })));
+    assert.equal(state, 'done');
+    await platform.builder().cancel(id, bob);
+    await platform.builder().drain();
+
+    const push = platform.builder().push(id)!;
+    assert.deepEqual([push.state, summary(push)], ['done', { hello: 'failed' }]);
+    assert.deepEqual(push.deploys[0]?.cause, { code: 'build_cancelled', message: 'stopped by Bob' });
+    assert.match((await platform.logOf(id)).at(-1)!, /hello failed at commit: stopped by Bob/);
+    assert.equal(platform.writer.waiting.size, 0);
+    await assert.rejects(platform.builder().cancel(id, bob), { code: 'conflict' });
+  });
+
+  it('takes back what is answered as held after it', async () => {
+    await using platform = await createPlatform({ config: { maxConcurrentBuilds: 4 } });
+    platform.writer.held.add('fast');
+    const repo = platform.repo('alice', 'shop');
+    const slow = platform.gate('alice/shop/slow');
+    const committing = Promise.withResolvers<void>();
+    const mayCommit = Promise.withResolvers<void>();
+    platform.writer.beforeCommit = async () => {
+      committing.resolve();
+      await mayCommit.promise;
+    };
+    const { id } = await platform.send(repo.commit(stackFiles({ fast: 'one', slow: 'two' })));
+    await Promise.all([committing.promise, slow.entered]);
+    await platform.builder().cancel(id, bob);
+    mayCommit.resolve();
+    await platform.builder().drain();
+    assert.deepEqual(summary(platform.builder().push(id)!), { fast: 'failed', slow: 'failed' });
+    assert.equal(platform.writer.waiting.size, 0);
+    assert.deepEqual(platform.writer.deployed('alice'), []);
+  });
 });

@@ -7,7 +7,7 @@ import type { DeployStore } from '../deploys/deploy-store.ts';
 import type { PushJournals } from '../deploys/push-journals.ts';
 import { recordOutcome } from './commit-function.ts';
 import { followDeploy } from './follow-deploy.ts';
-import type { PipelineContext, PushTask } from './pipeline-context.ts';
+import { Cancelled, type PipelineContext, type PushTask, whyDropped } from './pipeline-context.ts';
 
 export interface HeldDeploysDeps {
   store: DeployStore;
@@ -40,12 +40,16 @@ export function createHeldDeploys(deps: HeldDeploysDeps): HeldDeploys {
   const looking = new Set<string>();
   const lookAgain = new Set<string>();
 
+  /** A push that was cancelled is taken out of the writer's hands. */
   async function outcomeOf(record: DeployRecord): Promise<WriteOutcome> {
-    const { id: buildId, owner, functionName, environment } = record;
+    const { id: buildId, pushId, owner, functionName, environment } = record;
     const query = { owner, functionName: functionName ?? '', environment, buildId };
+    const by = deliveries.find(pushId)?.cancelledBy;
+    const { manifestWriter } = context;
     for (let tries = 1; ; tries += 1) {
       try {
-        return await context.manifestWriter.afterHold(query);
+        if (!by) return await manifestWriter.afterHold(query);
+        return await manifestWriter.withdraw({ ...query, reason: whyDropped(new Cancelled(by.name)) });
       } catch (error) {
         if (context.stopped.aborted || tries >= maxTries) throw error;
         await delay(backoffMs(tries, { ...retry, random: context.random }), context.stopped);
@@ -76,8 +80,10 @@ export function createHeldDeploys(deps: HeldDeploysDeps): HeldDeploys {
     await withPush(record.pushId, async (task) => {
       if (task.journal.deploy(id).state !== 'held') return;
       if (outcome.type === 'skipped') return endUndeployed(task, id, outcome.reason);
-      const text = `${record.functionName}: it was resumed`;
-      task.journal.say({ kind: 'phase', stage: 'commit', functionName: record.functionName, text });
+      if (outcome.type === 'pushed' || outcome.type === 'unchanged') {
+        const text = `${record.functionName}: it was resumed`;
+        task.journal.say({ kind: 'phase', stage: 'commit', functionName: record.functionName, text });
+      }
       if (await recordOutcome(task, context, id, outcome)) await followDeploy(task, context, id);
     });
   }

@@ -89,6 +89,9 @@ export function createMemoryWriter(file?: string) {
     commits,
     away: 0,
     calls: 0,
+    /** Functions that are held, and the builds that wait for them. */
+    held: new Set<string>(),
+    waiting: new Map<string, DeployIntent>(),
     secrets: [] as SecretsIntent[],
     secretsOutcome: { type: 'unchanged', commit: zeroSha, written: [] } as WriteOutcome,
     /** Called before a commit is made. */
@@ -124,6 +127,10 @@ export function createMemoryWriter(file?: string) {
       const same = history.find((each) => (each.intent as DeployIntent).buildId === intent.buildId);
       if (same)
         return { type: 'unchanged', commit: same.id, written: written(owner, functionName, environment) };
+      if (state.held.has(functionName)) {
+        state.waiting.set(intent.buildId, intent);
+        return { type: 'held', reason: `${functionName} is held` };
+      }
       const latest = history.at(-1);
       if (latest?.kind === 'deploy' && latest.repo !== intent.provenance.repo) {
         return {
@@ -205,7 +212,17 @@ export function createMemoryWriter(file?: string) {
       const made = commit({ ...origin, environment: to, intent: asked });
       return { type: 'pushed', commit: made.id, written: written(owner, functionName, to) };
     },
-    afterHold: () => Promise.reject(new Error('not used')),
+    async afterHold({ functionName, buildId }) {
+      const intent = state.waiting.get(buildId);
+      if (!intent) return { type: 'skipped', reason: 'it waits no more' };
+      if (state.held.has(functionName)) return { type: 'held', reason: `${functionName} is held` };
+      state.waiting.delete(buildId);
+      return writer.deploy(intent);
+    },
+    async withdraw({ reason, ...query }) {
+      if (!state.waiting.delete(query.buildId)) return writer.afterHold(query);
+      return { type: 'refused', code: 'build_cancelled', message: reason };
+    },
     removals: () => Promise.reject(new Error('not used')),
     confirmRemoval: () => Promise.reject(new Error('not used')),
     rejectRemoval: () => Promise.reject(new Error('not used')),

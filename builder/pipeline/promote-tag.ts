@@ -149,6 +149,7 @@ async function promoteFunction(
     commit: version.commit,
     buildId: id,
     trigger: task.delivery.origin === 'hook' ? 'push' : 'rebuild',
+    answeredBy: context.answerOf(journal.deploy(id)),
   };
   const signal = interruption(task, context);
   const onWaiting = (delay: WriteDelay | undefined) => {

@@ -15,6 +15,7 @@ import { planPromote } from '../planning/plan-promote.ts';
 import { planRelease, type ReleaseIntent } from '../planning/plan-release.ts';
 import { planRemove } from '../planning/plan-remove.ts';
 import { planRevert, planUndo } from '../planning/plan-revert.ts';
+import { planWithdraw, type WithdrawIntent } from '../planning/plan-withdraw.ts';
 import type { ManifestRepository } from '../repository/manifest-repository.ts';
 import { planSecrets } from '../secrets/plan-secrets.ts';
 import type { NewIntent } from './intent-log.ts';
@@ -27,6 +28,7 @@ export type WriteIntent =
   | { kind: 'undo'; intent: UndoIntent }
   | { kind: 'hold' | 'resume'; intent: HoldIntent }
   | { kind: 'release'; intent: ReleaseIntent }
+  | { kind: 'withdraw'; intent: WithdrawIntent }
   | { kind: 'promote'; intent: PromoteIntent }
   | { kind: 'secrets'; intent: SecretsIntent };
 
@@ -62,6 +64,8 @@ export function planIntent(
       return planHold(kind, body as HoldIntent, context);
     case 'release':
       return planRelease(body as ReleaseIntent, context, repository);
+    case 'withdraw':
+      return planWithdraw(body as WithdrawIntent, context);
     case 'promote':
       return planPromote(body as PromoteIntent, context, repository);
     case 'secrets':

@@ -76,7 +76,7 @@ async function decide(
   const notTheirs = await whyNotTheirs(view, intent, from.environment);
   if (notTheirs) return notTheirs;
   const history = await view.history();
-  const asked = intent.buildId === undefined ? undefined : history.byBuild(to.path, intent.buildId);
+  const asked = intent.buildId === undefined ? undefined : await history.byBuild(to.path, intent.buildId);
   if (asked) return unchanged(promotion, asked);
   const version =
     intent.commit === undefined ? history.newest(from.path) : history.byCommit(from.path, intent.commit);
@@ -132,7 +132,7 @@ function whyNoChange(
   }
   const stale =
     intent.trigger === 'rebuild'
-      ? whyReplaced(history, { path: to.path, name, sourceCommit, current })
+      ? whyReplaced(history, { path: to.path, name, sourceCommit, current, answeredBy: intent.answeredBy })
       : undefined;
   if (stale !== undefined) return outcome({ type: 'skipped', reason: stale });
   if (hold === undefined) return undefined;
