@@ -6,9 +6,12 @@ import { test } from 'node:test';
 import { describeError, TowlineError } from '../core/errors.ts';
 import { parseInstallation, readInstallation } from './installation.ts';
 
+const read = (path: string | undefined, defaultPath: string) =>
+  readInstallation({ path, defaultPath, owner: 'demo' });
+
 const problemOf = (text: string): string => {
   try {
-    parseInstallation(text, 'towline.yaml');
+    parseInstallation(text, 'towline.yaml', 'demo');
   } catch (error) {
     assert.ok(error instanceof TowlineError && error.code === 'config_invalid');
     return describeError(error);
@@ -43,6 +46,10 @@ test('every mistake is told in one line with its file, line and column', () => {
     ['environments:\n  - name: a\n  - name: a\n', /towline\.yaml:3:11.*"a" is there twice/],
     ['environments:\n  - name: a\n    promotesFrom: b\n', /towline\.yaml:3:19.*"b" is no environment/],
     ['environments:\n  - name: ../x\n', /towline\.yaml:2:11.*an environment is 1 to 32/],
+    [
+      'environments:\n  - name: staging\n  - name: demo\n',
+      /towline\.yaml:3:11.*environments\.1\.name: "demo" is the first owner/,
+    ],
     ['environments:\n  - branches: [x]\n', /towline\.yaml:2:5.*environments\.0\.name/],
     [
       'target: knative\n',
@@ -62,11 +69,11 @@ test('the default file need not be there, a named one does', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'towline-installation-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'towline.yaml');
-  assert.deepEqual(readInstallation(undefined, file), { target: 'openfaas', environments: [] });
-  assert.throws(() => readInstallation(file, join(folder, 'x')), { code: 'config_invalid' });
-  assert.throws(() => readInstallation(undefined, folder), { code: 'config_invalid' });
+  assert.deepEqual(read(undefined, file), { target: 'openfaas', environments: [] });
+  assert.throws(() => read(file, join(folder, 'x')), { code: 'config_invalid' });
+  assert.throws(() => read(undefined, folder), { code: 'config_invalid' });
   writeFileSync(file, '');
-  assert.deepEqual(readInstallation(undefined, file).environments, []);
+  assert.deepEqual(read(undefined, file).environments, []);
   writeFileSync(file, 'environments: [{name: staging}]\n');
-  assert.equal(readInstallation(file, join(folder, 'x')).environments[0]?.name, 'staging');
+  assert.equal(read(file, join(folder, 'x')).environments[0]?.name, 'staging');
 });

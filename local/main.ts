@@ -22,7 +22,11 @@ async function main(): Promise<void> {
     ...(flags.engine === undefined ? {} : { TOWLINE_ENGINE: flags.engine }),
   };
   const config = parseLocalConfig(env);
-  const installation = readInstallation(config.configFile, join(config.dataDir, 'towline.yaml'));
+  const installation = readInstallation({
+    path: config.configFile,
+    defaultPath: join(config.dataDir, 'towline.yaml'),
+    owner: config.owner,
+  });
   if (flags.checkConfig) {
     process.stdout.write('towline: the configuration is valid\n');
     return;
