@@ -130,3 +130,30 @@ test('of all functions of an owner those go that were shown to whoever confirms 
     ['later'],
   );
 });
+
+test('a yes to a removal of before takes nothing away that was deployed since, and the question is gone', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const writer = await gitops.writer();
+  await Promise.all(names.map((functionName) => writer.deploy(deployIntent({ functionName }))));
+  const id = async () => {
+    const outcome = await writer.remove(removal());
+    return outcome.type === 'needs-confirmation' ? outcome.id : '';
+  };
+  const yes = async (asked: string) =>
+    writer.confirmRemoval({ ownerId: 'id-of-alice', id: asked, actor: bob });
+  const first = await id();
+  for (const functionName of ['f-3', 'f-4']) await writer.deploy(deployIntent({ functionName, source: '2' }));
+  const before = await gitops.remoteHead();
+  const outcome = await yes(first);
+  assert.match(outcome.type === 'conflict' ? outcome.message : '', /^f-3 and 1 more changed since/);
+  assert.equal(await gitops.remoteHead(), before);
+  assert.deepEqual(await writer.removals(), []);
+
+  const place = { owner: 'alice', ownerId: 'id-of-alice', functionName: 'f-5', reason: '', actor: alice };
+  await id();
+  await writer.hold(place);
+  const asked = await id();
+  const done = await yes(asked);
+  assert.equal(done.type, 'pushed', 'asked again after the change, it is about what is there now');
+  assert.deepEqual(await writer.current('alice'), []);
+});

@@ -35,6 +35,8 @@ export function planRemove(intent: RemoveIntent, context: PlanningContext): Plan
     const going = await goingOf(view, intent, { names, environment });
     if (going === undefined) return { type: 'later' };
     if (going.length === 0) return nothingToRemove(view, intent, names);
+    const newer = whyNewer(intent, going);
+    if (newer !== undefined) return outcome({ type: 'conflict', message: newer });
     return guarded(intent, context, going, present.length) ?? removal(intent, context, going);
   }
   return { paths, decide };
@@ -52,7 +54,8 @@ async function goingOf(
     if (view.isPending(path)) return undefined;
     const text = await view.text(path);
     if (text === null || !isMeant(text, intent)) continue;
-    going.push({ functionName, path, number: await view.nextNumber(path) });
+    const newest = (await view.history()).newest(path)?.commit ?? '';
+    going.push({ functionName, path, newest, number: await view.nextNumber(path) });
   }
   return going;
 }
@@ -61,7 +64,18 @@ function isMeant(manifest: string, { scope, repo }: RemoveIntent): boolean {
   return scope === 'named' || scope === 'tenant' || repositoryOf(manifest) === repo;
 }
 
-type Going = WrittenFunction & { path: string };
+type Going = WrittenFunction & { path: string; newest: string };
+
+/** Who said yes saw other versions: what was deployed, held or edited since is not what they meant. */
+function whyNewer({ newest: seen }: RemoveIntent, going: readonly Going[]): string | undefined {
+  if (seen === undefined) return undefined;
+  const newer = going.filter(({ functionName, newest }) => seen[functionName] !== newest);
+  const [first] = newer;
+  if (!first) return undefined;
+  const more = newer.length > 1 ? ` and ${newer.length - 1} more` : '';
+  const changed = `${first.functionName}${more} changed since this removal was asked for`;
+  return `${changed}; nothing is removed. Push again, or remove what should go`;
+}
 
 async function functionsOf(view: BranchView, owner: string, environment: string): Promise<string[]> {
   const folder = tenantFolder(owner, environment);
@@ -108,10 +122,14 @@ function guarded(
   const id = createHash('sha256').update(key).digest('hex').slice(0, 16);
   const known = waiting.removal(id)?.removal;
   if (known?.state === 'rejected') return outcome({ type: 'skipped', reason: `removal ${id} was rejected` });
+  const newest = Object.fromEntries(going.map((one) => [one.functionName, one.newest]));
   const place = isElsewhere(environment) ? { environment } : {};
   const from = { owner, ownerId, ...place, repo };
   const pending = { id, ...from, reason, actor: actorOf(intent), functionNames, limit };
-  waiting.putRemoval({ ...pending, askedAt: known?.askedAt ?? now(), state: 'waiting' }, intent);
+  waiting.putRemoval(
+    { ...pending, askedAt: known?.askedAt ?? now(), state: 'waiting' },
+    { ...intent, newest },
+  );
   const what = `${going.length} of ${present} functions would be removed and ${limit} may go at once`;
   const text = `${what}; confirm it with "towline removals confirm ${id}"`;
   return outcome({ type: 'needs-confirmation', id, functionNames, limit, message: text });
