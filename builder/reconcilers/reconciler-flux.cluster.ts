@@ -7,13 +7,18 @@ import {
   type FluxCluster,
   startFluxCluster,
 } from '../../test/cluster/kubernetes/flux-installation.ts';
-import { type Asked, describeReconciler } from '../../test/contracts/reconciler.contract.ts';
+import { type DeliveryMode, deliveryModes } from '../../test/cluster/kubernetes/tenants.ts';
+import {
+  type Asked,
+  describeReconciler,
+  type ReconcilerSubject,
+} from '../../test/contracts/reconciler.contract.ts';
 import { createFluxReconciler } from './reconciler-flux.ts';
 
 let cluster: FluxCluster;
 let installations = 0;
 before(async () => {
-  cluster = await startFluxCluster();
+  cluster = await startFluxCluster({ watcher: true });
 });
 after(() => cluster[Symbol.asyncDispose]());
 
@@ -34,20 +39,36 @@ function textOf(owner: string, functionName: string, asked: Asked): string | nul
   return functionText(owner, functionName, 'answer' in asked ? asked.answer : 'broken');
 }
 
-describeReconciler('Flux on a GitRepository', async () => {
+const words: Record<DeliveryMode, string> = {
+  repository: 'Flux on a GitRepository',
+  generator: 'Flux on artifacts of an ArtifactGenerator',
+  published: 'Flux on artifacts that the manifest-writer publishes',
+};
+for (const mode of deliveryModes) describeReconciler(words[mode], () => makeSubject(mode));
+
+async function makeSubject(mode: DeliveryMode): Promise<ReconcilerSubject> {
   installations += 1;
-  const installation = await createFluxInstallation(cluster, { name: `plain-${installations}` });
+  const installation = await createFluxInstallation(cluster, { name: `${mode}-${installations}`, mode });
   for (const owner of ['alice', 'bob']) await installation.addTenant(owner);
   // From here on Flux looks at the branch when it is told to, and not because everything is new.
   await installation.untilFetched();
-  const { catalog, commits, repository, kustomizationOf } = installation;
-  const reconciler = createFluxReconciler(
-    { namespace: cluster.flux.namespace, repository: installation.name, kustomizationOf, troubleMs: 1_000 },
+  const { catalog, commits, repository, kustomizationOf, publisher } = installation;
+  const flux = createFluxReconciler(
+    {
+      ...{ namespace: cluster.flux.namespace, kustomizationOf, troubleMs: 1_000 },
+      repository: publisher ? undefined : installation.name,
+    },
     { api: cluster.api, catalog, commits, logger },
   );
-  await reconciler.synced;
+  await flux.synced;
   return {
-    reconciler,
+    reconciler: {
+      follow: flux.follow,
+      nudge() {
+        flux.nudge();
+        void publisher?.look();
+      },
+    },
     async commit(owner, functionName, asked) {
       const text = textOf(owner, functionName, asked);
       const commit = await repository.commit({ [`tenants/${owner}/${functionName}.yaml`]: text });
@@ -60,8 +81,8 @@ describeReconciler('Flux on a GitRepository', async () => {
       return origin === undefined ? undefined : (await fetch(origin)).text();
     },
     async [Symbol.asyncDispose]() {
-      await reconciler[Symbol.asyncDispose]();
+      await flux[Symbol.asyncDispose]();
       await installation[Symbol.asyncDispose]();
     },
   };
-});
+}

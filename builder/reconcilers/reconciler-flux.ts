@@ -124,11 +124,17 @@ export function createFluxReconciler(
     const waiting = createPatience(troubleMs, now, notify);
     return async (): Promise<FollowOutcome | undefined> => {
       const progress = progressOf(target.digest, catalog.lookup(target.owner, target.functionName));
-      if (progress.type === 'done') return progress.outcome;
-      if (progress.type === 'troubled') return waiting.isOver() ? progress.outcome : undefined;
-      waiting.reset();
-      if (progress.type === 'waiting') return undefined;
-      return (await isReplaced(target, await applied())) ? { type: 'superseded' } : undefined;
+      if (progress.type !== 'troubled') waiting.reset();
+      switch (progress.type) {
+        case 'done':
+          return progress.outcome;
+        case 'troubled':
+          return waiting.isOver() ? progress.outcome : undefined;
+        case 'waiting':
+          return undefined;
+        case 'different':
+          return (await isReplaced(target, await applied())) ? { type: 'superseded' } : undefined;
+      }
     };
   }
 
