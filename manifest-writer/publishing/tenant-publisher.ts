@@ -66,8 +66,10 @@ export async function createTenantPublisher(
   let done: string | null = null;
   let timer: NodeJS.Timeout | undefined;
   let failures = 0;
+  const queue = createLastInLine();
   const artifacts = createExternalArtifacts(api, config.namespace, (artifact) => {
-    if (artifact && offered.get(artifact.owner) !== artifact.digest) pushed();
+    // It may be another writer's that knows more: the branch says.
+    if (artifact && offered.get(artifact.owner) !== artifact.digest) look().catch(report);
   });
 
   /** Tenants with a folder, and their tree ids. */
@@ -120,7 +122,7 @@ export async function createTenantPublisher(
       const before = artifacts.published.get(name)?.commit;
       if (before === head && isAsOffered(owner, tree)) return;
       // Another writer is ahead of this one.
-      if (attempt > 1 && before !== undefined && (await isOlder(head, before))) return;
+      if (before !== undefined && (await isOlder(head, before))) return;
       if (await artifacts.offer(offer, signal)) return;
       await delay(50 * attempt, signal);
     }
@@ -178,7 +180,6 @@ export async function createTenantPublisher(
     if (!signal.aborted) logger.warn({ err }, 'the newest commits are not handed to Flux yet');
   }
 
-  const queue = createLastInLine();
   const look = () => queue.add('look', () => publishNow(() => repository.refresh()));
   function pushed(): void {
     if (!signal.aborted) queue.add('pushed', () => publishNow(() => repository.head())).catch(report);
