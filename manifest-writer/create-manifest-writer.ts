@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { TowlineError } from '../core/errors.ts';
 import type { DeployIntent, ManifestWriter, WriteOptions } from '../core/manifest-writer.ts';
+import type { GitOpsCommits } from '../core/reconciler.ts';
 import type { ClusterApi } from '../runtime/kubernetes/cluster-api.ts';
 import { delay } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -9,6 +10,7 @@ import { createBatchCommitter } from './committing/commit-batch.ts';
 import { createIntentQueue, type QueueState } from './committing/intent-queue.ts';
 import { defaultPushesPerMinute, systemTiming, type Timing } from './committing/pace.ts';
 import { createEnvironments, type EnvironmentConfig } from './environments/environments.ts';
+import { createGitOpsCommits } from './history/gitops-commits.ts';
 import { createHistoryReader, textAt } from './history/history-reader.ts';
 import { outcomeAfterHold } from './holding/after-hold.ts';
 import { holdOf } from './holding/hold.ts';
@@ -116,6 +118,8 @@ export interface DurableManifestWriter extends ManifestWriter, AsyncDisposable {
   submit(intent: WriteIntent, signal?: AbortSignal, options?: SubmitOptions): Submission;
   /** What is accepted and not finished, and why it waits. */
   state(): QueueState;
+  /** For a reconciler that has to know what contains what. */
+  commits: GitOpsCommits;
 }
 
 export interface SubmitOptions extends WriteOptions {
@@ -288,6 +292,7 @@ function createWriter(
   return {
     submit,
     state: () => queue.state(),
+    commits: createGitOpsCommits(repository),
     deploy: (intent, signal, options) => submit({ kind: 'deploy', intent }, signal, options).outcome,
     remove: (intent, signal, options) => submit({ kind: 'remove', intent }, signal, options).outcome,
     revert: async (intent, signal, options) =>
