@@ -174,7 +174,7 @@ export function argoApplication(
   namespace: string,
   owner: string,
   target: string,
-): ClusterObject {
+): KubernetesObject {
   return {
     apiVersion: 'argoproj.io/v1alpha1',
     kind: 'Application',
