@@ -17,13 +17,13 @@ const dialect = { version: '1.2', compat: 'yaml-1.1' } as const;
 export function fillTemplate(text: string, values: TemplateValues, place: string): string {
   if (!text.includes('${')) return text;
   const wrong = (problem: string) => new TowlineError('internal', `${place}: ${problem}`);
-  const valueOf = (name: string): TemplateValue => {
+  const named = (name: string): TemplateValue => {
     const value = values[name];
     if (value === undefined) throw wrong(`there is no value "${name}"`);
     return value;
   };
-  const plainOf = (name: string): Plain => {
-    const value = valueOf(name);
+  const namedPlain = (name: string): Plain => {
+    const value = named(name);
     if (typeof value === 'object') throw wrong(`"${name}" has to be a field's whole value`);
     return value;
   };
@@ -33,7 +33,7 @@ export function fillTemplate(text: string, values: TemplateValues, place: string
       Pair(_, pair) {
         const source = isScalar(pair.value) ? pair.value.value : undefined;
         const name = typeof source === 'string' ? wholeToken.exec(source)?.[1] : undefined;
-        const value = name === undefined ? undefined : valueOf(name);
+        const value = name === undefined ? undefined : named(name);
         if (typeof value !== 'object') return undefined;
         pair.value = document.createNode(value);
         return visit.SKIP;
@@ -43,8 +43,8 @@ export function fillTemplate(text: string, values: TemplateValues, place: string
         const name = wholeToken.exec(node.value)?.[1];
         const value =
           name === undefined
-            ? node.value.replace(token, (_, each: string) => String(plainOf(each)))
-            : plainOf(name);
+            ? node.value.replace(token, (_, each: string) => String(namedPlain(each)))
+            : namedPlain(name);
         if (value === node.value) return;
         if (key === 'key') throw wrong('a value cannot become a key');
         node.value = value;
