@@ -109,7 +109,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
 
   await createGitOpsRepository({
     path: data.at('gitops.git'),
-    templateDir: join(packageDir, 'gitops-repo-template'),
+    templateDir: join(packageDir, 'gitops-repo-template', 'base'),
     branch: gitOpsBranch,
     committer,
     env: { PATH: path },

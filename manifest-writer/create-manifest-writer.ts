@@ -1,6 +1,8 @@
 import type { z } from 'zod';
 import { TowlineError } from '../core/errors.ts';
 import type { DeployIntent, ManifestWriter, WriteOptions } from '../core/manifest-writer.ts';
+import type { GitOpsCommits } from '../core/reconciler.ts';
+import type { ClusterApi } from '../runtime/kubernetes/cluster-api.ts';
 import { delay } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Submission } from './committing/callers.ts';
@@ -8,6 +10,7 @@ import { createBatchCommitter } from './committing/commit-batch.ts';
 import { createIntentQueue, type QueueState } from './committing/intent-queue.ts';
 import { defaultPushesPerMinute, systemTiming, type Timing } from './committing/pace.ts';
 import { createEnvironments, type EnvironmentConfig } from './environments/environments.ts';
+import { createGitOpsCommits } from './history/gitops-commits.ts';
 import { createHistoryReader } from './history/history-reader.ts';
 import { outcomeAfterHold } from './holding/after-hold.ts';
 import { waitsOn } from './holding/out-of-date.ts';
@@ -24,6 +27,11 @@ import type { PlanningContext } from './planning/decision.ts';
 import { createImageCheck } from './planning/image-check.ts';
 import { createPolicy } from './policy/policy.ts';
 import type { PolicyConfig } from './policy/policy-config.ts';
+import {
+  createTenantPublisher,
+  type PublishingConfig,
+  type TenantPublisher,
+} from './publishing/tenant-publisher.ts';
 import type { Target } from './render/target.ts';
 import { DamagedCopyError } from './repository/manifest-repository.ts';
 import { openGitRepository } from './repository/manifest-repository-git.ts';
@@ -84,10 +92,14 @@ export interface ManifestWriterConfig {
   /** Pushes a hosted forge takes; by default 6 on github.com and any number elsewhere. */
   maxPushesPerMinute?: number | undefined;
   limits?: Partial<ManifestWriterLimits> | undefined;
+  /** Hands tenants' folders to Flux, each as an artifact of its own; needs `deps.cluster`. */
+  publishing?: PublishingConfig | undefined;
 }
 
 export interface ManifestWriterDeps {
   logger: Logger;
+  /** The API server that `publishing` is for. */
+  cluster?: ClusterApi | undefined;
   /** Whether a registry or store still has an image; within a time of its own. Not knowing doesn't stop a rollback. */
   imageExists?: ((image: string) => Promise<boolean>) | undefined;
   /** Milliseconds since the epoch. */
@@ -108,6 +120,8 @@ export interface DurableManifestWriter extends ManifestWriter, AsyncDisposable {
   submit(intent: WriteIntent, signal?: AbortSignal, options?: SubmitOptions): Submission;
   /** What is accepted and not finished, and why it waits. */
   state(): QueueState;
+  /** For a reconciler that has to know what contains what. */
+  commits: GitOpsCommits;
 }
 
 export interface SubmitOptions extends WriteOptions {
@@ -152,14 +166,19 @@ export async function createManifestWriter(
     repository,
     onRebuild: (err) => deps.logger.warn({ err }, 'the index of the history is broken: making it anew'),
   });
-  return createWriter(config, deps, limits, withHistory(repository, index));
+  const { cluster, logger } = deps;
+  const publisher =
+    config.publishing && cluster
+      ? await createTenantPublisher(config.publishing, { api: cluster, repository, logger })
+      : undefined;
+  return createWriter(config, deps, limits, { repository: withHistory(repository, index), publisher });
 }
 
 function createWriter(
   config: ManifestWriterConfig,
   deps: ManifestWriterDeps,
   limits: ManifestWriterLimits,
-  repository: IndexedRepository,
+  { repository, publisher }: { repository: IndexedRepository; publisher: TenantPublisher | undefined },
 ): DurableManifestWriter {
   const { logger, clock = Date.now, onPushed, timing = systemTiming, random = Math.random } = deps;
   const stopping = new AbortController();
@@ -218,6 +237,7 @@ function createWriter(
     commit(batch, tools) {
       batches += 1;
       return commitBatch(batch, tools).finally(() => {
+        publisher?.pushed();
         onPushed?.();
         releaser.look();
       });
@@ -278,6 +298,7 @@ function createWriter(
   return {
     submit,
     state: () => queue.state(),
+    commits: createGitOpsCommits(repository),
     deploy: (intent, signal, options) => submit({ kind: 'deploy', intent }, signal, options).outcome,
     remove: (intent, signal, options) => submit({ kind: 'remove', intent }, signal, options).outcome,
     revert: async (intent, signal, options) =>
@@ -304,6 +325,7 @@ function createWriter(
     configuration: (query) => reading((head) => reader.configuration(head, query)),
     current: (owner, environment) => reading((head) => reader.current(head, owner, environment)),
     async [Symbol.asyncDispose]() {
+      await publisher?.[Symbol.asyncDispose]();
       const grace = new AbortController();
       const released = releaser[Symbol.asyncDispose]();
       const stopped = queue[Symbol.asyncDispose]();

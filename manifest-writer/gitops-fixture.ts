@@ -14,7 +14,7 @@ import { createGitOpsRepository } from './repository/create-gitops-repository.ts
 
 export const searchPath = '/usr/local/bin:/usr/bin:/bin';
 const env = { PATH: searchPath };
-const templateDir = join(import.meta.dirname, '../gitops-repo-template');
+const templateDir = join(import.meta.dirname, '../gitops-repo-template/base');
 export const committer = { name: 'Towline', email: 'towline@towline.invalid' };
 export const alice = { name: 'Alice Doe', email: 'alice@example.org', login: 'alice' };
 

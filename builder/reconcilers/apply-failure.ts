@@ -14,7 +14,7 @@ interface Kind {
 
 /** What the API server says about the object itself; anything else may pass. */
 const refusals =
-  /\((?:Invalid|Forbidden|BadRequest|MethodNotAllowed|RequestEntityTooLarge)\)|no matches for kind/;
+  /\((?:Invalid|Forbidden|BadRequest|MethodNotAllowed|RequestEntityTooLarge)\)|no matches for kind|failed to create typed patch object/;
 
 function kindOf({ reason, message }: ApplyFailure): Kind {
   if (reason === 'BuildFailed')

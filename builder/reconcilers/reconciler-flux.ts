@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { FunctionCatalog } from '../../core/catalog.ts';
 import { TowlineError } from '../../core/errors.ts';
-import type { FollowOutcome, FollowTarget, GitOpsCommits, Reconciler } from '../../core/reconciler.ts';
+import type { FollowTarget, GitOpsCommits, Reconciler } from '../../core/reconciler.ts';
 import { createChangeSignal } from '../../runtime/change-signal.ts';
 import type { ClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
 import { createReflector, type ReflectorState } from '../../runtime/kubernetes/reflector.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { causeOf } from './apply-failure.ts';
+import { containing } from './commit-contained.ts';
 import { commitOf, kustomizationOf, type ObservedKustomization, sourceOf } from './flux-objects.ts';
-import { progressOf } from './function-outcome.ts';
+import { type Applied, createFollowing } from './follow-commit.ts';
 import { createPatience } from './patience.ts';
 import { createNudge } from './source-nudge.ts';
 
@@ -40,8 +41,6 @@ export interface FluxReconciler extends Reconciler, AsyncDisposable {
 }
 
 const requestedAt = 'reconcile.fluxcd.io/requestedAt';
-/** Milliseconds after which a follower looks again at what git may only know by then. */
-const lookAgainMs = 1_000;
 
 export function createFluxReconciler(
   config: FluxReconcilerConfig,
@@ -68,6 +67,7 @@ export function createFluxReconciler(
     onState: onState(artifactsPath),
   });
   const unsubscribe = catalog.subscribe(notify);
+  const followCommit = createFollowing({ changes, catalog, commits, troubleMs, now });
 
   const nudge = createNudge({
     async send(signal) {
@@ -86,8 +86,6 @@ export function createFluxReconciler(
     const all = [commitOf(made), commitOf(origin), artifact ? undefined : commitOf(revision)];
     return [...new Set(all.filter((commit) => commit !== undefined))];
   }
-
-  type Applied = { commit: string } | { failed: FollowOutcome };
 
   /** A commit that Flux has applied and that contains the target's, or why there will be none. */
   function appliedFor(target: FollowTarget): () => Promise<Applied | undefined> {
@@ -111,40 +109,12 @@ export function createFluxReconciler(
     };
   }
 
-  /** By a later commit; `undefined`: not as far as is known now. */
-  async function replaced(
-    target: FollowTarget,
-    applied: Applied | undefined,
-  ): Promise<FollowOutcome | undefined> {
-    if (!applied || !('commit' in applied)) return undefined;
-    const wanted = await commits.wantedDigest(applied.commit, target).catch(() => undefined);
-    if (wanted !== undefined && wanted !== target.digest) return { type: 'superseded' };
-    // Either the cluster is on its way there, or git cannot say.
-    setTimeout(notify, lookAgainMs).unref();
-    return undefined;
-  }
-
-  function outcomeFor(target: FollowTarget, applied: () => Promise<Applied | undefined>) {
-    const waiting = createPatience(troubleMs, now, notify);
-    return async (): Promise<FollowOutcome | undefined> => {
-      const progress = progressOf(target.digest, catalog.lookup(target.owner, target.functionName));
-      if (progress.type === 'done') return progress.outcome;
-      if (progress.type === 'troubled') return waiting.isOver() ? progress.outcome : undefined;
-      waiting.reset();
-      if (progress.type === 'waiting') return undefined;
-      return replaced(target, await applied());
-    };
-  }
-
   return {
     synced: Promise.all([kustomizations.synced, artifacts.synced]).then(() => undefined),
     nudge,
     async follow(target, onApplied, signal) {
       const look = appliedFor(target);
-      const applied = await changes.untilKnown(look, signal, closing.signal);
-      if ('failed' in applied) return applied.failed;
-      onApplied();
-      return changes.untilKnown(outcomeFor(target, look), signal, closing.signal);
+      return followCommit(target, look, onApplied, AbortSignal.any([signal, closing.signal]));
     },
     async [Symbol.asyncDispose]() {
       unsubscribe();
@@ -152,19 +122,5 @@ export function createFluxReconciler(
       await nudge[Symbol.asyncDispose]();
       await Promise.all([kustomizations, artifacts].map((one) => one[Symbol.asyncDispose]()));
     },
-  };
-}
-
-/** Which of some heads contains the commit; git is asked once for each. */
-function containing(commits: GitOpsCommits, commit: string) {
-  let known: string | undefined;
-  return async (heads: readonly string[]): Promise<string | undefined> => {
-    for (const head of heads) {
-      if (head === commit || head === known) return head;
-      if (!(await commits.contains(head, commit).catch(() => false))) continue;
-      known = head;
-      return head;
-    }
-    return undefined;
   };
 }

@@ -24,7 +24,7 @@ import { naiveHistory } from './naive-history.ts';
 const searchPath = '/usr/local/bin:/usr/bin:/bin';
 const committer = { name: 'Towline', email: 'towline@towline.invalid' };
 const olga = { name: 'Olga', email: 'olga@example.org' };
-const templateDir = join(import.meta.dirname, '../../gitops-repo-template');
+const templateDir = join(import.meta.dirname, '../../gitops-repo-template/base');
 const sha = (digit: number) => String(digit % 10).repeat(40);
 const wholePage = { limit: 1000 };
 

@@ -7,7 +7,7 @@ import { gitEnvironment, gitOutput } from '../../runtime/git.ts';
 import { createGitOpsRepository } from './create-gitops-repository.ts';
 
 const env = { PATH: '/usr/local/bin:/usr/bin:/bin' };
-const templateDir = join(import.meta.dirname, '../../gitops-repo-template');
+const templateDir = join(import.meta.dirname, '../../gitops-repo-template/base');
 const committer = { name: 'Towline', email: 'towline@towline.invalid' };
 
 test('the repository is made once, whole, from the template, however many ask at once', async (t) => {

@@ -11,7 +11,7 @@ import type { FileChange } from './manifest-repository.ts';
 export interface CreateGitOpsRepositoryOptions {
   /** Of the bare repository. */
   path: string;
-  /** What its first commit holds; see `gitops-repo-template/`. */
+  /** What its first commit holds; see `gitops-repo-template/base/`. */
   templateDir: string;
   branch: string;
   committer: { name: string; email: string };

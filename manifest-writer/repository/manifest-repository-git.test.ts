@@ -11,7 +11,7 @@ import { openGitRepository } from './manifest-repository-git.ts';
 
 const searchPath = '/usr/local/bin:/usr/bin:/bin';
 const committer = { name: 'Towline', email: 'towline@towline.invalid' };
-const templateDir = join(import.meta.dirname, '../../gitops-repo-template');
+const templateDir = join(import.meta.dirname, '../../gitops-repo-template/base');
 
 async function makeSubject() {
   const folder = await mkdtemp(join(tmpdir(), 'towline-repository-'));

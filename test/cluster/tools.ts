@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { access, cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { runProcess } from '../../runtime/run-process.ts';
 
@@ -24,6 +24,7 @@ const sources: ToolSource[] = [
   },
   { folder: 'etcd', programs: { etcd: 'go.etcd.io/etcd/server/v3' } },
   { folder: 'kubernetes', programs: { 'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver' } },
+  { folder: 'kustomize', programs: { kustomize: 'sigs.k8s.io/kustomize/kustomize/v5' } },
   {
     folder: 'source-controller',
     programs: { 'source-controller': `${flux}/source-controller` },
@@ -40,6 +41,54 @@ const sources: ToolSource[] = [
     crds: { module: `${flux}/source-watcher/v2`, dir: 'config/crd/bases' },
   },
 ];
+
+/** Modules that nothing here is built from, for the definitions of kinds that they bring; with their sums. */
+const definitions = {
+  'argo-cd': {
+    module: 'github.com/argoproj/argo-cd/v3@v3.5.1',
+    sum: 'h1:jtwPLEFX9mNj3jSq88ugFcScGnOZVs2DWaXFuZxrRT8=',
+    dir: 'manifests/crds',
+  },
+  'helm-controller': {
+    module: `${flux}/helm-controller@v1.6.1`,
+    sum: 'h1:b0XKTQCGlQy4nOGfEFMbn/e+/j9IMEHSDlKecbZkG9M=',
+    dir: 'config/crd/bases',
+  },
+  'sealed-secrets': {
+    module: 'github.com/bitnami-labs/sealed-secrets@v0.40.0',
+    sum: 'h1:rvCP35JL8ZV5LNA2SrwNR6iLyoM3ulrSFWN0lBtYEYI=',
+    dir: 'helm/sealed-secrets/crds',
+  },
+  'gateway-api': {
+    module: 'sigs.k8s.io/gateway-api@v1.5.0',
+    sum: 'h1:duoo14Ky/fJXpjpmyMISE2RTBGnfCg8zICfTYLTnBJA=',
+    dir: 'config/crd/standard',
+  },
+} as const;
+
+/** Folders with the definitions of kinds of which no program is run here. */
+export function definitionsOf(...names: (keyof typeof definitions)[]): Promise<string[]> {
+  return Promise.all(
+    names.map(async (name) => {
+      const { module, sum, dir } = definitions[name];
+      const at = await downloaded(tmpdir(), module);
+      if (at.Sum !== sum) throw new Error(`${module} has the sum ${at.Sum}, not ${sum}`);
+      return join(at.Dir, dir);
+    }),
+  );
+}
+
+/** The Deployment of one of Flux's controllers, as its module brings it. */
+export async function fluxDeployment(name: string): Promise<string> {
+  const crds = sources.find(({ folder }) => folder === name)?.crds;
+  if (!crds) throw new Error(`there is no controller "${name}"`);
+  const { Dir } = await downloaded(join(import.meta.dirname, 'tools', name), crds.module);
+  return readFile(join(Dir, 'config/manager/deployment.yaml'), 'utf8');
+}
+
+async function downloaded(cwd: string, module: string): Promise<{ Dir: string; Sum: string }> {
+  return JSON.parse(await go(cwd, ['mod', 'download', '-json', module]));
+}
 
 const building = new Map<string, Promise<string>>();
 

@@ -5,20 +5,32 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import type { GitOpsCommits } from '../../../core/reconciler.ts';
 import { createGitOpsFixture, type GitOpsFixture } from '../../../local/apply/gitops-fixture.ts';
 import { type GitHttpServer, startGitHttpServer } from '../../../manifest-writer/gitops-http-server.ts';
+import {
+  createTenantPublisher,
+  type TenantPublisher,
+} from '../../../manifest-writer/publishing/tenant-publisher.ts';
 import { renderTenant } from '../../../manifest-writer/render/tenant.ts';
+import { openGitRepository } from '../../../manifest-writer/repository/manifest-repository-git.ts';
 import {
   createKubernetesCatalog,
   type KubernetesCatalog,
 } from '../../../router/catalog/function-catalog-kubernetes.ts';
 import { gitEnvironment, git as runGit } from '../../../runtime/git.ts';
 import { type ClusterApi, createClusterApi } from '../../../runtime/kubernetes/cluster-api.ts';
-import { createLogger } from '../../../runtime/logger.ts';
+import { createLogger, type Logger } from '../../../runtime/logger.ts';
 import { apply, clientOf, until } from './apply.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { type Flux, type FluxOptions, startFlux } from './flux.ts';
 import { type FunctionOperator, startFunctionOperator } from './function-operator.ts';
 import { installFunctions } from './openfaas.ts';
-import { applyTenants, gitRepository, type TenantSource, tenantNamespace } from './tenants.ts';
+import {
+  applyTenants,
+  artifactGenerator,
+  type DeliveryMode,
+  gitRepository,
+  type TenantOptions,
+  tenantNamespace,
+} from './tenants.ts';
 
 /** A cluster with Flux in it, for several installations beside each other. */
 export interface FluxCluster extends AsyncDisposable {
@@ -52,6 +64,8 @@ export interface FluxInstallation extends AsyncDisposable {
   catalog: KubernetesCatalog;
   operator: FunctionOperator;
   commits: GitOpsCommits;
+  /** In the mode `published`: it looks at the branch when it is told to. */
+  publisher: TenantPublisher | undefined;
   kustomizationOf(owner: string): string;
   /** Lets Flux follow a tenant's folder. */
   addTenant(owner: string): Promise<void>;
@@ -61,15 +75,17 @@ export interface FluxInstallation extends AsyncDisposable {
 
 export interface InstallationOptions {
   name: string;
-  source?: TenantSource | undefined;
+  mode?: DeliveryMode | undefined;
+  logger?: Logger | undefined;
 }
 
+const silent = createLogger({ name: 'test', level: 'silent' });
 const searchPath = process.env['PATH'] ?? '';
 const image = /^\s*image: \S+@(sha256:[0-9a-f]{64})$/m;
 
 export async function createFluxInstallation(
   { config, api, flux }: FluxCluster,
-  { name, source = 'GitRepository' }: InstallationOptions,
+  { name, mode = 'repository', logger = silent }: InstallationOptions,
 ): Promise<FluxInstallation> {
   await using stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'towline-flux-'));
@@ -82,7 +98,6 @@ export async function createFluxInstallation(
   await apply(config, tenantNamespace(namespace, flux.namespace));
   await apply(config, [gitRepository(name, flux.namespace, url)]);
   const operator = stack.use(await startFunctionOperator(api, namespace));
-  const logger = createLogger({ name: 'catalog', level: 'silent' });
   const catalog = stack.use(
     createKubernetesCatalog(
       { target: 'openfaas', namespaces: [namespace], serviceOrigin: operator.originOf },
@@ -91,13 +106,40 @@ export async function createFluxInstallation(
   );
   await catalog.synced;
   const kustomizationOf = (owner: string) => `${name}-${owner}`;
+  if (mode === 'generator') await apply(config, [artifactGenerator(name, name, flux.namespace)]);
+  const publisher = mode === 'published' ? await startPublisher() : undefined;
+
+  async function startPublisher(): Promise<TenantPublisher> {
+    const clone = stack.use(
+      await openGitRepository({
+        ...{ remoteUrl: url, clonePath: join(dir, 'writer.git'), branch: 'main', searchPath },
+        ...{ remoteTimeoutMs: 30_000, maxObjectBytes: 1_000_000 },
+      }),
+    );
+    return stack.use(
+      await createTenantPublisher(
+        {
+          ...{
+            namespace: flux.namespace,
+            branch: 'main',
+            dir: join(dir, 'artifacts'),
+            nameOf: kustomizationOf,
+          },
+          listen: { host: '127.0.0.1', port: 0 },
+        },
+        { api, repository: clone, logger },
+      ),
+    );
+  }
+
   const resources = stack.move();
   return {
-    ...{ name, namespace, repository, server, url, dir, catalog, operator, kustomizationOf },
+    ...{ name, namespace, repository, server, url, dir, catalog, operator, kustomizationOf, publisher },
     commits: commitsOf(repository.gitopsPath),
     async addTenant(owner) {
       const object = kustomizationOf(owner);
-      const sourceName = source === 'GitRepository' ? name : object;
+      const source: TenantOptions['source'] =
+        mode === 'repository' ? { kind: 'GitRepository', name } : { kind: 'ExternalArtifact', name: object };
       await repository.commit({
         [`tenants/${owner}/tenant.yaml`]: renderTenant({ owner, ownerId: `id-${owner}`, namespace }),
       });
@@ -107,7 +149,7 @@ export async function createFluxInstallation(
           namespace,
           name: object,
           fluxNamespace: flux.namespace,
-          source: { kind: source, name: sourceName },
+          source,
         },
       ]);
     },

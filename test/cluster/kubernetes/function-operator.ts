@@ -7,6 +7,7 @@ import {
   type ClusterObject,
 } from '../../../runtime/kubernetes/cluster-api.ts';
 import { createReflector } from '../../../runtime/kubernetes/reflector.ts';
+import { delay } from '../../../runtime/lifecycle.ts';
 
 /**
  * Stands in for what runs functions in a cluster: the OpenFaaS operator, the kubelet, and the functions themselves.
@@ -29,7 +30,20 @@ const settled = { kind: 'Deployment', apiVersion: 'apps/v1' };
 export async function startFunctionOperator(api: ClusterApi, namespace: string): Promise<FunctionOperator> {
   const servers = new Map<string, { server: Server; answer: string }>();
   const deployments = `/apis/apps/v1/namespaces/${namespace}/deployments`;
+  const stopping = new AbortController();
   let work = Promise.resolve();
+
+  /** A controller tries again while the API server is away. */
+  async function persist(task: () => Promise<void>): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        return await task();
+      } catch (error) {
+        if (error instanceof ClusterError && error.status < 500) throw error;
+        await delay(100, stopping.signal).catch(() => {});
+      }
+    }
+  }
 
   async function serve(name: string, answer: string): Promise<void> {
     const known = servers.get(name);
@@ -127,7 +141,7 @@ export async function startFunctionOperator(api: ClusterApi, namespace: string):
     path: `/apis/openfaas.com/v1/namespaces/${namespace}/functions`,
     project: (object) => object as FunctionObject,
     onChange({ before, after }) {
-      work = work.then(() => (after ? run(after) : remove(before?.metadata.name ?? '')));
+      work = work.then(() => persist(() => (after ? run(after) : remove(before?.metadata.name ?? ''))));
     },
   });
   // Who sets the scale back up wants the function to run.
@@ -157,6 +171,7 @@ export async function startFunctionOperator(api: ClusterApi, namespace: string):
       await api.request(`${deployments}/${name}/scale`, { method: 'PATCH', patch: 'merge', body });
     },
     async [Symbol.asyncDispose]() {
+      stopping.abort();
       await functions[Symbol.asyncDispose]();
       await scales[Symbol.asyncDispose]();
       await work;

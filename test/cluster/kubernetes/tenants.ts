@@ -1,7 +1,11 @@
 import type { KubeConfig, KubernetesObject } from '@kubernetes/client-node';
 import { apply } from './apply.ts';
 
-export type TenantSource = 'GitRepository' | 'ExternalArtifact';
+/** How a tenant's folder reaches Flux: in the repository's one artifact, or in one of its own, made by whom. */
+export const deliveryModes = ['repository', 'generator', 'published'] as const;
+export type DeliveryMode = (typeof deliveryModes)[number];
+
+type TenantSource = 'GitRepository' | 'ExternalArtifact';
 
 export interface TenantOptions {
   owner: string;
@@ -67,4 +71,19 @@ export function gitRepository(name: string, fluxNamespace: string, url: string):
 
 export function applyTenants(config: KubeConfig, tenants: TenantOptions[]): Promise<void> {
   return apply(config, tenants.map(tenantKustomization));
+}
+
+/** Makes an artifact `<name>-<tenant>` of each tenant's folder of a GitRepository. */
+export function artifactGenerator(name: string, repository: string, fluxNamespace: string): KubernetesObject {
+  const copy = [{ from: '@repo/tenants/{tenant}/**', to: '@artifact/' }];
+  return {
+    apiVersion: 'source.extensions.fluxcd.io/v1beta1',
+    kind: 'ArtifactGenerator',
+    metadata: { name, namespace: fluxNamespace },
+    spec: {
+      sources: [{ alias: 'repo', kind: 'GitRepository', name: repository }],
+      pathPattern: '@repo/tenants/{tenant}',
+      artifacts: [{ name: `${name}-{tenant}`, originRevision: '@repo', copy }],
+    },
+  } as KubernetesObject;
 }

@@ -1,0 +1,123 @@
+import type { FunctionCatalog } from '../../core/catalog.ts';
+import { TowlineError } from '../../core/errors.ts';
+import type { FollowTarget, GitOpsCommits, Reconciler } from '../../core/reconciler.ts';
+import { createChangeSignal } from '../../runtime/change-signal.ts';
+import type { ClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
+import { createReflector } from '../../runtime/kubernetes/reflector.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { causeOf } from './apply-failure.ts';
+import { applicationOf, type ObservedApplication } from './argo-application.ts';
+import { containing } from './commit-contained.ts';
+import { type Applied, createFollowing } from './follow-commit.ts';
+import { createPatience } from './patience.ts';
+import { createNudge, type Nudge } from './source-nudge.ts';
+
+export interface ArgoReconcilerConfig {
+  /** Where the Applications are. */
+  namespace: string;
+  /** The Application that applies a tenant's folder. */
+  applicationOf(owner: string): string;
+  /** Milliseconds that a trouble which may pass has to last before it is told as a failure. Default: 15,000. */
+  troubleMs?: number | undefined;
+  retry?: { firstMs: number; maxMs: number } | undefined;
+}
+
+export interface ArgoReconcilerDeps {
+  api: ClusterApi;
+  catalog: FunctionCatalog;
+  commits: GitOpsCommits;
+  logger: Logger;
+  now?: (() => number) | undefined;
+}
+
+/** Follows what Argo CD does with the pushed commits of one environment. */
+export interface ArgoReconciler extends Reconciler, AsyncDisposable {
+  synced: Promise<void>;
+}
+
+/** Argo CD removes it when it has looked. */
+const refresh = 'argocd.argoproj.io/refresh';
+
+/** An Application is told to look when one of its functions is followed: telling all would cost all tenants each push. */
+export function createArgoReconciler(
+  config: ArgoReconcilerConfig,
+  { api, catalog, commits, logger, now = Date.now }: ArgoReconcilerDeps,
+): ArgoReconciler {
+  const { namespace, troubleMs = 15_000 } = config;
+  const changes = createChangeSignal();
+  const closing = new AbortController();
+  const notify = () => changes.notify();
+  const path = `/apis/argoproj.io/v1alpha1/namespaces/${namespace}/applications`;
+  const applications = createReflector({
+    ...{ api, path, project: applicationOf, onChange: notify, retry: config.retry },
+    onState(state) {
+      if (state.type === 'stale') logger.warn({ path, cause: state.cause }, 'Argo CD cannot be followed');
+    },
+  });
+  const unsubscribe = catalog.subscribe(notify);
+  const followCommit = createFollowing({ changes, catalog, commits, troubleMs, now });
+  const nudges = new Map<string, { nudge: Nudge; followers: number }>();
+
+  function nudgeOf(application: string): Nudge {
+    return createNudge({
+      send: (signal) => {
+        const body = { metadata: { annotations: { [refresh]: 'normal' } } };
+        return api.request(`${path}/${application}`, { method: 'PATCH', patch: 'merge', body, signal });
+      },
+      onLost: (err) => logger.warn({ err, application }, 'Argo CD was not told of a push'),
+    });
+  }
+
+  /** One nudge for all who follow the same tenant. */
+  async function whileNudged<T>(application: string, work: () => Promise<T>): Promise<T> {
+    const entry = nudges.get(application) ?? { nudge: nudgeOf(application), followers: 0 };
+    nudges.set(application, entry);
+    entry.followers += 1;
+    entry.nudge();
+    try {
+      return await work();
+    } finally {
+      entry.followers -= 1;
+      if (entry.followers === 0) {
+        nudges.delete(application);
+        await entry.nudge[Symbol.asyncDispose]();
+      }
+    }
+  }
+
+  function appliedFor(target: FollowTarget): () => Promise<Applied | undefined> {
+    const holds = containing(commits, target.commit);
+    const waiting = createPatience(troubleMs, now, notify);
+    const key = `${namespace}/${config.applicationOf(target.owner)}`;
+
+    async function failureOf({ failure }: ObservedApplication): Promise<Applied | undefined> {
+      if (!failure) waiting.reset();
+      if (!failure || (failure.commit !== undefined && !(await holds([failure.commit])))) return undefined;
+      const { cause, isFinal } = causeOf(failure, target);
+      // What could not be read has no commit: it may be the one before.
+      const isOver = (isFinal && failure.commit !== undefined) || waiting.isOver();
+      return isOver ? { failed: { type: 'failed', stage: 'apply', cause } } : undefined;
+    }
+
+    return async () => {
+      const seen = applications.table.get(key);
+      if (!seen) return undefined;
+      const commit = await holds([seen.syncedCommit]);
+      return commit === undefined ? failureOf(seen) : { commit };
+    };
+  }
+
+  return {
+    synced: applications.synced,
+    nudge: () => undefined,
+    follow: (target, onApplied, signal) =>
+      whileNudged(config.applicationOf(target.owner), () =>
+        followCommit(target, appliedFor(target), onApplied, AbortSignal.any([signal, closing.signal])),
+      ),
+    async [Symbol.asyncDispose]() {
+      unsubscribe();
+      closing.abort(new TowlineError('unavailable', 'the platform is stopping'));
+      await applications[Symbol.asyncDispose]();
+    },
+  };
+}

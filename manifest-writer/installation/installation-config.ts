@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { TowlineError } from '../../core/errors.ts';
+import { OwnerSlug } from '../../core/names.ts';
+import { targets } from '../render/target.ts';
+import { fromYaml } from '../render/yaml-text.ts';
+
+const dnsName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$/;
+const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const storage = z.string().regex(/^[1-9][0-9]{0,5}(Mi|Gi|Ti)$/, 'as 50Gi');
+/** A range of chart versions, or `false` if the cluster has it already. */
+const chart = (range: string) =>
+  z.union([z.literal(false), z.string().regex(/^[0-9a-z.<>=^~* -]{1,40}$/, 'a version')]).default(range);
+
+/** What a GitOps repository is made for: the file that `npm run init-gitops` reads. */
+export const InstallationConfig = z.strictObject({
+  /** Where the cluster reads the repository. */
+  repository: z
+    .string()
+    .regex(
+      /^(https|http|ssh):\/\/[^\s/@:]+(@[^\s/@:]+)?(:[0-9]+)?\/[^\s?#]+$/,
+      'an address without a password',
+    ),
+  branch: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$/)
+    .default('main'),
+  engine: z.enum(['flux', 'argocd']).default('flux'),
+  /** How a tenant's folder reaches Flux. `published` needs a manifest-writer that publishes, in the cluster. */
+  delivery: z.enum(['generator', 'published', 'repository']).default('generator'),
+  target: z.enum(targets).default('openfaas'),
+  /** Owners get a host each below it. */
+  domain: z.string().regex(dnsName, 'a host name'),
+  registry: z.string().regex(dnsName, 'a host name'),
+  /** Where the Ingress controller or Gateway runs. */
+  edgeNamespace: z.string().regex(label, 'a namespace').default('ingress-nginx'),
+  /** What builds and functions must not reach: the cluster's own networks, and the metadata services of clouds. */
+  privateNetworks: z
+    .array(z.cidrv4())
+    .min(1)
+    .max(50)
+    .default(['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', '100.64.0.0/10']),
+  builders: z.int().min(1).max(100).default(2),
+  builderStorage: storage.default('50Gi'),
+  registryStorage: storage.default('100Gi'),
+  maxFunctions: z.int().min(1).max(10_000).default(100),
+  openfaas: chart('>=14.0.0 <15.0.0'),
+  sealedSecrets: chart('>=2.17.0 <3.0.0'),
+  tenants: z.array(OwnerSlug).max(5000).default([]),
+});
+export type InstallationConfig = z.infer<typeof InstallationConfig>;
+
+/** Reads the file's text. Throws `config_invalid` with every problem. */
+export function readInstallation(text: string): InstallationConfig {
+  const result = InstallationConfig.safeParse(fromYaml(text));
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(
+    ({ path, message }) => `${path.join('.') || 'the file'}: ${message}`,
+  );
+  throw new TowlineError(
+    'config_invalid',
+    `the installation's file has ${problems.length} problem(s)\n  ${problems.join('\n  ')}`,
+  );
+}

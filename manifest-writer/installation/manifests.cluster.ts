@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { KubernetesObject } from '@kubernetes/client-node';
+import { createClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
+import { clientOf } from '../../test/cluster/kubernetes/apply.ts';
+import { type ControlPlane, startControlPlane } from '../../test/cluster/kubernetes/control-plane.ts';
+import { functionDefinition } from '../../test/cluster/kubernetes/openfaas.ts';
+import { type ServerSideApply, serverSideApply } from '../../test/cluster/kubernetes/server-side-apply.ts';
+import { definitionsOf, toolCrds } from '../../test/cluster/tools.ts';
+import { appliedPaths, build, rendered } from './rendered-fixture.ts';
+
+let plane: ControlPlane;
+let server: ServerSideApply;
+before(async () => {
+  plane = await startControlPlane();
+  server = serverSideApply(createClusterApi(clientOf(await plane.kubeconfig())));
+  await server.apply([await functionDefinition()]);
+  await server.define([
+    ...(await toolCrds('source-controller', 'kustomize-controller', 'source-watcher')),
+    ...(await definitionsOf('argo-cd', 'helm-controller', 'sealed-secrets', 'gateway-api')),
+  ]);
+});
+after(() => plane?.[Symbol.asyncDispose]());
+
+const isNamespace = ({ kind }: KubernetesObject) => kind === 'Namespace';
+const named = (name: string) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+
+const installations: Record<string, Record<string, unknown>> = {
+  'Flux with a generator': {},
+  'Flux with published artifacts, for Knative': { delivery: 'published', target: 'knative' },
+  'Flux on the repository, for plain Kubernetes, without charts': {
+    ...{ delivery: 'repository', target: 'kubernetes', openfaas: false, sealedSecrets: false },
+  },
+  'Flux without a tenant': { tenants: [] },
+  'Argo CD': { engine: 'argocd' },
+  'Argo CD without a tenant': { engine: 'argocd', tenants: [] },
+};
+
+describe('the GitOps repository of an installation', () => {
+  for (const [title, settings] of Object.entries(installations)) {
+    it(`builds and is accepted by the API server: ${title}`, async () => {
+      const files = await rendered(settings);
+      const paths = appliedPaths(files);
+      const objects = (await Promise.all(paths.map((path) => build(files, path)))).flat();
+      const spaces = ['flux-system', 'argocd'].map(named);
+      await server.apply([...spaces, ...objects.filter(isNamespace)]);
+      for (const object of objects) await server.dryRun(object);
+      assert.ok(objects.length > 30, `${objects.length} objects`);
+    });
+  }
+
+  it('has no object twice', async () => {
+    for (const settings of Object.values(installations)) {
+      const files = await rendered(settings);
+      const paths = appliedPaths(files).filter((path) => !path.startsWith('examples/'));
+      const objects = (await Promise.all(paths.map((path) => build(files, path)))).flat();
+      const keys = objects.map(({ kind, metadata }) => `${kind} ${metadata?.namespace}/${metadata?.name}`);
+      assert.deepEqual(keys.toSorted(), [...new Set(keys)].toSorted());
+    }
+  });
+
+  it('has no manifest that the API server would take with a misspelt field', async () => {
+    const [namespace] = await build(await rendered({}), 'platform');
+    await assert.rejects(server.dryRun({ ...namespace, specc: {} } as KubernetesObject), /specc/);
+  });
+
+  it("locks down Flux's own controllers", async () => {
+    const objects = await build(await rendered({}), 'flux/system');
+    const argumentsOf = (name: string): string[] => {
+      const found = objects.find(({ kind, metadata }) => kind === 'Deployment' && metadata?.name === name);
+      const { spec } = found as unknown as {
+        spec: { template: { spec: { containers: { args: string[] }[] } } };
+      };
+      return spec.template.spec.containers[0]?.args ?? [];
+    };
+    const kustomizer = argumentsOf('kustomize-controller');
+    for (const flag of [
+      ...['--no-cross-namespace-refs=true', '--no-remote-bases=true', '--default-service-account=powerless'],
+      '--feature-gates=ExternalArtifact=true,CancelHealthCheckOnNewRevision=true',
+    ]) {
+      assert.ok(kustomizer.includes(flag), flag);
+    }
+    assert.ok(argumentsOf('source-watcher').includes('--no-cross-namespace-refs=true'));
+    const bound = objects.filter(({ kind }) => kind === 'ClusterRoleBinding');
+    assert.doesNotMatch(JSON.stringify(bound), /powerless/);
+  });
+
+  it('lets Flux substitute nothing, and applies nothing without a service account', async () => {
+    for (const settings of Object.values(installations)) {
+      const files = await rendered(settings);
+      for (const [path, text] of files) {
+        assert.doesNotMatch(text, /^\s*postBuild:/m, path);
+        assert.doesNotMatch(text, /\$\{/, path);
+      }
+      const objects = (
+        await Promise.all(appliedPaths(files).map((path) => build(files, path)))
+      ).flat() as (KubernetesObject & { spec?: { serviceAccountName?: string } })[];
+      for (const { kind, metadata, spec } of objects) {
+        if (kind !== 'Kustomization' && kind !== 'HelmRelease') continue;
+        assert.ok(spec?.serviceAccountName, metadata?.name);
+      }
+    }
+  });
+});

@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { buffer } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { pack } from 'tar-stream';
+import type { ManifestRepository } from '../repository/manifest-repository.ts';
+
+/** One tenant's folder as Flux fetches it. The same folder gives the same bytes, whenever it is packed. */
+export interface TenantArchive {
+  content: Buffer;
+  /** `sha256:…` of the content. */
+  digest: string;
+  /** Files that stay out of it, because they would command Flux instead of being applied. */
+  leftOut: string[];
+}
+
+/** More than one tenant's functions can be: a folder that is larger is not made by Towline. */
+const maxFiles = 5_000;
+const maxBytes = 32 * 1024 * 1024;
+/** Names that kustomize and Flux take for their own instructions. */
+const commands: ReadonlySet<string> = new Set([
+  'kustomization.yaml',
+  'kustomization.yml',
+  'Kustomization',
+  '.sourceignore',
+]);
+
+type Reader = Pick<ManifestRepository, 'list' | 'read'>;
+
+/** Packs a folder as it is at a commit; one that isn't there is an empty archive, by which all is pruned. */
+export async function packTenant(repository: Reader, commit: string, folder: string): Promise<TenantArchive> {
+  const leftOut: string[] = [];
+  const packing = pack();
+  const packed = buffer(packing);
+  let files = 0;
+  let bytes = 0;
+
+  async function add(below: string): Promise<void> {
+    for (const { name, type, id } of await repository.list(commit, `${folder}${below}`)) {
+      const path = `${below}/${name}`;
+      if (type === 'folder') await add(path);
+      else if (commands.has(name)) leftOut.push(`${folder}${path}`);
+      else await addFile(path.slice(1), id);
+    }
+  }
+
+  async function addFile(name: string, blob: string): Promise<void> {
+    const text = await repository.read(blob);
+    files += 1;
+    bytes += text.length;
+    if (files > maxFiles || bytes > maxBytes) throw new Error(`${folder} is too large to be applied`);
+    packing.entry({ name, mode: 0o644, mtime: new Date(0), uid: 0, gid: 0 }, text);
+  }
+
+  try {
+    await add('');
+    packing.finalize();
+  } catch (error) {
+    packing.destroy();
+    await packed.catch(() => {});
+    throw error;
+  }
+  const content = await promisify(gzip)(await packed, { level: 6 });
+  return { content, digest: `sha256:${createHash('sha256').update(content).digest('hex')}`, leftOut };
+}

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { type ClusterApi, createClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
+import { createLogger } from '../../runtime/logger.ts';
+import { apply, applyDefinitions, clientOf, until } from '../../test/cluster/kubernetes/apply.ts';
+import { type ControlPlane, startControlPlane } from '../../test/cluster/kubernetes/control-plane.ts';
+import { toolCrds } from '../../test/cluster/tools.ts';
+import { deployIntent, gitopsFixture, searchPath } from '../gitops-fixture.ts';
+import { openGitRepository } from '../repository/manifest-repository-git.ts';
+import { createTenantPublisher } from './tenant-publisher.ts';
+
+interface Artifact {
+  metadata: { name: string; resourceVersion: string };
+  status: {
+    artifact: { revision: string; digest: string; url: string; metadata: Record<string, string> };
+    conditions: { type: string; status: string }[];
+  };
+}
+
+let plane: ControlPlane;
+let api: ClusterApi;
+let namespaces = 0;
+before(async () => {
+  plane = await startControlPlane();
+  const config = clientOf(await plane.kubeconfig());
+  await applyDefinitions(config, await toolCrds('source-controller'));
+  api = createClusterApi(config);
+});
+after(() => plane[Symbol.asyncDispose]());
+
+const logger = createLogger({ name: 'publisher', level: 'silent' });
+const listen = { host: '127.0.0.1', port: 0 };
+
+async function scene(t: TestContext) {
+  namespaces += 1;
+  const namespace = `flux-${namespaces}`;
+  const config = clientOf(await plane.kubeconfig());
+  await apply(config, [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }]);
+  const fixture = await gitopsFixture(t);
+  const person = await fixture.person();
+  const path = `/apis/source.toolkit.fluxcd.io/v1/namespaces/${namespace}/externalartifacts`;
+  let clones = 0;
+  return {
+    ...{ fixture, path, namespace },
+    async edit(files: Record<string, string | null>): Promise<string> {
+      await person.git('pull', '--quiet', '--rebase');
+      for (const [name, text] of Object.entries(files)) {
+        await mkdir(join(person.path, name, '..'), { recursive: true });
+        if (text === null) await rm(join(person.path, name));
+        else await writeFile(join(person.path, name), text);
+      }
+      await person.git('add', '-A');
+      await person.git('commit', '--quiet', '--allow-empty', '-m', 'change');
+      await person.git('push', '--quiet', 'origin', 'HEAD');
+      return (await person.git('rev-parse', 'HEAD')).trim();
+    },
+    artifact: (owner: string) => api.request<Artifact>(`${path}/tenant-${owner}`),
+    async publisher(dir = 'artifacts', lookEveryMs = 3_600_000) {
+      clones += 1;
+      const repository = await openGitRepository({
+        ...{ remoteUrl: fixture.remote, clonePath: join(fixture.folder, `clone-${clones}.git`) },
+        ...{ branch: 'main', searchPath, remoteTimeoutMs: 30_000, maxObjectBytes: 1_000_000 },
+      });
+      const made = await createTenantPublisher(
+        { namespace, branch: 'main', dir: join(fixture.folder, dir), listen, lookEveryMs },
+        { api, repository, logger },
+      );
+      let isOpen = true;
+      const close = async () => {
+        if (!isOpen) return;
+        isOpen = false;
+        await made[Symbol.asyncDispose]();
+        await repository[Symbol.asyncDispose]();
+      };
+      t.after(close);
+      return { ...made, close };
+    },
+  };
+}
+
+const origin = 'org.opencontainers.image.revision';
+
+describe('publishing tenants', () => {
+  it('says what the artifact is, and what commit it was made from', async (t) => {
+    const { edit, artifact, publisher } = await scene(t);
+    const commit = await edit({ 'tenants/alice/hello.yaml': 'a: 1\n' });
+    await (await publisher()).look();
+    const { status } = await artifact('alice');
+    assert.match(status.artifact.revision, /^latest@sha256:[0-9a-f]{64}$/);
+    assert.equal(status.artifact.revision, `latest@${status.artifact.digest}`);
+    assert.equal(status.artifact.metadata[origin], `main@sha1:${commit}`);
+    assert.ok(status.conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True'));
+    assert.equal((await fetch(status.artifact.url)).status, 200);
+  });
+
+  it('leaves alone whom a commit did not change', async (t) => {
+    const { edit, artifact, publisher } = await scene(t);
+    await edit({ 'tenants/alice/hello.yaml': 'a: 1\n', 'tenants/bob/hello.yaml': 'b: 1\n' });
+    const { look } = await publisher();
+    await look();
+    const before = await artifact('bob');
+    await edit({ 'tenants/alice/hello.yaml': 'a: 2\n' });
+    await look();
+    assert.equal((await artifact('bob')).metadata.resourceVersion, before.metadata.resourceVersion);
+  });
+
+  it('tells of a newer commit that ends where it began, without a new revision', async (t) => {
+    const { edit, artifact, publisher } = await scene(t);
+    await edit({ 'tenants/alice/hello.yaml': 'a: 1\n' });
+    const { look } = await publisher();
+    await look();
+    const before = await artifact('alice');
+    await edit({ 'tenants/alice/hello.yaml': 'a: 2\n' });
+    const commit = await edit({ 'tenants/alice/hello.yaml': 'a: 1\n' });
+    await look();
+    const { status } = await artifact('alice');
+    assert.equal(status.artifact.revision, before.status.artifact.revision);
+    assert.equal(status.artifact.metadata[origin], `main@sha1:${commit}`);
+  });
+
+  it('finds what others pushed by itself, and what happened while it was away', async (t) => {
+    const { edit, artifact, publisher } = await scene(t);
+    await edit({ 'tenants/alice/hello.yaml': 'a: 1\n' });
+    const first = await publisher('artifacts', 50);
+    await first.look();
+    const isOf = (commit: string) => async () =>
+      (await artifact('alice')).status.artifact.metadata[origin] === `main@sha1:${commit}`;
+    await until(isOf(await edit({ 'tenants/alice/hello.yaml': 'a: 2\n' })), 'the push to be seen');
+    await first.close();
+    const commit = await edit({ 'tenants/alice/hello.yaml': 'a: 3\n' });
+    await (await publisher()).look();
+    assert.equal(await isOf(commit)(), true);
+  });
+
+  it('puts right what somebody else writes into an artifact', async (t) => {
+    const { edit, artifact, publisher, path } = await scene(t);
+    await edit({ 'tenants/alice/hello.yaml': 'a: 1\n' });
+    await (await publisher()).look();
+    const before = await artifact('alice');
+    const digest = `sha256:${'6'.repeat(64)}`;
+    const theirs = { url: 'http://evil.test/x.tar.gz', digest, revision: `latest@${digest}` };
+    await api.request(`${path}/tenant-alice/status`, {
+      ...{ method: 'PATCH', patch: 'merge', body: { status: { artifact: theirs } } },
+    });
+    await until(async () => {
+      const { status } = await artifact('alice');
+      return status.artifact.digest === before.status.artifact.digest;
+    }, 'the repair');
+    assert.equal((await artifact('alice')).status.artifact.url, before.status.artifact.url);
+  });
+
+  it('does not take back what another writer published of a newer commit', async (t) => {
+    const { edit, artifact, publisher } = await scene(t);
+    await edit({ 'tenants/alice/hello.yaml': 'a: 1\n' });
+    const slow = await publisher('slow');
+    await slow.look();
+    const newer = await edit({ 'tenants/alice/hello.yaml': 'a: 2\n' });
+    const fast = await publisher('fast');
+    await fast.look();
+    const published = await artifact('alice');
+    assert.equal(published.status.artifact.metadata[origin], `main@sha1:${newer}`);
+    slow.pushed();
+    await slow.look();
+    await fast.look();
+    const { revision } = (await artifact('alice')).status.artifact;
+    assert.equal(revision, published.status.artifact.revision);
+  });
+
+  it('gives a tenant whose folder is gone nothing at all', async (t) => {
+    const { edit, artifact, publisher } = await scene(t);
+    await edit({ 'tenants/alice/hello.yaml': 'a: 1\n', 'tenants/bob/hello.yaml': 'b: 1\n' });
+    await (await publisher('before')).look();
+    await edit({ 'tenants/alice/hello.yaml': null });
+    await (await publisher('after')).look();
+    const { status } = await artifact('alice');
+    assert.equal(status.artifact.metadata['towline.dev/tree'], '');
+    assert.equal((await fetch(status.artifact.url)).status, 200);
+  });
+
+  it('makes archives again that were lost', async (t) => {
+    const { edit, artifact, publisher, fixture } = await scene(t);
+    await edit({ 'tenants/alice/hello.yaml': 'a: 1\n' });
+    const first = await publisher();
+    await first.look();
+    const { digest } = (await artifact('alice')).status.artifact;
+    await first.close();
+    await rm(join(fixture.folder, 'artifacts'), { recursive: true });
+    await (await publisher()).look();
+    const { status } = await artifact('alice');
+    assert.equal(status.artifact.digest, digest);
+    assert.equal((await fetch(status.artifact.url)).status, 200);
+  });
+
+  it('follows the pushes of the writer that it belongs to', async (t) => {
+    const { fixture, artifact, namespace } = await scene(t);
+    const dir = join(fixture.folder, 'artifacts');
+    const publishing = { namespace, branch: 'main', dir, listen, lookEveryMs: 3_600_000 };
+    const writer = await fixture.writer({ publishing }, Date.now, { cluster: api });
+    const outcome = await writer.deploy(deployIntent());
+    assert.ok(outcome.type === 'pushed');
+    await until(
+      async () =>
+        (await artifact('alice')).status.artifact.metadata[origin] === `main@sha1:${outcome.commit}`,
+      'the deploy to be published',
+    );
+  });
+});

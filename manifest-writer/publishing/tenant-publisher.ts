@@ -1,0 +1,221 @@
+import { TowlineError } from '../../core/errors.ts';
+import { whyNotOwner } from '../../core/names.ts';
+import { backoffMs } from '../../runtime/backoff.ts';
+import type { ClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
+import { delay } from '../../runtime/lifecycle.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { environmentFolder, tenantFolder } from '../paths.ts';
+import { DamagedCopyError, type ManifestRepository } from '../repository/manifest-repository.ts';
+import { openArtifactShelf } from './artifact-shelf.ts';
+import { createExternalArtifacts } from './external-artifacts.ts';
+import { packTenant } from './tenant-archive.ts';
+
+export interface PublishingConfig {
+  /** Where Flux's objects are. */
+  namespace: string;
+  /** Of the GitOps repository. */
+  branch: string;
+  /** The folder that archives are kept in; can be deleted. */
+  dir: string;
+  listen: { host: string; port: number };
+  /** Where Flux reaches it, as `http://manifest-writer.towline.svc:8090`; by default where it listens. */
+  origin?: string | undefined;
+  /** Of the one environment that this cluster serves; the default one if it isn't given. */
+  environment?: string | undefined;
+  /** Of a tenant's ExternalArtifact. Default: `tenant-<owner>`. */
+  nameOf?: ((owner: string) => string) | undefined;
+  /** Milliseconds between looks at the branch for commits that others pushed. Default: 15,000. */
+  lookEveryMs?: number | undefined;
+}
+
+export interface PublishingDeps {
+  api: ClusterApi;
+  repository: ManifestRepository;
+  logger: Logger;
+}
+
+/**
+ * Hands each tenant's folder to Flux as an artifact of its own, so that a commit costs what it changed and not what
+ * there is. Everything handed over is a folder of a commit of the branch: git stays what is applied.
+ */
+export interface TenantPublisher extends AsyncDisposable {
+  /** The branch has moved to what the repository calls its head. Cheap, may be called often. */
+  pushed(): void;
+  /** Resolves when the branch's head as of now is published; throws what stands in the way. */
+  look(): Promise<void>;
+  port: number;
+}
+
+/** Requests at once to the API server. */
+const maxAtOnce = 8;
+const maxTries = 5;
+
+export async function createTenantPublisher(
+  config: PublishingConfig,
+  { api, repository, logger }: PublishingDeps,
+): Promise<TenantPublisher> {
+  const { branch, environment, lookEveryMs = 15_000, nameOf = (owner: string) => `tenant-${owner}` } = config;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const shelf = await openArtifactShelf({ dir: config.dir, ...config.listen });
+  const origin = config.origin ?? `http://${config.listen.host}:${shelf.port}`;
+  const root = environmentFolder(environment);
+  /** By owner: what was published here last. Anything else in the cluster is somebody else's doing. */
+  const offered = new Map<string, string>();
+  /** The head up to which every tenant that a commit touched has been published. */
+  let done: string | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  let failures = 0;
+  const queue = createLastInLine();
+  const artifacts = createExternalArtifacts(api, config.namespace, (artifact) => {
+    // It may be another writer's that knows more: the branch says.
+    if (artifact && offered.get(artifact.owner) !== artifact.digest) look().catch(report);
+  });
+
+  /** Tenants with a folder, and their tree ids. */
+  async function tenantsAt(head: string): Promise<Map<string, string>> {
+    const tenants = new Map<string, string>();
+    // A tenant whose whole folder went is published empty: then Flux prunes what it had.
+    for (const { owner } of artifacts.published.values()) tenants.set(owner, '');
+    for (const { name, type, id } of await repository.list(head, root)) {
+      const problem = type === 'folder' ? whyNotOwner(name) : undefined;
+      if (problem !== undefined && head !== done) {
+        logger.warn({ folder: `${root}/${name}`, problem }, 'a folder is not published');
+      }
+      if (type === 'folder' && problem === undefined) tenants.set(name, id);
+    }
+    return tenants;
+  }
+
+  /** A folder may have been changed and changed back: who follows that waits for an artifact of a newer commit. */
+  async function touchedUpTo(head: string): Promise<(owner: string) => boolean> {
+    if (head === done) return () => false;
+    if (done === null) return (owner) => artifacts.published.get(nameOf(owner))?.commit !== head;
+    const touched = new Set<string>();
+    await repository.mainline(head, done, ({ changes }) => {
+      for (const { path } of changes) {
+        if (path.startsWith(`${root}/`)) touched.add(path.slice(root.length + 1).split('/')[0] ?? '');
+      }
+      return true;
+    });
+    return (owner) => touched.has(owner);
+  }
+
+  function isAsOffered(owner: string, tree: string): boolean {
+    const seen = artifacts.published.get(nameOf(owner));
+    const digest = offered.get(owner);
+    if (!seen || digest === undefined) return false;
+    return seen.tree === tree && seen.digest === digest && seen.url === `${origin}/${shelf.pathOf(digest)}`;
+  }
+
+  async function publishTenant(owner: string, tree: string, head: string): Promise<void> {
+    const name = nameOf(owner);
+    const packed = await packTenant(repository, head, tenantFolder(owner, environment));
+    const { content, digest, leftOut } = packed;
+    if (leftOut.length > 0) logger.warn({ leftOut }, 'files that would command Flux are not published');
+    await shelf.put(digest, content);
+    offered.set(owner, digest);
+    const path = shelf.pathOf(digest);
+    const url = `${origin}/${path}`;
+    const offer = { name, owner, branch, commit: head, tree, digest, path, url, size: content.length };
+    for (let attempt = 1; attempt <= maxTries; attempt++) {
+      const before = artifacts.published.get(name)?.commit;
+      if (before === head && isAsOffered(owner, tree)) return;
+      // Another writer is ahead of this one.
+      if (before !== undefined && (await isOlder(head, before))) return;
+      if (await artifacts.offer(offer, signal)) return;
+      await delay(50 * attempt, signal);
+    }
+    throw new Error(`the artifact ${name} is changed by others without pause`);
+  }
+
+  async function isOlder(commit: string, than: string): Promise<boolean> {
+    return commit !== than && (await repository.contains(than, commit).catch(() => false));
+  }
+
+  async function publish(head: string): Promise<void> {
+    await artifacts.synced;
+    const isTouched = await touchedUpTo(head);
+    const tenants = [...(await tenantsAt(head))];
+    const due = tenants.filter(([owner, tree]) => isTouched(owner) || !isAsOffered(owner, tree));
+    const problems: unknown[] = [];
+    const worker = async () => {
+      for (let next = due.shift(); next; next = due.shift()) {
+        const [owner, tree] = next;
+        await publishTenant(owner, tree, head).catch((err: unknown) => {
+          if (!signal.aborted) logger.warn({ err, owner }, 'a tenant could not be published');
+          problems.push(err);
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: maxAtOnce }, worker));
+    if (problems.length > 0) throw problems[0];
+    done = head;
+    await shelf.sweep(new Set(offered.values()));
+  }
+
+  async function publishNow(findHead: () => Promise<string> | string): Promise<void> {
+    clearTimeout(timer);
+    try {
+      await publish(await findHead());
+      failures = 0;
+    } catch (error) {
+      failures += 1;
+      if (error instanceof DamagedCopyError) await repository.repair().catch(() => {});
+      throw error;
+    } finally {
+      plan();
+    }
+  }
+
+  function plan(): void {
+    if (signal.aborted) return;
+    clearTimeout(timer);
+    const retryMs = failures === 0 ? lookEveryMs : backoffMs(failures, { firstMs: 200, maxMs: lookEveryMs });
+    timer = setTimeout(() => void look().catch(report), retryMs);
+    timer.unref();
+  }
+
+  function report(err: unknown): void {
+    if (!signal.aborted) logger.warn({ err }, 'the newest commits are not handed to Flux yet');
+  }
+
+  const look = () => queue.add('look', () => publishNow(() => repository.refresh()));
+  function pushed(): void {
+    if (!signal.aborted) queue.add('pushed', () => publishNow(() => repository.head())).catch(report);
+  }
+
+  plan();
+  return {
+    port: shelf.port,
+    look,
+    pushed,
+    async [Symbol.asyncDispose]() {
+      stopping.abort(new TowlineError('unavailable', 'the manifest-writer is stopping'));
+      clearTimeout(timer);
+      await artifacts[Symbol.asyncDispose]();
+      await queue.idle();
+      await shelf[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** One piece of work at a time; a kind that waits already is not added once more. */
+function createLastInLine() {
+  const waiting = new Map<string, Promise<void>>();
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    add(kind: string, work: () => Promise<void>): Promise<void> {
+      const known = waiting.get(kind);
+      if (known) return known;
+      const result = last.then(() => {
+        waiting.delete(kind);
+        return work();
+      });
+      waiting.set(kind, result);
+      last = result.catch(() => {});
+      return result;
+    },
+    idle: () => last,
+  };
+}
