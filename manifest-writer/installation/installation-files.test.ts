@@ -74,9 +74,9 @@ describe("an installation's file", () => {
 
 describe('the files of an installation', () => {
   it('are those that its choices ask for', async () => {
-    const generator = await filesOf({ tenants: ['alice'] });
+    const generator = await filesOf({ delivery: 'generator', tenants: ['alice'] });
     assert.ok(generator.has('flux/sync/artifacts.yaml') && !generator.has('flux/sync/publisher-role.yaml'));
-    const published = await filesOf({ delivery: 'published', openfaas: false });
+    const published = await filesOf({ openfaas: false });
     assert.ok(!published.has('flux/sync/artifacts.yaml') && published.has('flux/sync/publisher-role.yaml'));
     assert.ok(!published.has('flux/releases/openfaas.yaml'));
     const argo = await filesOf({ engine: 'argocd', tenants: ['alice'] });

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { type ClusterApi, ClusterError, createClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
+import { createLogger } from '../../runtime/logger.ts';
+import { clientOf, until } from '../../test/cluster/kubernetes/apply.ts';
+import { createTenantPublisher, type TenantPublisher } from '../publishing/tenant-publisher.ts';
+import { openGitRepository } from '../repository/manifest-repository-git.ts';
+import { type AppliedInstallation, functionText, startInstallation } from './installed-fixture.ts';
+
+const searchPath = process.env['PATH'] ?? '';
+const resources = new AsyncDisposableStack();
+let installation: AppliedInstallation;
+/** With the rights of the manifest-writer's service account, and no others. */
+let writer: ClusterApi;
+let publisher: TenantPublisher;
+
+before(async () => {
+  installation = resources.use(await startInstallation({}, searchPath));
+  const { plane, dir, url } = installation;
+  writer = createClusterApi(clientOf(await plane.kubeconfig(await tokenOf('manifest-writer'))));
+  const artifacts = '/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/externalartifacts';
+  await until(async () => {
+    await writer.request(artifacts);
+    return true;
+  }, 'Flux to bind its role');
+  const repository = resources.use(
+    await openGitRepository({
+      ...{ remoteUrl: url, clonePath: join(dir, 'writer.git'), branch: 'main', searchPath },
+      ...{ remoteTimeoutMs: 30_000, maxObjectBytes: 1_000_000 },
+    }),
+  );
+  publisher = resources.use(
+    await createTenantPublisher(
+      {
+        ...{ namespace: 'flux-system', branch: 'main', dir: join(dir, 'artifacts') },
+        listen: { host: '127.0.0.1', port: 0 },
+        lookEveryMs: 250,
+      },
+      { api: writer, repository, logger: createLogger({ name: 'publisher', level: 'silent' }) },
+    ),
+  );
+});
+after(() => resources.disposeAsync());
+
+/** Of one of the platform's service accounts. */
+async function tokenOf(account: string): Promise<string> {
+  const path = `/api/v1/namespaces/towline/serviceaccounts/${account}/token`;
+  const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} };
+  let token = '';
+  await until(async () => {
+    const { status } = await installation.api.request<{ status: { token: string } }>(path, {
+      method: 'POST',
+      body,
+    });
+    token = status.token;
+    return true;
+  }, 'Flux to make the service account');
+  return token;
+}
+
+describe("an installation whose manifest-writer publishes, with its service account's rights", () => {
+  it("applies each tenant's folder in the tenant's namespace", async () => {
+    for (const owner of ['alice', 'bob']) await installation.deploy(owner, 'hello', 'one');
+    assert.equal(await installation.imageOf('bob', 'alice-hello'), undefined);
+    assert.ok(publisher.port > 0);
+  });
+
+  it("takes nothing from a kustomization.yaml that reaches into another tenant's folder", async () => {
+    const kustomization = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization' };
+    const text = JSON.stringify({ ...kustomization, resources: ['../bob'], namePrefix: 'x-' });
+    await installation.commit('alice', { 'kustomization.yaml': text });
+    await installation.deploy('alice', 'hello', 'two');
+    await installation.deploy('bob', 'hello', 'two');
+    assert.equal(await installation.imageOf('alice', 'bob-hello'), undefined);
+    assert.equal(await installation.imageOf('alice', 'x-bob-hello'), undefined);
+    await installation.commit('alice', { 'kustomization.yaml': null });
+  });
+
+  it("keeps one tenant's mistake from the others", async () => {
+    await installation.commit('alice', { 'hers.yaml': functionText('bob', 'hello', 'stolen') });
+    await until(
+      async () => /this namespace is of alice, not of bob/.test(await installation.failureOf('alice')),
+      'alice to be refused',
+    );
+    await installation.deploy('bob', 'hello', 'three');
+    await installation.commit('alice', { 'hers.yaml': null });
+    await installation.deploy('alice', 'hello', 'three');
+  });
+
+  it('lets the writer do nothing else in the cluster', async () => {
+    for (const path of [
+      '/api/v1/namespaces/flux-system/secrets',
+      '/apis/openfaas.com/v1/namespaces/tenant-alice/functions',
+      '/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations',
+    ]) {
+      await assert.rejects(
+        writer.request(path),
+        (error) => error instanceof ClusterError && error.status === 403,
+      );
+    }
+  });
+
+  it('lets the builder ask Flux to look, and not at anything else', async () => {
+    const builder = createClusterApi(clientOf(await installation.plane.kubeconfig(await tokenOf('builder'))));
+    const path = '/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories/gitops';
+    const annotations = { 'reconcile.fluxcd.io/requestedAt': 'now' };
+    await builder.request(path, { method: 'PATCH', patch: 'merge', body: { metadata: { annotations } } });
+    const elsewhere = { spec: { url: 'https://evil.example.org/x.git' } };
+    await assert.rejects(
+      builder.request(path, { method: 'PATCH', patch: 'merge', body: elsewhere }),
+      /the builder may ask for a look, and change nothing else/,
+    );
+  });
+});
