@@ -1,6 +1,6 @@
 import { minSecretLength } from './build-secrets.ts';
-import { mask } from './mask-credentials.ts';
-import { createTextSearch, type Span } from './text-search.ts';
+import { hideSpans } from './hide-spans.ts';
+import { createTextSearch } from './text-search.ts';
 
 /** Lines of these lengths are pieces of a longer one: a value can begin in one and end in the next. */
 const pieceLength = 8191;
@@ -56,16 +56,6 @@ function formsOf(value: string): string[] {
   ];
 }
 
-function hide(text: string, hidden: readonly Span[]): string {
-  let result = '';
-  let at = 0;
-  for (const { start, end } of hidden) {
-    result += text.slice(at, start) + mask;
-    at = end;
-  }
-  return result + text.slice(at);
-}
-
 export function createSecretMask(values: readonly string[]): SecretMask {
   const forms = values.flatMap(formsOf).filter((form) => form.length >= minSecretLength);
   const patterns = [...new Set(forms)];
@@ -79,13 +69,13 @@ export function createSecretMask(values: readonly string[]): SecretMask {
     let cut = Math.max(0, text.length - longest + 1);
     for (const { start, end } of found) if (start < cut && end > cut) cut = end;
     kept = text.slice(cut);
-    return hide(
+    return hideSpans(
       text.slice(0, cut),
       found.filter(({ end }) => end <= cut),
     );
   }
 
-  const whole = (text: string) => (patterns.length === 0 ? text : hide(text, search.spans(text)));
+  const whole = (text: string) => (patterns.length === 0 ? text : hideSpans(text, search.spans(text)));
   return {
     text: whole,
     line(line) {
