@@ -295,7 +295,8 @@ function createWriter(
       }
       return reading((head) => outcomeAfterHold(query, { waiting, repository, head }));
     },
-    promote: (intent, signal, options) => submit({ kind: 'promote', intent }, signal, options).outcome,
+    promote: async (intent, signal, options) =>
+      (await images.whyNotPromote(intent)) ?? submit({ kind: 'promote', intent }, signal, options).outcome,
     ...removalAnswers(waiting, (intent) => submit({ kind: 'remove', intent }).outcome),
     secrets: (intent, signal, options) => submit({ kind: 'secrets', intent }, signal, options).outcome,
     history: (query) => reading((head) => reader.history(head, query)),
