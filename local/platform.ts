@@ -120,6 +120,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
       ...deps,
       registryCredentials: registries.credentials,
       ownerLogins: registries.logins,
+      allowedRegistries: registries.allowed,
       readSecret: createFolderBuildSecrets(data.at('secrets')).value,
     }),
   );
@@ -176,6 +177,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
       {
         reposDir: data.at('repos'),
         gitopsPath: data.at('gitops.git'),
+        committerEmail: committer.email,
         publicOrigin: origin,
         basePath: '/git',
         webhookUrl: `${origin}/webhooks/git`,
