@@ -136,8 +136,8 @@ async function solve(engine: Engine, request: Attempt): Promise<string | Buildki
   const tooMuch = new AbortController();
   const budget = createOutputBudget((limit) => tooMuch.abort(limit));
   const progress = createBuildProgress({
-    onLine(line) {
-      if (budget.line()) request.onLine(line);
+    onLine(line, part) {
+      if (budget.line()) request.onLine(line, part);
     },
     onPhase: (text) => request.onPhase?.(text),
     onOutput: budget.bytes,

@@ -165,7 +165,10 @@ async function buildImage(engine: Engine, request: BuildRequest, attempt: Attemp
   const { onPhase = () => {}, onLine } = request;
   const tooMuch = new AbortController();
   const budget = createOutputBudget((error) => tooMuch.abort(error));
-  const progress = createPlainProgress({ onPhase, onLine: (line) => budget.line() && onLine(line) });
+  const progress = createPlainProgress({
+    onPhase,
+    onLine: (line, part) => budget.line() && onLine(line, part),
+  });
   requireSecretNames(request.secrets);
   const secrets = secretEnvironment(request.secrets);
   const done = await runProcess({

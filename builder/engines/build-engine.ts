@@ -1,4 +1,5 @@
 import type { Template } from '../templates/template.ts';
+import type { LinePart } from './output-lines.ts';
 
 export interface BuildRequest {
   buildId: string;
@@ -23,8 +24,8 @@ export interface BuildRequest {
   labels: Record<string, string>;
   /** Milliseconds for the whole build; then `build_timeout` is thrown. */
   timeoutMs: number;
-  /** One line of output, without its line end. May be called tens of thousands of times. */
-  onLine: (line: string) => void;
+  /** One line of output, without its line end, or a piece of a long one. May be called tens of thousands of times. */
+  onLine: (line: string, part?: LinePart) => void;
   /** A step of the build began, in a few words. */
   onPhase?: ((text: string) => void) | undefined;
   signal: AbortSignal;

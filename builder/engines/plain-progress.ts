@@ -1,6 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { FailedStep } from './buildkit-progress.ts';
-import { createErrorLine, type ErrorLine } from './output-lines.ts';
+import { createErrorLine, type ErrorLine, lastState, type OnLine } from './output-lines.ts';
 
 /** What a build by `docker build --progress=plain` prints, step by step. */
 export interface PlainProgress {
@@ -16,11 +16,13 @@ export interface PlainProgress {
 }
 
 export interface ProgressListener {
-  onLine: (line: string) => void;
+  onLine: OnLine;
   onPhase: (text: string) => void;
 }
 
 interface Step {
+  /** Of its lines. */
+  stream: string;
   name: string;
   errorLine: ErrorLine;
 }
@@ -31,6 +33,7 @@ const keptComplaints = 20;
 const maxPhase = 200;
 /** `#5 0.229 text`: output of a step. The number of seconds is the command's own, so no output can pose as a state. */
 const outputLine = /^\d+\.\d+ ?(.*)$/s;
+const outputHead = /^#\d+ \d+\.\d+ /;
 const stateLine = /^(DONE|CACHED|CANCELED|ERROR:|sha256:|\.\.\.)/;
 const gluedState = /^(.*)#\d+ (?:DONE \d+\.\d+s|CACHED|CANCELED|\.\.\.|ERROR: (.*))$/s;
 /** `[2/3] RUN npm ci`, `[build 2/5] COPY . .` */
@@ -50,7 +53,7 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
   let isSummary = false;
 
   function announce(number: string, name: string): void {
-    const step: Step = { name: oneLine(name), errorLine: createErrorLine() };
+    const step: Step = { stream: `#${number}`, name: oneLine(name), errorLine: createErrorLine() };
     if (steps.size < maxSteps) steps.set(number, step);
     if (dockerfileStep.test(name)) {
       lastStep = step.name;
@@ -66,13 +69,20 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
       glued ??= { name: step.name, error: modernWords(error), telling: step.errorLine.get() };
   }
 
-  function output(step: Step, text: string): void {
-    const line = text.replace(/\r+$/, '');
-    const state = line.slice(line.lastIndexOf('\r') + 1);
+  function output(step: Step, text: string, goesOn = false): void {
+    const state = lastState(text);
     step.errorLine.see(state);
     for (let at = 0; at === 0 || at < state.length; at += maxLineLength) {
-      listener.onLine(state.slice(at, at + maxLineLength));
+      const end = at + maxLineLength;
+      listener.onLine(state.slice(at, end), { stream: step.stream, goesOn: goesOn || end < state.length });
     }
+  }
+
+  /** A piece of a line of output that is not at its end yet. */
+  function seePiece(head: string, text: string): void {
+    const step = isSummary ? undefined : steps.get(head.slice(1, head.indexOf(' ')));
+    if (step !== undefined) output(step, text, true);
+    else see(head + text);
   }
 
   function see(line: string): void {
@@ -107,11 +117,12 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
       const lines = (rest + decoder.write(chunk)).split('\n');
       rest = lines.pop() ?? '';
       for (const line of lines) see(line);
-      // Of a line without end only its beginning says what it is; it is handed on in pieces.
-      const [, head] = /^(#\d+ \d+\.\d+ )/.exec(rest) ?? [];
-      while (rest.length > 2 * maxLineLength) {
-        see(rest.slice(0, maxLineLength));
-        rest = `${head ?? ''}${rest.slice(maxLineLength)}`;
+      // Of a line without end only its beginning says what it is; it is handed on in pieces of the output behind it.
+      const [head = ''] = outputHead.exec(rest) ?? [];
+      const length = head.length + maxLineLength;
+      while (rest.length > 2 * length) {
+        seePiece(head, rest.slice(head.length, length));
+        rest = `${head}${rest.slice(length)}`;
       }
     },
     end() {

@@ -67,7 +67,7 @@ async function runEngine(task: PushTask, context: PipelineContext, build: Assemb
     image,
     labels: { ...imageLabels(record, event), ...templateLabels(template) },
     timeoutMs: context.config.buildTimeoutMs,
-    onLine: (line) => output(mask.line(line)),
+    onLine: (line, part) => output(mask.line(line, part)),
     onPhase: (text) => say('phase', `${fn.name}: ${mask.text(text)}`),
     signal,
   });
