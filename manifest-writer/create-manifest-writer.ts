@@ -59,7 +59,7 @@ export interface ManifestWriterConfig {
   clonePath: string;
   branch: string;
   committer: { name: string; email: string };
-  /** Of the functions' objects. */
+  /** Of the functions' objects in the default environment; others that say none add their name to it. */
   namespace: string;
   /** What functions become in the cluster; `openfaas` by default. */
   target?: Target | undefined;
@@ -152,7 +152,8 @@ export async function createManifestWriter(
     repository,
     onRebuild: (err) => deps.logger.warn({ err }, 'the index of the history is broken: making it anew'),
   });
-  return createWriter(config, deps, limits, withHistory(repository, index));
+  const { email } = safeSignature(config.committer);
+  return createWriter(config, deps, limits, withHistory(repository, index, email));
 }
 
 function createWriter(
@@ -173,7 +174,7 @@ function createWriter(
     target: config.target ?? 'openfaas',
     policy: createPolicy(config.policy),
     secrets: SecretRules.parse(config.secrets ?? {}),
-    environments: createEnvironments(config.environments),
+    environments: createEnvironments(config.environments, config.namespace),
     waiting,
     now: clock,
   };
