@@ -31,6 +31,8 @@ const maxLineLength = 8192;
 const maxSteps = 2000;
 const keptComplaints = 20;
 const maxPhase = 200;
+/** How long a step that began may be kept for the line after it, which says at once if the step is cached. */
+const maxUnsaidMs = 100;
 /** `#5 0.229 text`: output of a step. The number of seconds is the command's own, so no output can pose as a state. */
 const outputLine = /^\d+\.\d+ ?(.*)$/s;
 const outputHead = /^#\d+ \d+\.\d+ /;
@@ -51,13 +53,23 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
   let complaints: string[] = [];
   /** After the steps the command repeats the failed one's output between rulers. */
   let isSummary = false;
+  let unsaid: { number: string; name: string; timer: NodeJS.Timeout } | undefined;
+
+  /** Tells of the step that began, once what comes next has said whether it is taken from the cache. */
+  function say(mark: string): void {
+    if (unsaid === undefined) return;
+    const { name, timer } = unsaid;
+    unsaid = undefined;
+    clearTimeout(timer);
+    listener.onPhase(name + mark);
+  }
 
   function announce(number: string, name: string): void {
     const step: Step = { stream: `#${number}`, name: oneLine(name), errorLine: createErrorLine() };
     if (steps.size < maxSteps) steps.set(number, step);
     if (dockerfileStep.test(name)) {
       lastStep = step.name;
-      listener.onPhase(step.name);
+      unsaid = { number, name: step.name, timer: setTimeout(say, maxUnsaidMs, '') };
     }
   }
 
@@ -87,6 +99,7 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
 
   function see(line: string): void {
     const [, number, body = ''] = /^#(\d+) (.*)$/s.exec(line) ?? [];
+    say(body === 'CACHED' && number === unsaid?.number ? ' (cached)' : '');
     if (isSummary || number === undefined) {
       complain(line);
       return;
@@ -128,6 +141,7 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
     end() {
       if (rest !== '') see(rest);
       rest = '';
+      say('');
     },
     failed: () => failure ?? glued,
     lastStep: () => lastStep,
