@@ -16,6 +16,7 @@ import {
   createEnvironments,
   createGitOpsRepository,
   createManifestWriter,
+  defaultNamespace,
 } from '../manifest-writer/index.ts';
 import { createRouter, routerDefaults } from '../router/index.ts';
 import { createEventBus } from '../runtime/event-bus.ts';
@@ -146,7 +147,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         clonePath: data.at('writer.git'),
         branch: gitOpsBranch,
         committer,
-        namespace: 'openfaas-fn',
+        namespace: defaultNamespace,
         ...installation,
         path,
       },

@@ -203,6 +203,29 @@ test('without any configuration the default branch is deployed, and nothing else
   assert.deepEqual(forRef('refs/tags/v1', 'main'), { way: 'none', reason: 'tags are not deployed (v1)' });
 });
 
+test('each environment has a namespace of its own, of which it need not say anything', () => {
+  const places = (list: Parameters<typeof createEnvironments>[0]) => {
+    const { names, get } = createEnvironments(list, 'fn');
+    return names.map((name) => `${name} ${get(name)?.cluster}/${get(name)?.namespace}`);
+  };
+  assert.deepEqual(places([{ name: 'staging' }, { name: 'b', namespace: 'else' }]), [
+    'staging /fn-staging',
+    'b /else',
+    'default /fn',
+  ]);
+  const inClusters = [
+    { name: 'eu', cluster: 'eu', namespace: 'fn' },
+    { name: 'us', cluster: 'us', namespace: 'fn' },
+  ];
+  assert.deepEqual(places(inClusters), ['eu eu/fn', 'us us/fn', 'default /fn']);
+  const long = 'n'.repeat(60);
+  assert.throws(() => createEnvironments([{ name: 'staging' }], long), /longer than 63 characters/);
+  assert.equal(
+    createEnvironments([{ name: 'staging', namespace: 'x' }], long).get('staging')?.namespace,
+    'x',
+  );
+});
+
 test('environments that make no sense are refused', () => {
   for (const bad of [
     [{ name: '../x' }],
@@ -210,6 +233,16 @@ test('environments that make no sense are refused', () => {
     [{ name: 'a', promotesFrom: 'b' }],
     [{ name: 'a', tags: ['v*'], promotesFrom: 'a' }],
     [{ name: 'a', policy: { nonsense: 1 } as object }],
+    [{ name: 'a', namespace: 'openfaas-fn' }],
+    [{ name: 'a' }, { name: 'b', namespace: 'openfaas-fn-a' }],
+    [
+      { name: 'default', namespace: 'fn' },
+      { name: 'b', namespace: 'fn' },
+    ],
+    [
+      { name: 'a', namespace: 'fn', cluster: '' },
+      { name: 'b', namespace: 'fn' },
+    ],
   ]) {
     assert.throws(
       () => createEnvironments(bad),
