@@ -1,6 +1,6 @@
 import { gitLabels } from '../../core/function-spec.ts';
 import { CommitSha } from '../../core/names.ts';
-import { holdChange } from '../holding/hold.ts';
+import { holdChange, readHeld } from '../holding/hold.ts';
 import type { IndexedVersion } from '../index/history-index.ts';
 import { trailerText } from '../message/commit-message.ts';
 import { readFunction } from '../render/read-function.ts';
@@ -11,9 +11,10 @@ export interface ManifestFacts {
   sourceCommit: string | null;
 }
 
-/** `undefined`: it is no manifest of a function. */
+/** `undefined`: it is no manifest of a function, even without whatever a person wrote as its hold. */
 export function manifestFacts(text: string): ManifestFacts | undefined {
-  const manifest = readFunction(text);
+  const held = readHeld(text);
+  const manifest = held && readFunction(held.bare);
   if (!manifest) return undefined;
   return { image: manifest.spec.image, sourceCommit: manifest.metadata.labels[gitLabels.sha] ?? null };
 }
