@@ -64,6 +64,13 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
     listener.onPhase(name + mark);
   }
 
+  function seeUnsaid(number: string | undefined, body: string): void {
+    const isItsOwn = number !== undefined && number === unsaid?.number;
+    // Up to Docker 20.10 a step's digest comes first.
+    if (isItsOwn && body.startsWith('sha256:')) return;
+    say(isItsOwn && body === 'CACHED' ? ' (cached)' : '');
+  }
+
   function announce(number: string, name: string): void {
     const step: Step = { stream: `#${number}`, name: oneLine(name), errorLine: createErrorLine() };
     if (steps.size < maxSteps) steps.set(number, step);
@@ -99,7 +106,7 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
 
   function see(line: string): void {
     const [, number, body = ''] = /^#(\d+) (.*)$/s.exec(line) ?? [];
-    say(body === 'CACHED' && number === unsaid?.number ? ' (cached)' : '');
+    seeUnsaid(number, body);
     if (isSummary || number === undefined) {
       complain(line);
       return;
