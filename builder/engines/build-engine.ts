@@ -16,6 +16,8 @@ export interface BuildRequest {
   buildArgs: Record<string, string>;
   /** Values by id, for `RUN --mount=type=secret,id=…`: never in layers, arguments, files of the context or output. */
   secrets: Record<string, string>;
+  /** Every step is run, whatever is remembered of earlier builds. */
+  noCache?: boolean | undefined;
   /** As `linux/amd64`; empty: the engine's own. */
   platforms: string[];
   /** What is built is named so, without a digest: `<engine.registry>/<owner>/<repo>-<function>:<tag>`. */
@@ -44,6 +46,8 @@ export interface BuildEngine {
   readonly registry: string;
   /** Whether images that others built, named by a registry and a digest, can run where this engine's do. */
   readonly runsImages: boolean;
+  /** Of all builds, a function's own going over them: another value makes another image. Default: none. */
+  readonly buildArgs?: Readonly<Record<string, string>> | undefined;
   /**
    * Safe to call concurrently. Throws `build_failed` with the cause in one sentence, `build_timeout`, or
    * `engine_unavailable` and `registry_unavailable` for what passes by itself: the caller waits and tries again.
