@@ -286,11 +286,9 @@ function buildArguments(config: DockerEngineConfig, request: BuildRequest, dir: 
 const engineGone =
   /cannot connect to the docker daemon|error during connect|docker daemon.* running|\.sock: connect|did not provide an image id|unexpected eof/i;
 
-/** The engine's own name for an image; the registry's is the image's. */
-function imageTag({ registry, hiddenFolder }: DockerEngineConfig, image: string): string {
-  if (registry !== undefined) return image;
-  const slash = image.indexOf('/');
-  return `${image.slice(0, slash)}/${hiddenFolder}${image.slice(slash)}`;
+/** The engine's own name for an image: the registry's is given for a push alone, so that no build at the same time takes it. */
+function imageTag({ hiddenFolder }: DockerEngineConfig, image: string): string {
+  return `${dockerRegistry}/${hiddenFolder}${image.slice(image.indexOf('/'))}`;
 }
 
 function whyNotBuilt(
