@@ -122,7 +122,11 @@ async function open(name: string): Promise<IndexedRepository> {
     remoteTimeoutMs: 600_000,
     maxObjectBytes: 8 * 1024 * 1024,
   });
-  return withHistory(repository, openHistoryIndex({ path: join(folder, `${name}.db`), repository }));
+  return withHistory(
+    repository,
+    openHistoryIndex({ path: join(folder, `${name}.db`), repository }),
+    'towline@towline.invalid',
+  );
 }
 
 async function median(work: (round: number) => Promise<unknown>): Promise<number> {

@@ -53,7 +53,7 @@ export interface WorkloadBinding {
   repositoryId: string;
   /** What the repository was called when the binding was made; for people. */
   repository: string;
-  /** As `refs/heads/main`; `null`: every branch and tag. */
+  /** As `refs/heads/main`, which GitLab has to protect; `null`: every branch and tag, protected or not. */
   ref: string | null;
   /** Of the forge's deployment environments; `null`: with or without one. */
   environment: string | null;

@@ -8,10 +8,12 @@ import {
   createBuildkitEngine,
   createDockerEngine,
   createProcessEngine,
+  dockerImages,
   dockerRegistry,
   findDockerCommand,
   installationLabel,
   type PullLogin,
+  type RegistryPattern,
   requireEngine,
 } from '../builder/index.ts';
 import { digestOf } from '../core/names.ts';
@@ -46,6 +48,8 @@ export interface LocalEngineDeps {
   registryCredentials?: ((ownerId: string, registry: string) => Promise<AuthConfig | undefined>) | undefined;
   /** For base images of an owner's builds, by registry. */
   ownerLogins?: ((ownerId: string) => Promise<Record<string, PullLogin>>) | undefined;
+  /** Which registries an owner's builds may use. */
+  allowedRegistries?: ((ownerId: string) => Promise<readonly RegistryPattern[]>) | undefined;
 }
 
 /** What the docker command is told of by the environment. */
@@ -85,18 +89,20 @@ async function dockerEngine(config: LocalConfig, deps: LocalEngineDeps): Promise
   const secret = keptSecret(data.at('keys', 'installation'));
   const [installation, hiddenFolder] = [secret.slice(0, 32), secret.slice(32)];
   const build = await createDockerEngine(
-    { command, workDir: data.at('work'), installation, hiddenFolder },
-    { docker },
+    { command, workDir: data.at('work'), installation, hiddenFolder, ...dockerImages(config) },
+    { docker, ownerLogins: deps.ownerLogins, allowedRegistries: deps.allowedRegistries },
   );
+  const credentials = async (ownerId: string, registry: string) =>
+    (await build.pullLogin(registry)) ?? registryCredentials?.(ownerId, registry);
   const engine = { docker, patient: connectDocker(command, 0) };
   return {
     build,
     makeStarter: containerStarter(
-      { localRegistry: dockerRegistry, limits: limitsOf(config), credentials: registryCredentials },
+      { localRegistry: dockerRegistry, limits: limitsOf(config), credentials },
       { engine, readSecret },
     ),
-    // What is in a registry is known when it is pulled; a manifest that names it may be written.
-    imageExists: async (image) => !image.startsWith(`${dockerRegistry}/`) || build.has(image),
+    // What is in others' registries is known when it is pulled; a manifest that names it may be written.
+    imageExists: async (image) => !image.startsWith(`${build.registry}/`) || build.has(image),
     shelf: createImageShelf(docker, {
       registry: dockerRegistry,
       label: `${installationLabel}=${installation}`,
@@ -111,9 +117,14 @@ async function buildkitEngine(config: LocalConfig, deps: LocalEngineDeps): Promi
   const command = await findDockerCommand({ path, environment: dockerEnvironment });
   const docker = connectDocker(command);
   await requireEngine(docker, command.host);
-  const build = await createBuildkitEngine(buildkitConfig(config, { path, workDir: data.at('work') }), {
-    ownerLogins: deps.ownerLogins,
-  });
+  const cacheKey = keptSecret(data.at('keys', 'installation'));
+  const build = await createBuildkitEngine(
+    buildkitConfig(config, { path, workDir: data.at('work'), cacheKey }),
+    {
+      ownerLogins: deps.ownerLogins,
+      allowedRegistries: deps.allowedRegistries,
+    },
+  );
   const engine = { docker, patient: connectDocker(command, 0) };
   const credentials = async (ownerId: string, registry: string) =>
     (await build.pullLogin(registry)) ?? registryCredentials?.(ownerId, registry);

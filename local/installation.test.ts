@@ -50,6 +50,14 @@ test('every mistake is told in one line with its file, line and column', () => {
       'environments:\n  - name: staging\n  - name: demo\n',
       /towline\.yaml:3:11.*environments\.1\.name: "demo" is the first owner/,
     ],
+    [
+      'environments:\n  - name: a\n  - name: b\n    namespace: openfaas-fn\n',
+      /towline\.yaml:4:16.*environments\.1\.namespace: "default" and "b" share the namespace "openfaas-fn"/,
+    ],
+    [
+      'environments:\n  - {name: a, cluster: x, namespace: fn}\n  - {name: b, namespace: fn}\n  - {name: c, cluster: x, namespace: fn}\n',
+      /towline\.yaml:4:\d+.*"a" and "c" share the namespace "fn" of the cluster "x"/,
+    ],
     ['environments:\n  - branches: [x]\n', /towline\.yaml:2:5.*environments\.0\.name/],
     [
       'target: knative\n',

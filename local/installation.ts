@@ -4,7 +4,7 @@ import { type Document, isMap, isNode, isPair, LineCounter, parseDocument } from
 import { z } from 'zod';
 import { defaultEnvironment } from '../core/environments.ts';
 import { TowlineError } from '../core/errors.ts';
-import { EnvironmentList, PolicyConfig, SecretRules } from '../manifest-writer/index.ts';
+import { environmentList, PolicyConfig, SecretRules } from '../manifest-writer/index.ts';
 
 /** What the supervisor of one machine can run; clusters have others. */
 const runnable = 'openfaas';
@@ -20,7 +20,7 @@ const Installation = z.strictObject({
     ),
   policy: PolicyConfig.optional(),
   secrets: SecretRules.optional(),
-  environments: EnvironmentList.default([]),
+  environments: environmentList().default([]),
 });
 export type Installation = z.output<typeof Installation>;
 

@@ -16,6 +16,7 @@ import {
   createEnvironments,
   createGitOpsRepository,
   createManifestWriter,
+  defaultNamespace,
 } from '../manifest-writer/index.ts';
 import { createRouter, routerDefaults } from '../router/index.ts';
 import { createEventBus } from '../runtime/event-bus.ts';
@@ -120,6 +121,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
       ...deps,
       registryCredentials: registries.credentials,
       ownerLogins: registries.logins,
+      allowedRegistries: registries.allowed,
       readSecret: createFolderBuildSecrets(data.at('secrets')).value,
     }),
   );
@@ -145,7 +147,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         clonePath: data.at('writer.git'),
         branch: gitOpsBranch,
         committer,
-        namespace: 'openfaas-fn',
+        namespace: defaultNamespace,
         ...installation,
         path,
       },
@@ -176,6 +178,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
       {
         reposDir: data.at('repos'),
         gitopsPath: data.at('gitops.git'),
+        committerEmail: committer.email,
         publicOrigin: origin,
         basePath: '/git',
         webhookUrl: `${origin}/webhooks/git`,

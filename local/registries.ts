@@ -5,6 +5,7 @@ import {
   type ImageRegistry,
   type PullLogin,
   parseRegistryPattern,
+  type RegistryPattern,
 } from '../builder/index.ts';
 
 export interface Registries extends AsyncDisposable {
@@ -13,6 +14,8 @@ export interface Registries extends AsyncDisposable {
   credentials(ownerId: string, registry: string): Promise<AuthConfig | undefined>;
   /** For base images of an owner's builds, by registry. */
   logins(ownerId: string): Promise<Record<string, PullLogin>>;
+  /** What an owner's functions and builds may use. */
+  allowed(ownerId: string): Promise<readonly RegistryPattern[]>;
 }
 
 /** Registries that functions may come from; `dir` holds the credentials for them. */
@@ -22,6 +25,7 @@ export function openRegistries(dir: string, patterns: readonly string[]): Regist
   const registry = createHttpImageRegistry(access);
   return {
     registry,
+    allowed: async (ownerId) => (await access.of(ownerId)).allowed,
     async credentials(ownerId, host) {
       const found = (await access.of(ownerId)).credentials(host);
       if (!found) return undefined;

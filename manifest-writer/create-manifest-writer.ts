@@ -67,7 +67,7 @@ export interface ManifestWriterConfig {
   clonePath: string;
   branch: string;
   committer: { name: string; email: string };
-  /** Of the functions' objects. */
+  /** Of the functions' objects in the default environment; others that say none add their name to it. */
   namespace: string;
   /** What functions become in the cluster; `openfaas` by default. */
   target?: Target | undefined;
@@ -167,11 +167,12 @@ export async function createManifestWriter(
     onRebuild: (err) => deps.logger.warn({ err }, 'the index of the history is broken: making it anew'),
   });
   const { cluster, logger } = deps;
+  const { email } = safeSignature(config.committer);
   const publisher =
     config.publishing && cluster
       ? await createTenantPublisher(config.publishing, { api: cluster, repository, logger })
       : undefined;
-  return createWriter(config, deps, limits, { repository: withHistory(repository, index), publisher });
+  return createWriter(config, deps, limits, { repository: withHistory(repository, index, email), publisher });
 }
 
 function createWriter(
@@ -192,7 +193,7 @@ function createWriter(
     target: config.target ?? 'openfaas',
     policy: createPolicy(config.policy),
     secrets: SecretRules.parse(config.secrets ?? {}),
-    environments: createEnvironments(config.environments),
+    environments: createEnvironments(config.environments, config.namespace),
     waiting,
     now: clock,
   };
@@ -316,7 +317,8 @@ function createWriter(
       }
       return reading((head) => outcomeAfterHold(query, { waiting, repository, head }));
     },
-    promote: (intent, signal, options) => submit({ kind: 'promote', intent }, signal, options).outcome,
+    promote: async (intent, signal, options) =>
+      (await images.whyNotPromote(intent)) ?? submit({ kind: 'promote', intent }, signal, options).outcome,
     ...removalAnswers(waiting, (intent) => submit({ kind: 'remove', intent }).outcome),
     secrets: (intent, signal, options) => submit({ kind: 'secrets', intent }, signal, options).outcome,
     history: (query) => reading((head) => reader.history(head, query)),

@@ -135,3 +135,36 @@ test('an environment that is not configured is refused by name, whatever is aske
     }
   }
 });
+
+test('two owners whose functions compute one object name are in two namespaces, in two environments', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const writer = await gitops.writer({ environments: [{ name: 'staging', branches: ['staging'] }] });
+  commitOf(await writer.deploy(deployIntent({ owner: 'a-b', functionName: 'c' })));
+  commitOf(await writer.deploy(staged({ owner: 'a', functionName: 'b-c' })));
+  const objects = await gitops.git(
+    gitops.remote,
+    'grep',
+    '-hE',
+    '^  (name|namespace): ',
+    'main',
+    '--',
+    '*/*-c.yaml',
+    '*/c.yaml',
+  );
+  assert.deepEqual(
+    objects
+      .trim()
+      .split('\n')
+      .map((line) => line.trim()),
+    [
+      'name: a-b-c',
+      'namespace: openfaas-fn-staging',
+      'name: a-b-c',
+      'name: a-b-c',
+      'namespace: openfaas-fn',
+      'name: a-b-c',
+    ],
+  );
+  const taken = await writer.deploy(deployIntent({ owner: 'a', functionName: 'b-c' }));
+  assert.equal(taken.type === 'refused' && taken.code, 'name_taken');
+});

@@ -24,7 +24,13 @@ export const sha = (digit: string) => digit.repeat(40);
 /** For tests: a real GitOps repository in a temporary folder, and people who work in it with real git. */
 export async function gitopsFixture(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'towline-writer-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  const writers: AsyncDisposable[] = [];
+  // Hooks run in the order they were made, and none after one that failed: a writer that works in the folder as it is
+  // removed would be left running, and the test file with it.
+  t.after(async () => {
+    await Promise.allSettled(writers.map((writer) => writer[Symbol.asyncDispose]()));
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  });
   const remote = join(folder, 'gitops.git');
   await createGitOpsRepository({ path: remote, templateDir, branch: 'main', committer, env });
   let people = 0;
@@ -68,7 +74,7 @@ export async function gitopsFixture(t: TestContext) {
         },
         { logger: pino({ level: 'silent' }), clock, ...deps },
       );
-      t.after(() => writer[Symbol.asyncDispose]());
+      writers.push(writer);
       return writer;
     },
   };

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { WriteOutcome } from '../core/manifest-writer.ts';
+import type { RemoveIntent, WriteOutcome } from '../core/manifest-writer.ts';
 import { alice, committer, deployIntent, gitopsFixture, searchPath } from './gitops-fixture.ts';
 import type { WriteIntent } from './intents/write-intent.ts';
-import { startServerProcess, startWriterProcess } from './writer-processes-fixture.ts';
+import { createPolicy } from './policy/policy.ts';
+import { prepareManifest } from './render/prepare-manifest.ts';
+import { startServerProcess, startWriterProcess, writerClock } from './writer-processes-fixture.ts';
 
-/** `TOWLINE_FULL_TESTS=1` runs these at their full size, which takes about a minute. */
-const full = process.env['TOWLINE_FULL_TESTS'] === '1';
 const seed = Number(process.env['TOWLINE_SEED'] ?? '20260101');
+
+const namespace = 'openfaas-fn';
 
 type Fixture = Awaited<ReturnType<typeof gitopsFixture>>;
 
@@ -19,7 +20,7 @@ function writerConfig(gitops: Fixture, port: number, name: string) {
     clonePath: join(gitops.folder, `${name}.git`),
     branch: 'main',
     committer,
-    namespace: 'openfaas-fn',
+    namespace,
     path: searchPath,
     limits: { retryFirstMs: 20, retryMaxMs: 200 },
   };
@@ -35,15 +36,63 @@ function numbered(n: number, functionName: string): WriteIntent & { kind: 'deplo
   return { kind: 'deploy', intent };
 }
 
-async function buildsOnBranch(gitops: Fixture): Promise<string[]> {
-  const format = '--format=%(trailers:key=Towline-Build,valueonly,separator=)';
-  return (await gitops.git(gitops.remote, 'log', format, 'main')).split('\n').filter((one) => one !== '');
+/** What Towline wrote on the branch, oldest first: the build of a deploy, the reason of a removal. */
+async function written(gitops: Fixture): Promise<{ commit: string; key: string }[]> {
+  const trailer = (key: string) => `%(trailers:key=${key},valueonly,separator=)`;
+  const format = `--format=%H ${trailer('Towline-Build')}${trailer('Towline-Reason')}`;
+  const lines = (await gitops.git(gitops.remote, 'log', '--reverse', format, 'main')).trim().split('\n');
+  return lines.flatMap((line) => {
+    const [commit = '', key = ''] = line.split(' ');
+    return key === '' ? [] : [{ commit, key }];
+  });
+}
+
+async function pause(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** A person who commits about every second, whatever else is pushed. */
+async function personAtWork(gitops: Fixture) {
+  const person = await gitops.person();
+  const noted = { count: 0, wake: () => {} };
+  let stopped = false;
+  const work = (async () => {
+    while (!stopped) {
+      for (let pushed = false; !pushed; ) {
+        await person.git('fetch', '--quiet', 'origin', 'main');
+        const tree = ['FETCH_HEAD^{tree}', '-p', 'FETCH_HEAD'];
+        const commit = await person.git('commit-tree', ...tree, '-m', `Note ${noted.count}`);
+        pushed = await person.git('push', '--quiet', 'origin', `${commit.trim()}:main`).then(
+          () => true,
+          () => false,
+        );
+      }
+      noted.count += 1;
+      noted.wake();
+      await pause(1_000);
+    }
+  })();
+  return {
+    async hasNoted(count: number): Promise<void> {
+      while (noted.count < count) {
+        await new Promise<void>((resolve) => {
+          noted.wake = resolve;
+        });
+      }
+    },
+    async stop(): Promise<number> {
+      stopped = true;
+      await work;
+      return noted.count;
+    },
+  };
 }
 
 test('two writers in two processes and a person at one branch: nothing lost, nothing twice, nobody starves', async (t) => {
   const gitops = await gitopsFixture(t);
   const server = await startServerProcess(t, gitops.folder, gitops.remote);
-  const each = full ? 500 : 100;
+  const each = 500;
+  const rounds = 5;
   const outcomes = new Map<string, WriteOutcome>();
   const done = Promise.withResolvers<void>();
   const answers = {
@@ -56,47 +105,26 @@ test('two writers in two processes and a person at one branch: nothing lost, not
   const writers = await Promise.all(
     ['one', 'two'].map((name) => startWriterProcess(t, writerConfig(gitops, server.port, name), answers)),
   );
-  let notes = 0;
-  let stopped = false;
-  const person = await gitops.person();
-  const working = (async () => {
-    do {
-      await writeFile(join(person.path, 'notes.txt'), `note ${notes}\n`);
-      await person.git('add', '.');
-      await person.git('commit', '--quiet', '-m', `Note ${notes}`);
-      for (let pushed = false; !pushed; ) {
-        await person.git('pull', '--quiet', '--rebase');
-        pushed = await person.git('push', '--quiet').then(
-          () => true,
-          () => false,
-        );
-      }
-      notes += 1;
-      await new Promise((resolve) => setTimeout(resolve, full ? 1_000 : 200));
-    } while (!stopped);
-  })();
-  for (const [index, writer] of writers.entries()) {
-    for (let n = 0; n < each; n += 1) {
+  const person = await personAtWork(gitops);
+  for (let n = 0; n < each; n += 1) {
+    // Not all at once, so that the two race for many pushes, and the person with both.
+    if (n % 10 === 9) await pause(20);
+    if (n % (each / rounds) === 0) await person.hasNoted(n / (each / rounds));
+    for (const [index, writer] of writers.entries()) {
       const number = index * each + n + 1;
       writer.ask(`build-${number}`, numbered(number, `fn-${index}-${n % 20}`));
-      // Not all at once, so that the two race for many pushes.
-      if (n % 10 === 9) await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
-  await done.promise;
-  stopped = true;
-  await working;
+  await Promise.all([done.promise, person.hasNoted(rounds)]);
+  const notes = await person.stop();
   for (const [key, outcome] of outcomes)
     assert.equal(outcome.type, 'pushed', `${key} ${JSON.stringify(outcome)}`);
-  const builds = await buildsOnBranch(gitops);
-  assert.equal(builds.length, 2 * each);
-  assert.equal(new Set(builds).size, 2 * each);
-  const commits = new Set([...outcomes.values()].map((one) => ('commit' in one ? one.commit : '')));
-  const branch = (await gitops.git(gitops.remote, 'rev-list', 'main')).split('\n');
-  assert.equal(branch.filter((id) => commits.has(id)).length, 2 * each);
+  const onBranch = await written(gitops);
+  const told = [...outcomes].map(([key, outcome]) => [key, 'commit' in outcome && outcome.commit]);
+  assert.equal(onBranch.length, 2 * each);
+  assert.deepEqual(new Map(onBranch.map(({ key, commit }) => [key, commit])), new Map(told as never));
   const log = await gitops.git(gitops.remote, 'log', '--format=%s', 'main');
   assert.equal(log.match(/^Note \d+$/gm)?.length, notes);
-  assert.ok(notes > 0);
   await gitops.git(gitops.remote, 'fsck', '--strict');
 });
 
@@ -111,40 +139,73 @@ function randomOf(start: number): () => number {
   };
 }
 
-test(`writer and server are killed again and again (seed ${seed}): each intent is one commit, the tree is the model’s`, async (t) => {
-  const gitops = await gitopsFixture(t);
-  const random = randomOf(seed);
-  const count = full ? 1_000 : 120;
-  const [writerKills, serverKills] = full ? [20, 20] : [4, 4];
-  const functions = 12;
-  const model = new Map<string, string | null>();
-  const asked = Array.from({ length: count }, (_, index) => {
-    const functionName = `fn-${Math.floor(random() * functions)}`;
-    const n = index + 1;
-    if (random() < 0.1) {
-      model.set(functionName, null);
-      const removal = {
-        ...{ owner: 'alice', ownerId: 'id-of-alice', functionNames: [functionName], repo: 'greetings' },
-        ...{ sourceCommit: null, reason: 'gone', actor: alice },
-      };
-      return { key: `remove-${n}`, intent: { kind: 'remove', intent: removal } satisfies WriteIntent };
+interface Asked {
+  key: string;
+  intent: WriteIntent;
+}
+
+function removalOf(key: string, functionName: string): WriteIntent {
+  const intent: RemoveIntent = {
+    ...{ owner: 'alice', ownerId: 'id-of-alice', functionNames: [functionName], repo: 'greetings' },
+    ...{ sourceCommit: null, reason: key, actor: alice },
+  };
+  return { kind: 'remove', intent };
+}
+
+/** What is asked for, and what must come of it: the commits in their order, and each function's file. */
+function plannedChaos(count: number, random: () => number) {
+  const asked: Asked[] = [];
+  const commits: string[] = [];
+  const files = new Map<string, string>();
+  for (let n = 1; n <= count; n += 1) {
+    const functionName = `fn-${Math.floor(random() * 12)}`;
+    if (n > 1 && random() < 0.1) {
+      const key = `remove-${n}`;
+      asked.push({ key, intent: removalOf(key, functionName) });
+      if (files.delete(functionName)) commits.push(key);
+      continue;
     }
     const deploy = numbered(n, functionName);
-    model.set(functionName, deploy.intent.spec.image);
-    return { key: `build-${n}`, intent: deploy };
-  });
-  const killWriterAt = new Set(Array.from({ length: writerKills }, () => Math.floor(random() * count)));
-  const killServerAt = new Set(Array.from({ length: serverKills }, () => Math.floor(random() * count)));
+    const options = { target: 'openfaas', namespace, deployedAt: writerClock } as const;
+    const prepared = prepareManifest(deploy.intent, createPolicy(), options);
+    assert.ok(prepared.type === 'manifest');
+    files.set(functionName, prepared.text);
+    asked.push({ key: `build-${n}`, intent: deploy });
+    commits.push(`build-${n}`);
+  }
+  return { asked, commits, files };
+}
+
+/** Path and text of everything below a folder of the branch. */
+async function tree(gitops: Fixture, folder: string): Promise<Map<string, string>> {
+  const names = await gitops.git(gitops.remote, 'ls-tree', '-r', '--name-only', 'main', folder);
+  const paths = names.split('\n').filter((path) => path !== '');
+  const texts = paths.map((path) => gitops.git(gitops.remote, 'cat-file', '-p', `main:${path}`));
+  return new Map((await Promise.all(texts)).map((text, index) => [paths[index] ?? '', text]));
+}
+
+test(`writer and server are killed again and again (seed ${seed}): what was accepted is one commit, in order`, async (t) => {
+  const gitops = await gitopsFixture(t);
+  const random = randomOf(seed);
+  const count = 1_000;
+  const kills = 20;
+  const { asked, commits, files } = plannedChaos(count, random);
+  const elsewhere = await tree(gitops, 'flux');
+  const someOf = () => new Set(Array.from({ length: kills }, () => Math.floor(random() * count)));
+  const [killWriterAt, killServerAt] = [someOf(), someOf()];
   const accepted = new Set<string>();
   const outcomes = new Map<string, WriteOutcome>();
+  let open = 0;
   const changed = { wake: () => {} };
   const answers = {
     onAccepted(key: string) {
       accepted.add(key);
+      open += 1;
       changed.wake();
     },
-    onOutcome(key: string, outcome: WriteOutcome) {
-      outcomes.set(key, outcome);
+    onOutcome: (key: string, outcome: WriteOutcome) => void outcomes.set(key, outcome),
+    onOpen(now: number) {
+      open = now;
       changed.wake();
     },
   };
@@ -154,53 +215,60 @@ test(`writer and server are killed again and again (seed ${seed}): each intent i
   let writer = await startWriterProcess(t, config, answers);
   let sent = 0;
   const window = 25;
+  const due = (at: Set<number>) => at.delete([...at].find((one) => one <= accepted.size) ?? -1);
 
-  function send(): void {
-    for (; sent < count && sent < outcomes.size + window; sent += 1) {
-      const { key, intent } = asked[sent]!;
-      writer.ask(key, intent, key);
-    }
-  }
-
-  /** Whoever didn't hear that an intent was accepted asks again; the others only for its outcome. */
-  function sendAgain(): void {
+  /** Only what nobody heard to be accepted is asked again: the rest is the writer's to finish, unasked. */
+  async function startAgain(): Promise<void> {
+    await writer.kill();
+    writer = await startWriterProcess(t, config, answers);
     for (const { key, intent } of asked.slice(0, sent)) {
-      if (!outcomes.has(key)) writer.ask(key, intent, key);
+      if (!accepted.has(key)) writer.ask(key, intent, key);
     }
   }
 
-  while (outcomes.size < count) {
+  while (accepted.size < count || open > 0 || killWriterAt.size + killServerAt.size > 0) {
     const woken = new Promise<void>((resolve) => {
       changed.wake = resolve;
     });
-    send();
-    if (killWriterAt.delete([...killWriterAt].find((at) => at <= accepted.size) ?? -1)) {
-      await writer.kill();
-      writer = await startWriterProcess(t, config, answers);
-      sendAgain();
-    } else if (killServerAt.delete([...killServerAt].find((at) => at <= outcomes.size) ?? -1)) {
+    for (; sent < count && sent - accepted.size + open < window; sent += 1) {
+      const { key, intent } = asked[sent]!;
+      writer.ask(key, intent, key);
+    }
+    if (due(killWriterAt)) {
+      await startAgain();
+    } else if (due(killServerAt)) {
       await server.kill();
       server = await startServerProcess(t, gitops.folder, gitops.remote, port);
     } else {
       await woken;
     }
   }
-  assert.deepEqual([killWriterAt.size, killServerAt.size], [0, 0]);
 
+  const onBranch = await written(gitops);
+  assert.deepEqual(
+    onBranch.map(({ key }) => key),
+    commits,
+  );
+  const sentinel = await gitops.git(gitops.remote, 'cat-file', '-p', 'main:tenants/alice/tenant.yaml');
+  const manifests = [...files].map(([name, text]) => [`tenants/alice/${name}.yaml`, text] as const);
+  const expected = new Map([...manifests, ['tenants/alice/tenant.yaml', sentinel]]);
+  assert.deepEqual(await tree(gitops, 'tenants/alice'), expected);
+  assert.deepEqual(await tree(gitops, 'flux'), elsewhere);
   await gitops.git(gitops.remote, 'fsck', '--strict');
-  const builds = await buildsOnBranch(gitops);
-  assert.equal(new Set(builds).size, builds.length, 'no build twice');
-  for (const { key, intent } of asked) {
-    const outcome = outcomes.get(key);
-    assert.ok(
-      outcome?.type === 'pushed' || outcome?.type === 'unchanged',
-      `${key} ${JSON.stringify(outcome)}`,
-    );
-    if (intent.kind === 'deploy') assert.ok(builds.includes(key), `${key} is on the branch`);
+
+  // Whoever asks again, after all those deaths, is told of the one commit, and nothing more is written.
+  outcomes.clear();
+  for (const { key, intent } of asked) writer.ask(key, intent, key);
+  while (outcomes.size < count) {
+    await new Promise<void>((resolve) => {
+      changed.wake = resolve;
+    });
   }
-  for (const [functionName, image] of model) {
-    const file = `main:tenants/alice/${functionName}.yaml`;
-    const text = await gitops.git(gitops.remote, 'cat-file', '-p', file).catch(() => null);
-    assert.equal(/^ +image: "?(\S+?)"?$/m.exec(text ?? '')?.[1] ?? null, image, functionName);
+  const commitOf = new Map(onBranch.map(({ key, commit }) => [key, commit]));
+  for (const [key, outcome] of outcomes) {
+    const types = commitOf.has(key) ? ['pushed', 'unchanged'] : ['unchanged'];
+    assert.ok(types.includes(outcome.type), `${key} ${JSON.stringify(outcome)}`);
+    if (commitOf.has(key)) assert.equal('commit' in outcome && outcome.commit, commitOf.get(key), key);
   }
+  assert.equal(await gitops.remoteHead(), onBranch.at(-1)?.commit);
 });

@@ -203,6 +203,29 @@ test('without any configuration the default branch is deployed, and nothing else
   assert.deepEqual(forRef('refs/tags/v1', 'main'), { way: 'none', reason: 'tags are not deployed (v1)' });
 });
 
+test('each environment has a namespace of its own, of which it need not say anything', () => {
+  const places = (list: Parameters<typeof createEnvironments>[0]) => {
+    const { names, get } = createEnvironments(list, 'fn');
+    return names.map((name) => `${name} ${get(name)?.cluster}/${get(name)?.namespace}`);
+  };
+  assert.deepEqual(places([{ name: 'staging' }, { name: 'b', namespace: 'else' }]), [
+    'staging /fn-staging',
+    'b /else',
+    'default /fn',
+  ]);
+  const inClusters = [
+    { name: 'eu', cluster: 'eu', namespace: 'fn' },
+    { name: 'us', cluster: 'us', namespace: 'fn' },
+  ];
+  assert.deepEqual(places(inClusters), ['eu eu/fn', 'us us/fn', 'default /fn']);
+  const long = 'n'.repeat(60);
+  assert.throws(() => createEnvironments([{ name: 'staging' }], long), /longer than 63 characters/);
+  assert.equal(
+    createEnvironments([{ name: 'staging', namespace: 'x' }], long).get('staging')?.namespace,
+    'x',
+  );
+});
+
 test('environments that make no sense are refused', () => {
   for (const bad of [
     [{ name: '../x' }],
@@ -210,10 +233,96 @@ test('environments that make no sense are refused', () => {
     [{ name: 'a', promotesFrom: 'b' }],
     [{ name: 'a', tags: ['v*'], promotesFrom: 'a' }],
     [{ name: 'a', policy: { nonsense: 1 } as object }],
+    [{ name: 'a', namespace: 'openfaas-fn' }],
+    [{ name: 'a' }, { name: 'b', namespace: 'openfaas-fn-a' }],
+    [
+      { name: 'default', namespace: 'fn' },
+      { name: 'b', namespace: 'fn' },
+    ],
+    [
+      { name: 'a', namespace: 'fn', cluster: '' },
+      { name: 'b', namespace: 'fn' },
+    ],
   ]) {
     assert.throws(
       () => createEnvironments(bad),
       (error) => error instanceof TowlineError && error.code === 'config_invalid',
     );
   }
+});
+
+test('what a person wrote into a manifest by hand is never promoted past the checks of a deploy', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const policy = { limits: { memory: { max: '1Gi' } } };
+  const writer = await gitops.writer({ environments: [...environments, { name: 'other', policy }] });
+  assert.equal((await writer.deploy(staged())).type, 'pushed');
+  const person = await gitops.person();
+  const file = join(person.path, 'environments/staging/tenants/alice/hello.yaml');
+  const original = await readFile(file, 'utf8');
+  const refusedEdits: [string, (text: string) => string][] = [
+    ['another object’s name', (text) => text.replaceAll('alice-hello', 'bob-hello')],
+    ['a wrong type', (text) => text.replace('spec:\n', 'spec:\n  handler: 5\n')],
+    ['an image without a digest', (text) => text.replace(/@sha256:\w+/, '')],
+    [
+      'a key that commands Flux',
+      (text) =>
+        text.replace(
+          '  labels:\n    com.openfaas.cloud',
+          '  labels:\n    kustomize.toolkit.fluxcd.io/prune: disabled\n    com.openfaas.cloud',
+        ),
+    ],
+    ['a finalizer', (text) => text.replace('metadata:\n', 'metadata:\n  finalizers: [foo/bar]\n')],
+    ['no source commit', (text) => text.replace(/.*git-sha.*\n/g, '')],
+  ];
+  const edit = async (words: string, text: string) => {
+    await person.git('pull', '--quiet', '--rebase');
+    await writeFile(file, text);
+    await person.git('commit', '--quiet', '-am', words);
+    await person.git('push', '--quiet');
+  };
+  for (const [words, change] of refusedEdits) {
+    await edit(words, change(original));
+    for (const to of ['default', 'other']) {
+      const outcome = await writer.promote({ ...promotion, to });
+      assert.equal(
+        outcome.type === 'refused' && outcome.code,
+        'manifest_refused',
+        `${words}: ${JSON.stringify(outcome)}`,
+      );
+    }
+  }
+  await edit(
+    'more than a function may say',
+    original
+      .replace('  annotations:\n', '  annotations:\n    argocd.argoproj.io/hook: PreSync\n')
+      .replace('spec:\n', 'spec:\n  secrets: [bob-token]\n'),
+  );
+  for (const to of ['default', 'other']) {
+    const outcome = await writer.promote({ ...promotion, to });
+    assert.equal(outcome.type, 'pushed', JSON.stringify(outcome));
+    assert.deepEqual('written' in outcome && outcome.written[0]?.warnings, [
+      'what a person changed in the manifest of "staging" itself is left out here',
+    ]);
+    const [entry] = await writer.history({ ...hello, environment: to });
+    const text = await writer.at({ ...hello, environment: to, commit: entry!.commit });
+    assert.doesNotMatch(text, /argoproj|- bob-token/);
+  }
+});
+
+test('an image that is gone is not promoted', async (t) => {
+  const gitops = await gitopsFixture(t);
+  let answer: () => Promise<boolean> = async () => false;
+  const writer = await gitops.writer({ environments }, Date.now, { imageExists: () => answer() });
+  const first = await writer.deploy(staged({ source: '1' }));
+  await writer.deploy(staged({ source: '2' }));
+  const commit = 'commit' in first ? first.commit : '';
+  for (const [asked, image] of [
+    [promotion, /image .*2222222.* is gone/],
+    [{ ...promotion, commit }, /image .*1111111.* is gone/],
+  ] as const) {
+    const outcome = await writer.promote(asked);
+    assert.match(outcome.type === 'refused' ? outcome.message : '', image);
+  }
+  answer = () => Promise.reject(new Error('the registry is away'));
+  assert.equal((await writer.promote(promotion)).type, 'pushed');
 });

@@ -30,21 +30,39 @@ function killGroup(child: ChildProcess): void {
   }
 }
 
+/** What time it is for a writer process, in milliseconds since the epoch: a manifest says when it was asked for. */
+export const writerClock = 1_800_000_000_000;
+const stateEveryMs = 20;
+
 const writerScript = `
   import { pino } from 'pino';
   import { createManifestWriter } from ${JSON.stringify(join(here, 'create-manifest-writer.ts'))};
-  const writer = await createManifestWriter(JSON.parse(process.argv[1]), { logger: pino({ level: 'silent' }) });
+  const writer = await createManifestWriter(JSON.parse(process.argv[1]), {
+    logger: pino({ level: 'silent' }),
+    clock: () => ${writerClock},
+  });
   process.on('message', ({ key, intent, id }) => {
     const { accepted, outcome } = writer.submit(intent, undefined, { id, onWaiting() {} });
     accepted.then(() => process.send({ accepted: key }), () => {});
     outcome.then((one) => process.send({ key, outcome: one }), () => {});
   });
   process.send({ ready: true });
+  setInterval(() => process.send({ open: writer.state().open }), ${stateEveryMs});
 `;
 
 export interface Answers {
   onAccepted(key: string): void;
   onOutcome(key: string, outcome: WriteOutcome): void;
+  /** Again and again: how many intents are accepted and have no outcome, whoever asked for them. */
+  onOpen?(count: number): void;
+}
+
+interface Message {
+  ready?: true;
+  accepted?: string;
+  key?: string;
+  outcome?: WriteOutcome;
+  open?: number;
 }
 
 /** For tests: a manifest-writer in a process of its own, which can be killed. */
@@ -52,14 +70,12 @@ export async function startWriterProcess(t: TestContext, config: ManifestWriterC
   const child = start(t, writerScript, config);
   const ready = Promise.withResolvers<void>();
   child.on('exit', () => ready.reject(new Error('the writer ended before it was ready')));
-  child.on(
-    'message',
-    (message: { ready?: true; accepted?: string; key?: string; outcome?: WriteOutcome }) => {
-      if (message.ready) ready.resolve();
-      if (message.accepted !== undefined) answers.onAccepted(message.accepted);
-      if (message.key !== undefined && message.outcome) answers.onOutcome(message.key, message.outcome);
-    },
-  );
+  child.on('message', (message: Message) => {
+    if (message.ready) ready.resolve();
+    if (message.accepted !== undefined) answers.onAccepted(message.accepted);
+    if (message.key !== undefined && message.outcome) answers.onOutcome(message.key, message.outcome);
+    if (message.open !== undefined) answers.onOpen?.(message.open);
+  });
   await ready.promise;
   return {
     ask(key: string, intent: WriteIntent, id?: string): void {

@@ -98,7 +98,8 @@ test('a job of GitLab CI works for the owner that bound its project', async () =
     url: `${it.gitLab.issuer}/group/sub/shop`,
   });
   assert.equal(workload?.run?.number, 455);
-  const tag = await it.gitLab.sign(gitLabClaims(it.gitLab.issuer, audience, { ref: 'v1', ref_type: 'tag' }));
+  const ofTag = { ref: 'v1', ref_type: 'tag', ref_path: 'refs/tags/v1' };
+  const tag = await it.gitLab.sign(gitLabClaims(it.gitLab.issuer, audience, ofTag));
   assert.deepEqual(await it.owners(tag), []);
 });
 
@@ -218,6 +219,65 @@ async function privateKey() {
   const { generateKeyPair } = await import('jose');
   return (await generateKeyPair('RS384')).privateKey;
 }
+
+test('a job of a merge request works for nobody, whatever its branch is called', async () => {
+  await using it = await setUp();
+  const { gitLab } = it;
+  it.bind({ issuer: gitLab.issuer, repositoryId: '28', repository: 'group/sub/shop', ref: null });
+  const owners = async (more: Claims) =>
+    it.owners(await gitLab.sign(gitLabClaims(gitLab.issuer, audience, more)));
+  assert.deepEqual(await owners({}), ['ann']);
+  const refused: Claims[] = [
+    {
+      pipeline_source: 'merge_request_event',
+      ref_protected: 'false',
+      ref_path: 'refs/merge-requests/7/head',
+    },
+    { pipeline_source: 'merge_request_event' },
+    { pipeline_source: 'external_pull_request_event' },
+    { pipeline_source: undefined },
+    { ref_path: 'refs/merge-requests/7/merge' },
+    { ref_path: 'refs/heads/other' },
+    { ref_path: 'refs/tags/main' },
+    { ref_type: 'tag' },
+    { ref_protected: undefined },
+    { job_project_id: '29' },
+  ];
+  for (const more of refused) assert.equal(await owners(more), undefined, JSON.stringify(more));
+  assert.deepEqual(await owners({ ref_path: undefined, job_project_id: undefined }), ['ann']);
+});
+
+test('a branch of GitLab that is bound by name has to be protected', async () => {
+  await using it = await setUp();
+  const { gitLab } = it;
+  const bound = { issuer: gitLab.issuer, repositoryId: '28', repository: 'group/sub/shop' };
+  it.bind({ ...bound, ref: 'refs/heads/main' });
+  it.bind({ ...bound, ref: null, ownerId: 'bob' });
+  const owners = async (more: Claims) =>
+    it.owners(await gitLab.sign(gitLabClaims(gitLab.issuer, audience, more)));
+  assert.deepEqual(await owners({}), ['ann', 'bob']);
+  for (const ref_protected of ['false', '', 'TRUE'])
+    assert.deepEqual(await owners({ ref_protected }), ['bob']);
+});
+
+test('a job of a pull request works for nobody, also where its token names the branch', async () => {
+  await using it = await setUp();
+  it.bind();
+  it.bind({ ref: null, ownerId: 'bob' });
+  const owners = async (more: Claims) => it.owners(await job(it.gitHub, more));
+  for (const event_name of ['push', 'workflow_dispatch', 'schedule', 'release'])
+    assert.deepEqual(await owners({ event_name }), ['ann', 'bob']);
+  const refused: Claims[] = [
+    { event_name: 'pull_request' },
+    { event_name: 'pull_request_target' },
+    { event_name: 'pull_request_review' },
+    { event_name: undefined },
+    { ref: 'refs/pull/7/merge' },
+    { ref: 'refs/pull/7/head', event_name: 'push' },
+    { ref: 'main' },
+  ];
+  for (const more of refused) assert.equal(await owners(more), undefined, JSON.stringify(more));
+});
 
 test('keys are fetched once, again for a new one, and an old one stops', async () => {
   await using it = await setUp();

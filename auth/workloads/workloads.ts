@@ -15,8 +15,13 @@ export interface WorkloadsOptions {
 
 const maxBindingsPerOwner = 500;
 
-/** Every condition that the binding has, exactly. */
-function isMet(binding: WorkloadBinding, { workload, environment, workflow }: WorkloadFacts): boolean {
+/**
+ * Every condition that the binding has, exactly. GitLab: a branch that is bound by name has to be protected, since
+ * whoever may push to the project may make any other.
+ */
+function isMet(binding: WorkloadBinding, facts: WorkloadFacts): boolean {
+  const { workload, environment, workflow } = facts;
+  if (workload.scm === 'gitlab' && binding.ref !== null && !facts.isProtected) return false;
   const conditions: [string | null, string | null][] = [
     [binding.ref, workload.ref],
     [binding.environment, environment],

@@ -27,6 +27,7 @@ async function startAll(dir: string, options: Partial<BuildkitEngineConfig> = {}
     isInsecure: true,
     sharedFolders: ['base'],
     cache: 'none',
+    cacheKey: 'of the test',
     workDir: join(dir, 'work'),
     ...options,
   });

@@ -5,8 +5,8 @@ import { TowlineError } from '../../core/errors.ts';
 import { backoffMs } from '../../runtime/backoff.ts';
 import { delay } from '../../runtime/lifecycle.ts';
 import { runProcess } from '../../runtime/run-process.ts';
-import { credentialsIn, DockerConfig } from '../registry/docker-config.ts';
 import type { RegistryCredentials } from '../registry/registry-access.ts';
+import type { RegistryPattern } from '../registry/registry-pattern.ts';
 import type { Template } from '../templates/template.ts';
 import type { BuildEngine, BuildRequest, BuildResult } from './build-engine.ts';
 import { timedOut } from './build-steps.ts';
@@ -14,21 +14,24 @@ import { buildctlCall, isReservedArg, sourcePolicy } from './buildkit-arguments.
 import type { BuildkitEngineConfig } from './buildkit-engine-config.ts';
 import { type BuildkitFailure, buildkitError, isUploadCollision, unavailable } from './buildkit-failure.ts';
 import { type BuildProgress, createBuildProgress } from './buildkit-progress.ts';
+import { readDockerfile, requireKnownFrontend } from './dockerfile-text.ts';
 import { requireEntry } from './entry-file.ts';
+import { publicPatterns } from './image-sources.ts';
 import { createOutputBudget } from './output-budget.ts';
 import { createPushedImages, type PushedImages } from './pushed-images.ts';
+import { authsOf, loginOf, operatorCredentials, type PullLogin } from './registry-logins.ts';
 
 export interface BuildkitEngineDeps {
   /** What an owner's builds log in with to pull base images, by registry. Default: nothing. */
   ownerLogins?: ((ownerId: string) => Promise<Record<string, PullLogin>>) | undefined;
+  /** Which registries an owner's builds may use, besides the platform's own. Default: well-known public ones. */
+  allowedRegistries?: ((ownerId: string) => Promise<readonly RegistryPattern[]>) | undefined;
 }
 
 export interface BuildkitEngine extends BuildEngine, AsyncDisposable {
   /** What whoever runs the images logs in with; `undefined` for other registries, and without credentials. */
   pullLogin(registry: string): Promise<PullLogin | undefined>;
 }
-
-export type PullLogin = { username: string; password: string } | { identitytoken: string };
 
 const maxPushes = 3;
 const pushRetry = { firstMs: 250, maxMs: 2000 };
@@ -38,7 +41,7 @@ const Metadata = z.object({ 'containerimage.digest': z.string().regex(/^sha256:[
 /** Builds images with `buildctl` and a BuildKit daemon, which pushes them to the registry. */
 export async function createBuildkitEngine(
   config: BuildkitEngineConfig,
-  { ownerLogins = async () => ({}) }: BuildkitEngineDeps = {},
+  { ownerLogins = async () => ({}), allowedRegistries = async () => publicPatterns }: BuildkitEngineDeps = {},
 ): Promise<BuildkitEngine> {
   await mkdir(config.workDir, { recursive: true, mode: 0o700 });
   for (const name of await readdir(config.workDir)) {
@@ -46,7 +49,7 @@ export async function createBuildkitEngine(
   }
   const [host = ''] = config.registry.split('/');
   const { registry, isInsecure } = config;
-  const credentials = async () => credentialsIn(await readDockerConfig(config.dockerConfigDir), host);
+  const credentials = () => operatorCredentials(config.dockerConfigDir, host);
   const images = createPushedImages({ registry, isInsecure, credentials });
   const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
@@ -54,11 +57,15 @@ export async function createBuildkitEngine(
     name: 'buildkit',
     registry,
     runsImages: true,
+    buildArgs: config.buildArgs,
     has: images.has,
     pullLogin: async (asked) => (asked === host ? loginOf(await credentials()) : undefined),
     async build(request) {
       const signal = AbortSignal.any([request.signal, closing.signal]);
-      const building = build({ config, images, host, credentials, ownerLogins }, { ...request, signal });
+      const building = build(
+        { config, images, host, credentials, ownerLogins, allowedRegistries },
+        { ...request, signal },
+      );
       running.add(building);
       try {
         return await building;
@@ -82,6 +89,7 @@ interface Engine {
   host: string;
   credentials: () => Promise<RegistryCredentials | undefined>;
   ownerLogins: NonNullable<BuildkitEngineDeps['ownerLogins']>;
+  allowedRegistries: NonNullable<BuildkitEngineDeps['allowedRegistries']>;
 }
 
 async function build(engine: Engine, request: BuildRequest): Promise<BuildResult> {
@@ -90,6 +98,7 @@ async function build(engine: Engine, request: BuildRequest): Promise<BuildResult
     await requireEntry(request.contextDir, request.template);
     await requireDockerfile(request.contextDir, request.template);
   }
+  requireKnownFrontend((await readDockerfile(request.contextDir)) ?? '');
   const dir = await mkdtemp(join(engine.config.workDir, prefix));
   try {
     const digest = await solvePatiently(engine, request, dir);
@@ -127,7 +136,7 @@ async function solve(engine: Engine, request: Attempt): Promise<string | Buildki
   const { config } = engine;
   const { dir, deadline } = request;
   const files = { metadata: join(dir, 'metadata.json'), sourcePolicy: join(dir, 'policy.json') };
-  await writeFile(files.sourcePolicy, sourcePolicy(config, request.owner));
+  await writeFile(files.sourcePolicy, await policyOf(engine, request));
   await writeFile(join(dir, 'config.json'), await dockerConfig(engine, request.ownerId), { mode: 0o600 });
   for (const name of Object.keys(request.buildArgs).filter(isReservedArg)) {
     request.onLine(`warning: the build argument ${name} is the platform's own and is left out`);
@@ -136,8 +145,8 @@ async function solve(engine: Engine, request: Attempt): Promise<string | Buildki
   const tooMuch = new AbortController();
   const budget = createOutputBudget((limit) => tooMuch.abort(limit));
   const progress = createBuildProgress({
-    onLine(line) {
-      if (budget.line()) request.onLine(line);
+    onLine(line, part) {
+      if (budget.line()) request.onLine(line, part);
     },
     onPhase: (text) => request.onPhase?.(text),
     onOutput: budget.bytes,
@@ -166,6 +175,14 @@ async function solve(engine: Engine, request: Attempt): Promise<string | Buildki
   return readDigest(files.metadata);
 }
 
+async function policyOf({ config, allowedRegistries }: Engine, { owner, ownerId }: Attempt): Promise<string> {
+  return sourcePolicy({
+    registry: config.registry,
+    folders: [owner, ...(config.sharedFolders ?? [])],
+    allowed: ownerId === undefined ? publicPatterns : await allowedRegistries(ownerId),
+  });
+}
+
 function stoppedStep(progress: BuildProgress): string {
   const step = progress.running();
   return step === undefined ? 'the build was stopped' : `step ${step} was stopped`;
@@ -190,36 +207,12 @@ async function readDigest(path: string): Promise<string> {
   }
 }
 
-async function readDockerConfig(dir: string | undefined): Promise<DockerConfig> {
-  if (dir === undefined) return DockerConfig.parse({});
-  try {
-    return DockerConfig.parse(JSON.parse(await readFile(join(dir, 'config.json'), 'utf8')));
-  } catch (cause) {
-    throw new TowlineError('engine_unavailable', "the builder's registry credentials cannot be read", {
-      cause,
-    });
-  }
-}
-
 /** The owner's own logins and the one that pushes: what else the operator's files hold is no business of a build. */
 async function dockerConfig(engine: Engine, ownerId: string | undefined): Promise<string> {
   const { host } = engine;
   const logins = ownerId === undefined ? {} : await engine.ownerLogins(ownerId);
   const own = loginOf(await engine.credentials());
-  const auths = Object.entries({ ...logins, ...(own && { [host]: own }) });
-  const keyed = auths.map(([registry, login]) => [configKey(registry), login]);
-  return JSON.stringify({ auths: Object.fromEntries(keyed) });
-}
-
-/** Docker's own name for its public registry. */
-function configKey(registry: string): string {
-  return registry === 'docker.io' ? 'https://index.docker.io/v1/' : registry;
-}
-
-function loginOf(credentials: RegistryCredentials | undefined): PullLogin | undefined {
-  if (!credentials) return undefined;
-  if (credentials.type === 'refresh-token') return { identitytoken: credentials.token };
-  return { username: credentials.username, password: credentials.password };
+  return JSON.stringify({ auths: authsOf({ ...logins, ...(own && { [host]: own }) }) });
 }
 
 function isMissingProgram(error: unknown): boolean {

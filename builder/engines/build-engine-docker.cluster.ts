@@ -4,21 +4,41 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { makeBaseImage, pushBaseImage } from '../../test/containers/base-image.ts';
 import { startDockerd, type TestDockerd } from '../../test/containers/dockerd.ts';
-import { startRegistry } from '../../test/containers/registry.ts';
+import { imageContents } from '../../test/containers/image-contents.ts';
+import { registryAccount, startRegistry } from '../../test/containers/registry.ts';
+import { parseRegistryPattern } from '../registry/registry-pattern.ts';
 import { describeBuildEngine, shellDockerfile } from './build-engine.contract.ts';
 import type { BuildRequest } from './build-engine.ts';
-import { createDockerEngine, type DockerEngineConfig, installationLabel } from './build-engine-docker.ts';
+import {
+  createDockerEngine,
+  type DockerEngineConfig,
+  type DockerEngineDeps,
+  installationLabel,
+} from './build-engine-docker.ts';
 import { findDockerCommand } from './docker-command.ts';
 import { connectDocker, requireEngine } from './docker-connection.ts';
+import { describeImageEngine } from './image-engine.contract.ts';
+import type { PullLogin } from './registry-logins.ts';
 
-async function openEngine(daemon: TestDockerd, workDir: string, more: Partial<DockerEngineConfig> = {}) {
+interface EngineOptions {
+  config?: Partial<DockerEngineConfig>;
+  deps?: Partial<DockerEngineDeps>;
+}
+
+async function openEngine(
+  daemon: TestDockerd,
+  workDir: string,
+  more: Partial<DockerEngineConfig> = {},
+  deps: Partial<DockerEngineDeps> = {},
+) {
   const { PATH: path = '', ...environment } = daemon.env;
   const command = await findDockerCommand({ path, environment });
   const docker = connectDocker(command);
   return createDockerEngine(
     { command, workDir, installation: 'of-the-test', hiddenFolder: 'c0ffee', ...more },
-    { docker },
+    { docker, ...deps },
   );
 }
 
@@ -41,6 +61,31 @@ describeBuildEngine('docker', async (dir) => {
   };
 });
 
+describeImageEngine('docker', async (dir) => {
+  const daemon = await startDockerd();
+  const registry = await startRegistry();
+  const shell = await makeBaseImage('shell');
+  const base = await pushBaseImage(registry, shell);
+  const foreign = await pushBaseImage(registry, shell, { name: 'bob/private:1' });
+  const images = { registry: registry.host, isInsecure: true, sharedFolders: ['base'] };
+  const engine = await openEngine(daemon, join(dir, 'work'), images);
+  return {
+    engine,
+    base: base.image,
+    foreign: foreign.image,
+    ownLabels: { [installationLabel]: 'of-the-test' },
+    namesLines: false,
+    contents: (image) => imageContents(registry.origin, image),
+    killBuilder: () => daemon.kill(),
+    startBuilder: () => daemon.start(),
+    async [Symbol.asyncDispose]() {
+      await engine[Symbol.asyncDispose]();
+      await daemon[Symbol.asyncDispose]();
+      await registry[Symbol.asyncDispose]();
+    },
+  };
+});
+
 describe('the docker engine', () => {
   let daemon: TestDockerd;
   let base: string;
@@ -56,9 +101,9 @@ describe('the docker engine', () => {
   });
   afterEach(() => rm(dir, { recursive: true, force: true }));
 
-  async function build(dockerfile: string, more: Partial<BuildRequest> & { registry?: string } = {}) {
-    const { registry, ...options } = more;
-    await using engine = await openEngine(daemon, join(dir, 'work'), { registry });
+  async function build(dockerfile: string, more: Partial<BuildRequest> & EngineOptions = {}) {
+    const { config, deps, ...options } = more;
+    await using engine = await openEngine(daemon, join(dir, 'work'), config, deps);
     const lines: string[] = [];
     const phases: string[] = [];
     await writeFile(join(dir, 'context/Dockerfile'), dockerfile);
@@ -193,11 +238,50 @@ describe('the docker engine', () => {
 
   it('pushes to a registry, and gives the digest that the registry knows', async () => {
     await using registry = await startRegistry();
-    const { digest } = await build(`FROM ${base}\nRUN echo pushed > /tmp/x\n`, { registry: registry.host });
+    const { digest } = await build(`FROM ${base}\nRUN echo pushed > /tmp/x\n`, {
+      config: { registry: registry.host, isInsecure: true },
+    });
     const url = `${registry.origin}/v2/alice/repo-fn/manifests/${digest}`;
     const accept = 'application/vnd.docker.distribution.manifest.v2+json';
     const answer = await fetch(url, { headers: { accept } });
     assert.equal(answer.status, 200, await answer.text());
+  });
+
+  it('pushes with the account of the operator, and pulls with the logins of the owner', async () => {
+    await using registry = await startRegistry({ auth: 'htpasswd' });
+    const { username, password } = registryAccount;
+    const auth = Buffer.from(`${username}:${password}`).toString('base64');
+    await writeFile(join(dir, 'config.json'), JSON.stringify({ auths: { [registry.host]: { auth } } }));
+    const config = { registry: registry.host, isInsecure: true };
+    await assert.rejects(build(`FROM ${base}\n`, { config }), { code: 'registry_unavailable' });
+    const { digest } = await build(`FROM ${base}\nRUN echo kept > /tmp/kept\n`, {
+      config: { ...config, dockerConfigDir: dir },
+    });
+    const image = `${registry.host}/alice/repo-fn:latest-main-1234567`;
+    await using pushing = await openEngine(daemon, join(dir, 'asked'), { ...config, dockerConfigDir: dir });
+    assert.equal(await pushing.has(`${image}@${digest}`), true);
+    assert.equal(await pushing.has(`${image}@sha256:${'0'.repeat(64)}`), false);
+    assert.deepEqual(await pushing.pullLogin(registry.host), { username, password });
+    assert.equal(await pushing.pullLogin('ghcr.io'), undefined);
+
+    for (const name of [image, digest]) await daemon.docker(['image', 'rm', '--force', name]).catch(() => '');
+    const allowed = parseRegistryPattern(`http://${registry.host}`)!;
+    const deps: EngineOptions['deps'] = {
+      allowedRegistries: async () => [allowed],
+      ownerLogins: async (id): Promise<Record<string, PullLogin>> =>
+        id === 'id-of-alice' ? { [registry.host]: { username, password } } : {},
+    };
+    const dockerfile = `FROM ${image}\nRUN cat /tmp/kept\n`;
+    await assert.rejects(build(dockerfile, { deps, ownerId: 'id-of-bob' }), { code: 'image_forbidden' });
+    const { lines } = await build(dockerfile, { deps, ownerId: 'id-of-alice' });
+    assert.ok(lines.includes('kept'), lines.join('\n'));
+  });
+
+  it('gives the build arguments of the installation to all builds, and a function’s own over them', async () => {
+    const config = { buildArgs: { ONE: 'theirs', TWO: 'theirs' } };
+    const dockerfile = `FROM ${base}\nARG ONE\nARG TWO\nRUN echo $ONE and $TWO\n`;
+    const { lines } = await build(dockerfile, { config, buildArgs: { TWO: 'mine' } });
+    assert.ok(lines.includes('theirs and mine'), lines.join('\n'));
   });
 
   it('leaves no folder, no container and no command behind', async () => {

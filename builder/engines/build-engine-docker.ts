@@ -6,14 +6,20 @@ import { TowlineError } from '../../core/errors.ts';
 import { digestOf } from '../../core/names.ts';
 import { endMarkedProcesses } from '../../runtime/orphans.ts';
 import { type RunResult, runProcess } from '../../runtime/run-process.ts';
+import type { RegistryPattern } from '../registry/registry-pattern.ts';
+import { requireAllowedImages } from './allowed-images.ts';
 import type { BuildEngine, BuildRequest, BuildResult } from './build-engine.ts';
 import { timedOut } from './build-steps.ts';
-import { isReservedArg } from './buildkit-arguments.ts';
+import { isReservedArg, requireSecretNames } from './buildkit-arguments.ts';
 import { buildkitError, unavailable } from './buildkit-failure.ts';
+import { cacheScopeHost, scopeOwner } from './cache-scope.ts';
 import type { DockerCommand } from './docker-command.ts';
 import { engineAway } from './docker-connection.ts';
+import { type ImageSources, publicPatterns } from './image-sources.ts';
 import { createOutputBudget } from './output-budget.ts';
 import { createPlainProgress, type PlainProgress } from './plain-progress.ts';
+import { createPushedImages, type PushedImages } from './pushed-images.ts';
+import { authsOf, loginOf, operatorCredentials, type PullLogin } from './registry-logins.ts';
 
 export interface DockerEngineConfig {
   command: DockerCommand;
@@ -28,12 +34,27 @@ export interface DockerEngineConfig {
   hiddenFolder: string;
   /** Where images are pushed to. Default: nowhere; they stay in the engine, named by their id. */
   registry?: string | undefined;
+  /** The registry speaks plain HTTP. For loopback only: images and credentials go in clear. */
+  isInsecure?: boolean | undefined;
+  /** Folders of the registry that every owner's builds may use images of, as `base`. */
+  sharedFolders?: readonly string[] | undefined;
+  /** A folder with Docker's `config.json`, for pushing; without one, the registry asks for nothing. */
+  dockerConfigDir?: string | undefined;
+  /** Build arguments of all builds, as of the templates' base images; a function's own go over them. */
+  buildArgs?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface DockerEngineDeps {
   docker: Docker;
-  /** The `auths` of a docker `config.json` for builds and pushes of this owner. Default: none. */
-  credentials?: ((owner: string) => Promise<Record<string, unknown>>) | undefined;
+  /** What an owner's builds log in with to pull base images, by registry. Default: nothing. */
+  ownerLogins?: ((ownerId: string) => Promise<Record<string, PullLogin>>) | undefined;
+  /** Which registries an owner's builds may use. Default: well-known public ones. */
+  allowedRegistries?: ((ownerId: string) => Promise<readonly RegistryPattern[]>) | undefined;
+}
+
+export interface DockerEngine extends BuildEngine, AsyncDisposable {
+  /** What whoever runs the images logs in with; `undefined` for other registries, and without credentials. */
+  pullLogin(registry: string): Promise<PullLogin | undefined>;
 }
 
 /** The registry part of the names of images that stay in the engine. */
@@ -45,11 +66,14 @@ const buildPrefix = 'docker-build-';
 const markerVariable = 'TOWLINE_ENGINE';
 const markerFile = '.docker-engine';
 const pushTimeoutMs = 600_000;
-const secretId = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
 interface Engine {
   config: DockerEngineConfig;
   deps: DockerEngineDeps;
+  /** Where it pushes to. */
+  pushed: PushedImages | undefined;
+  /** The newest push of each name: another build's would push that one's image, and be told its digest. */
+  pushing: Map<string, Promise<string>>;
   marker: string;
 }
 
@@ -57,7 +81,7 @@ interface Engine {
 export async function createDockerEngine(
   config: DockerEngineConfig,
   deps: DockerEngineDeps,
-): Promise<BuildEngine & AsyncDisposable> {
+): Promise<DockerEngine> {
   await mkdir(config.workDir, { recursive: true });
   const marker = await lastingMarker(join(config.workDir, markerFile));
   // Builds of a platform that was killed go on in the engine for as long as their commands live.
@@ -65,17 +89,21 @@ export async function createDockerEngine(
   for (const name of await readdir(config.workDir)) {
     if (name.startsWith(buildPrefix)) await removeTree(join(config.workDir, name));
   }
-  const engine: Engine = { config, deps, marker };
+  const pushed = pushedImages(config);
+  const engine: Engine = { config, deps, marker, pushed, pushing: new Map() };
   const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
   return {
     name: 'docker',
     registry: config.registry ?? dockerRegistry,
     runsImages: true,
+    buildArgs: config.buildArgs,
+    pullLogin: async (host) => (host === hostOf(config) ? platformLogin(config) : undefined),
     has: (image) => hasImage(engine, image),
     async build(request) {
       const signal = AbortSignal.any([request.signal, closing.signal]);
-      const building = build(engine, { ...request, signal });
+      const buildArgs = { ...config.buildArgs, ...request.buildArgs };
+      const building = build(engine, { ...request, buildArgs, signal });
       running.add(building);
       try {
         return await building;
@@ -86,16 +114,32 @@ export async function createDockerEngine(
     async [Symbol.asyncDispose]() {
       closing.abort(new TowlineError('unavailable', 'the platform is stopping'));
       await Promise.allSettled(running);
+      await pushed?.[Symbol.asyncDispose]();
     },
   };
 }
 
-async function hasImage({ config, deps }: Engine, image: string): Promise<boolean> {
+function hostOf({ registry }: DockerEngineConfig): string | undefined {
+  return registry?.split('/')[0];
+}
+
+async function platformLogin(config: DockerEngineConfig): Promise<PullLogin | undefined> {
+  return loginOf(await operatorCredentials(config.dockerConfigDir, hostOf(config) ?? ''));
+}
+
+function pushedImages(config: DockerEngineConfig): PushedImages | undefined {
+  const { registry, isInsecure = false, dockerConfigDir } = config;
+  if (registry === undefined) return undefined;
+  const credentials = () => operatorCredentials(dockerConfigDir, hostOf(config) ?? '');
+  return createPushedImages({ registry, isInsecure, credentials });
+}
+
+async function hasImage({ deps, pushed }: Engine, image: string): Promise<boolean> {
   const digest = digestOf(image);
   if (digest === undefined) return false;
-  const name = config.registry === undefined ? digest : `${image.replace(/:[^/:@]+@/, '@')}`;
+  if (pushed) return await pushed.has(image);
   try {
-    await deps.docker.getImage(name).inspect();
+    await deps.docker.getImage(digest).inspect();
     return true;
   } catch (error) {
     if (statusOf(error) === 404 || statusOf(error) === 400) return false;
@@ -111,6 +155,7 @@ async function build(engine: Engine, request: BuildRequest): Promise<BuildResult
     });
   }
   const deadline = Date.now() + request.timeoutMs;
+  await requireAllowedImages(request, await sourcesOf(engine, request));
   const dir = await mkdtemp(join(engine.config.workDir, buildPrefix));
   try {
     const environment = await commandEnvironment(engine, dir, request);
@@ -123,11 +168,17 @@ async function build(engine: Engine, request: BuildRequest): Promise<BuildResult
         throw engineAway(error);
       });
     if (engine.config.registry === undefined) return { digest: id, sizeBytes };
-    return { digest: await push(engine, request, environment), sizeBytes };
+    return { digest: await pushAlone(engine, { request, id, environment }), sizeBytes };
   } finally {
     await endMarkedProcesses(`${markerVariable}_BUILD`, dir);
     await removeTree(dir);
   }
+}
+
+async function sourcesOf({ config, deps }: Engine, { owner, ownerId }: BuildRequest): Promise<ImageSources> {
+  const allowed = ownerId === undefined ? undefined : await deps.allowedRegistries?.(ownerId);
+  const folders = [owner, ...(config.sharedFolders ?? [])];
+  return { registry: config.registry, folders, allowed: allowed ?? publicPatterns };
 }
 
 /** The user's own docker configuration stays out: its credentials are not the tenants'. */
@@ -137,7 +188,7 @@ async function commandEnvironment(
   request: BuildRequest,
 ): Promise<Record<string, string>> {
   const configuration = {
-    auths: (await deps.credentials?.(request.owner)) ?? {},
+    auths: await authsFor(config, deps, request),
     cliPluginsExtraDirs: config.command.pluginDirs,
   };
   await writeFile(join(dir, 'config.json'), JSON.stringify(configuration), { mode: 0o600 });
@@ -154,6 +205,14 @@ async function commandEnvironment(
   };
 }
 
+/** The owner's own logins and the one that pushes: what else the operator's files hold is no business of a build. */
+async function authsFor(config: DockerEngineConfig, deps: DockerEngineDeps, { ownerId }: BuildRequest) {
+  const logins = ownerId === undefined ? {} : ((await deps.ownerLogins?.(ownerId)) ?? {});
+  const host = hostOf(config);
+  const own = host === undefined ? undefined : await platformLogin(config);
+  return authsOf({ ...logins, ...(own && host !== undefined ? { [host]: own } : {}) });
+}
+
 interface Attempt {
   dir: string;
   environment: Record<string, string>;
@@ -165,7 +224,10 @@ async function buildImage(engine: Engine, request: BuildRequest, attempt: Attemp
   const { onPhase = () => {}, onLine } = request;
   const tooMuch = new AbortController();
   const budget = createOutputBudget((error) => tooMuch.abort(error));
-  const progress = createPlainProgress({ onPhase, onLine: (line) => budget.line() && onLine(line) });
+  const progress = createPlainProgress({
+    onPhase,
+    onLine: (line, part) => budget.line() && onLine(line, part),
+  });
   requireSecretNames(request.secrets);
   const secrets = secretEnvironment(request.secrets);
   const done = await runProcess({
@@ -187,16 +249,6 @@ async function buildImage(engine: Engine, request: BuildRequest, attempt: Attemp
   if (done.exitCode !== 0) throw whyNotBuilt(done, progress, request);
 }
 
-/** A comma would begin another option, as one that reads a file of this machine. */
-function requireSecretNames(secrets: Record<string, string>): void {
-  for (const id of Object.keys(secrets)) {
-    if (secretId.test(id)) continue;
-    throw new TowlineError('stack_invalid', `"${id}" cannot be the name of a build secret`, {
-      hint: 'use letters, digits, ".", "_" and "-"',
-    });
-  }
-}
-
 /** Values go by the environment: arguments are seen by every user of the machine. */
 function secretEnvironment(secrets: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.values(secrets).map((value, index) => [secretVariable(index), value]));
@@ -207,9 +259,9 @@ function secretVariable(index: number): string {
 }
 
 /** Cache mounts are named by Dockerfiles: one owner's must not be another's, where BuildKit is new enough to know. */
-function ownArguments({ buildArgs, owner }: BuildRequest): Record<string, string> {
-  const own = Object.entries(buildArgs).filter(([name]) => !isReservedArg(name));
-  return { ...Object.fromEntries(own), BUILDKIT_CACHE_MOUNT_NS: owner };
+function ownArguments(request: BuildRequest): Record<string, string> {
+  const own = Object.entries(request.buildArgs).filter(([name]) => !isReservedArg(name));
+  return { ...Object.fromEntries(own), BUILDKIT_CACHE_MOUNT_NS: scopeOwner(request) };
 }
 
 function buildArguments(config: DockerEngineConfig, request: BuildRequest, dir: string): string[] {
@@ -223,6 +275,8 @@ function buildArguments(config: DockerEngineConfig, request: BuildRequest, dir: 
     `--tag=${imageTag(config, request.image)}`,
     ...pairs('--label', labels),
     ...pairs('--build-arg', ownArguments(request)),
+    `--add-host=${cacheScopeHost(config.hiddenFolder, request)}:127.0.0.1`,
+    ...(request.noCache ? ['--no-cache'] : []),
     ...Object.keys(request.secrets).map((id, index) => `--secret=id=${id},env=${secretVariable(index)}`),
     ...request.platforms.map((platform) => `--platform=${platform}`),
     '.',
@@ -232,11 +286,9 @@ function buildArguments(config: DockerEngineConfig, request: BuildRequest, dir: 
 const engineGone =
   /cannot connect to the docker daemon|error during connect|docker daemon.* running|\.sock: connect|did not provide an image id|unexpected eof/i;
 
-/** The engine's own name for an image; the registry's is the image's. */
-function imageTag({ registry, hiddenFolder }: DockerEngineConfig, image: string): string {
-  if (registry !== undefined) return image;
-  const slash = image.indexOf('/');
-  return `${image.slice(0, slash)}/${hiddenFolder}${image.slice(slash)}`;
+/** The engine's own name for an image: the registry's is given for a push alone, so that no build at the same time takes it. */
+function imageTag({ hiddenFolder }: DockerEngineConfig, image: string): string {
+  return `${dockerRegistry}/${hiddenFolder}${image.slice(image.indexOf('/'))}`;
 }
 
 function whyNotBuilt(
@@ -253,8 +305,43 @@ function whyNotBuilt(
   return buildkitError({ step, text, registry, isOwnDockerfile: template === null });
 }
 
+interface Push {
+  request: BuildRequest;
+  /** Of the image that was built. */
+  id: string;
+  environment: Record<string, string>;
+}
+
+/** Pushes of one name come one after another: what is pushed is what the name stands for at that moment. */
+async function pushAlone(engine: Engine, work: Push): Promise<string> {
+  const { pushing } = engine;
+  const { image } = work.request;
+  const before = pushing.get(image) ?? Promise.resolve('');
+  const mine = before.then(
+    () => push(engine, work),
+    () => push(engine, work),
+  );
+  pushing.set(image, mine);
+  try {
+    return await mine;
+  } finally {
+    if (pushing.get(image) === mine) pushing.delete(image);
+  }
+}
+
 /** Gives the digest under which the registry has it. */
-async function push(engine: Engine, request: BuildRequest, env: Record<string, string>): Promise<string> {
+async function push(engine: Engine, { request, id, environment: env }: Push): Promise<string> {
+  const { docker } = engine.deps;
+  const [repo, tag] = [
+    request.image.slice(0, request.image.lastIndexOf(':')),
+    request.image.split(':').at(-1),
+  ];
+  await docker
+    .getImage(id)
+    .tag({ repo, tag: tag ?? 'latest' })
+    .catch((error: unknown) => {
+      throw engineAway(error);
+    });
   const done = await runProcess({
     command: engine.config.command.program,
     args: ['push', '--quiet', request.image],
@@ -269,9 +356,8 @@ async function push(engine: Engine, request: BuildRequest, env: Record<string, s
     const registry = engine.config.registry ?? '';
     throw buildkitError({ step, text: error, registry, isOwnDockerfile: false });
   }
-  const { RepoDigests } = await engine.deps.docker.getImage(request.image).inspect();
-  const repository = request.image.slice(0, request.image.lastIndexOf(':'));
-  const digest = RepoDigests.find((one) => one.startsWith(`${repository}@`));
+  const { RepoDigests } = await docker.getImage(id).inspect();
+  const digest = RepoDigests.find((one) => one.startsWith(`${repo}@`));
   const pushed = digest === undefined ? undefined : digestOf(digest);
   if (pushed === undefined) throw new TowlineError('registry_unavailable', 'the registry gave no digest');
   return pushed;

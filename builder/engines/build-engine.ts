@@ -1,4 +1,5 @@
 import type { Template } from '../templates/template.ts';
+import type { LinePart } from './output-lines.ts';
 
 export interface BuildRequest {
   buildId: string;
@@ -15,6 +16,8 @@ export interface BuildRequest {
   buildArgs: Record<string, string>;
   /** Values by id, for `RUN --mount=type=secret,id=…`: never in layers, arguments, files of the context or output. */
   secrets: Record<string, string>;
+  /** Every step is run, whatever is remembered of earlier builds. */
+  noCache?: boolean | undefined;
   /** As `linux/amd64`; empty: the engine's own. */
   platforms: string[];
   /** What is built is named so, without a digest: `<engine.registry>/<owner>/<repo>-<function>:<tag>`. */
@@ -23,8 +26,8 @@ export interface BuildRequest {
   labels: Record<string, string>;
   /** Milliseconds for the whole build; then `build_timeout` is thrown. */
   timeoutMs: number;
-  /** One line of output, without its line end. May be called tens of thousands of times. */
-  onLine: (line: string) => void;
+  /** One line of output, without its line end, or a piece of a long one. May be called tens of thousands of times. */
+  onLine: (line: string, part?: LinePart) => void;
   /** A step of the build began, in a few words. */
   onPhase?: ((text: string) => void) | undefined;
   signal: AbortSignal;
@@ -43,6 +46,8 @@ export interface BuildEngine {
   readonly registry: string;
   /** Whether images that others built, named by a registry and a digest, can run where this engine's do. */
   readonly runsImages: boolean;
+  /** Of all builds, a function's own going over them: another value makes another image. Default: none. */
+  readonly buildArgs?: Readonly<Record<string, string>> | undefined;
   /**
    * Safe to call concurrently. Throws `build_failed` with the cause in one sentence, `build_timeout`, or
    * `engine_unavailable` and `registry_unavailable` for what passes by itself: the caller waits and tries again.

@@ -60,12 +60,12 @@ async function runStep(
     );
   // Paths as they are in the repository: where the context lies means nothing to the person who pushed.
   const folder = `${request.contextDir}/`;
-  const lines = createOutputLines((text) => {
+  const lines = createOutputLines((text, part) => {
     budget.lines -= 1;
     if (budget.lines < 0) return stopAt(`${maxLines} lines`);
     const line = text.replaceAll(folder, '');
     errorLine.see(line);
-    request.onLine(line);
+    request.onLine(line, part);
   });
   request.onLine(`${step.name}: ${step.command.join(' ')}`);
   const result = await runProcess({

@@ -1,6 +1,8 @@
 import { TowlineError } from '../../core/errors.ts';
 import type { BuildRequest } from './build-engine.ts';
 import type { BuildkitEngineConfig } from './buildkit-engine-config.ts';
+import { cacheScopeHost, scopeOwner } from './cache-scope.ts';
+import { allowedPrefixes, type ImageSources } from './image-sources.ts';
 
 /** What one call of `buildctl` gets. */
 export interface BuildctlCall {
@@ -17,11 +19,24 @@ export interface BuildFiles {
 
 /** Of every layer's and image's own times: the same content gets the same digest. After 1980, which zip files need. */
 const sourceDateEpoch = '315619200';
-const secretId = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
 /** Build arguments by which a Dockerfile frontend is steered; the platform's alone. */
 export function isReservedArg(name: string): boolean {
-  return name.startsWith('BUILDKIT_') && name !== 'BUILDKIT_SYNTAX';
+  return name.startsWith('BUILDKIT_');
+}
+
+const secretId = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+/** What the builder itself takes for git and HTTP sources, whose results all builds share. */
+const sourceSecret = /^(?:GIT|HTTP)_AUTH_/i;
+
+/** Throws `stack_invalid`. A comma would begin another option, as one that reads a file of this machine. */
+export function requireSecretNames(secrets: Readonly<Record<string, string>>): void {
+  for (const id of Object.keys(secrets)) {
+    if (secretId.test(id) && !sourceSecret.test(id)) continue;
+    throw new TowlineError('stack_invalid', `"${id}" cannot be the name of a build secret`, {
+      hint: 'use letters, digits, ".", "_" and "-"; GIT_AUTH_ and HTTP_AUTH_ are the builder\'s own',
+    });
+  }
 }
 
 /** The arguments for one build. Source: moby/buildkit, docs/reference/buildctl.md and the Dockerfile frontend's options. */
@@ -38,6 +53,7 @@ export function buildctlCall(
     ...['--metadata-file', files.metadata, '--source-policy-file', files.sourcePolicy],
     ...options(frontendOptions(config, request)),
     ...secrets.args,
+    ...(request.noCache ? ['--no-cache'] : []),
     ...exportArguments(config, request.image),
     ...(config.network === 'host' ? ['--allow', 'network.host'] : []),
   ];
@@ -51,7 +67,7 @@ function connectionArguments({ address, tls }: BuildkitEngineConfig): string[] {
 }
 
 function frontendOptions(config: BuildkitEngineConfig, request: BuildRequest): Record<string, string> {
-  const { platforms, labels, owner } = request;
+  const { platforms, labels } = request;
   const { sbom, provenance } = config.attestations ?? {};
   const own = Object.entries({ ...config.buildArgs, ...request.buildArgs }).filter(
     ([name]) => !isReservedArg(name),
@@ -60,7 +76,8 @@ function frontendOptions(config: BuildkitEngineConfig, request: BuildRequest): R
     'build-arg:SOURCE_DATE_EPOCH': sourceDateEpoch,
     ...prefixed('build-arg:', Object.fromEntries(own)),
     // Cache mounts are named by Dockerfiles: one owner's must not be another's.
-    'build-arg:BUILDKIT_CACHE_MOUNT_NS': owner,
+    'build-arg:BUILDKIT_CACHE_MOUNT_NS': scopeOwner(request),
+    'add-hosts': `${cacheScopeHost(config.cacheKey, request)}=127.0.0.1`,
     ...prefixed('label:', labels),
     ...(platforms.length > 0 ? { platform: platforms.join(',') } : {}),
     ...(config.network === undefined ? {} : { 'force-network-mode': config.network }),
@@ -80,12 +97,8 @@ function options(values: Record<string, string>): string[] {
 function secretArguments(secrets: Record<string, string>): BuildctlCall {
   const args: string[] = [];
   const environment: Record<string, string> = {};
+  requireSecretNames(secrets);
   for (const [index, [id, value]] of Object.entries(secrets).entries()) {
-    if (!secretId.test(id)) {
-      throw new TowlineError('stack_invalid', `"${id}" cannot be the name of a build secret`, {
-        hint: 'use letters, digits, ".", "_" and "-"',
-      });
-    }
     const variable = `TOWLINE_BUILD_SECRET_${index}`;
     args.push('--secret', `id=${id},env=${variable}`);
     environment[variable] = value;
@@ -112,20 +125,18 @@ function exportArguments({ cache, isInsecure }: BuildkitEngineConfig, image: str
 }
 
 /**
- * A Dockerfile may name any image, and the platform's registry would give its builder all of them. So of that registry
- * a build gets the owner's own folder and those that are shared. Source: moby/buildkit, docs/build-repro.md.
+ * A Dockerfile may name any image and any registry, so a build gets none but those that are allowed; the last rule that
+ * fits counts. Source: moby/buildkit, docs/build-repro.md.
  */
-export function sourcePolicy(config: BuildkitEngineConfig, owner: string): string {
-  const rule = (action: string, folder: string) => ({
+export function sourcePolicy(sources: ImageSources): string {
+  const rule = (action: string, identifier: string) => ({
     action,
-    selector: {
-      identifier: `(?i)^docker-image://${escaped(config.registry)}/${folder}`,
-      match_type: 'REGEX',
-    },
+    selector: { identifier: `(?i)^${identifier}`, match_type: 'REGEX' },
   });
-  const folders = [owner, ...(config.sharedFolders ?? [])];
-  const rules = [rule('DENY', ''), ...folders.map((folder) => rule('ALLOW', `${escaped(folder)}/`))];
-  return JSON.stringify({ version: 1, rules });
+  const allowed = allowedPrefixes(sources).map((prefix) =>
+    rule('ALLOW', `docker-image://${escaped(prefix)}(?:[/:@]|$)`),
+  );
+  return JSON.stringify({ version: 1, rules: [rule('DENY', '(?:docker-image|oci-layout)'), ...allowed] });
 }
 
 function escaped(text: string): string {

@@ -10,7 +10,7 @@ export interface BuildkitEngineConfig {
   registry: string;
   /** The registry speaks plain HTTP. For loopback only: images and credentials go in clear. */
   isInsecure: boolean;
-  /** Folders of the registry that every owner's builds may use images of, as `base`. */
+  /** Folders of the registry that every owner's builds may use images of, as `base`; `/base`: of its host. */
   sharedFolders?: readonly string[] | undefined;
   /** A folder with Docker's `config.json`, for pushing; without one, the registry asks for nothing. */
   dockerConfigDir?: string | undefined;
@@ -22,6 +22,8 @@ export interface BuildkitEngineConfig {
   network?: 'none' | 'host' | 'sandbox' | undefined;
   /** `sbom`: the scanner's image, or `''` for BuildKit's own choice. */
   attestations?: { sbom?: string | undefined; provenance?: 'min' | 'max' | undefined } | undefined;
+  /** A lasting secret of the installation, by which the owners' layers are kept apart. */
+  cacheKey: string;
   /** For what one build's `buildctl` reads and writes; emptied at the start. */
   workDir: string;
 }

@@ -70,9 +70,9 @@ function programFailed(failure: BuildkitFailure, step: FailedStep, code: string)
 
 function sourceDenied(failure: BuildkitFailure, error: string): TowlineError {
   const image = /docker-image:\/\/(\S+?)"/.exec(error)?.[1] ?? 'that image';
-  return new TowlineError('policy_refused', `${image} belongs to somebody else`, {
+  return new TowlineError('policy_refused', `${image} may not be used here`, {
     ...at(failure),
-    hint: 'use a public image, or one of your own',
+    hint: 'use an image of your own, or of a registry that the operator allows',
   });
 }
 
@@ -115,7 +115,7 @@ function badBuild(failure: BuildkitFailure, error: string): TowlineError {
 
 /** `buildctl` names the place first, and shows the lines around it. */
 function at({ text, isOwnDockerfile }: BuildkitFailure): TowlineErrorOptions {
-  const line = /^Dockerfile:(\d+)$/m.exec(text)?.[1] ?? /parse error on line (\d+)/.exec(text)?.[1];
+  const line = /^Dockerfile:(\d+)$/m.exec(text)?.[1] ?? /parse error (?:on )?line (\d+)/.exec(text)?.[1];
   if (line === undefined || !isOwnDockerfile) return {};
   return { place: { file: 'Dockerfile', line: Number(line) } };
 }

@@ -12,9 +12,10 @@ import { startBuildkitd, type TestBuildkitd } from '../../test/containers/buildk
 import { imageContents } from '../../test/containers/image-contents.ts';
 import { freePort } from '../../test/containers/program.ts';
 import { registryAccount, startRegistry, type TestRegistry } from '../../test/containers/registry.ts';
-import { type BuildkitEngine, createBuildkitEngine, type PullLogin } from './build-engine-buildkit.ts';
+import { type BuildkitEngine, createBuildkitEngine } from './build-engine-buildkit.ts';
 import type { BuildkitEngineConfig } from './buildkit-engine-config.ts';
 import { imageBuilder } from './image-engine.contract.ts';
+import type { PullLogin } from './registry-logins.ts';
 
 const run = promisify(execFile);
 const basic = Buffer.from(`${registryAccount.username}:${registryAccount.password}`).toString('base64');
@@ -43,6 +44,7 @@ describe('an installation with BuildKit', () => {
       isInsecure: true,
       sharedFolders: ['base'],
       cache: 'none',
+      cacheKey: 'of the test',
       workDir: await mkdtemp(join(dir, 'work-')),
       ...options,
     };

@@ -1,5 +1,11 @@
 import { z } from 'zod';
-import { createErrorLine, createOutputLines, type ErrorLine, type OutputLines } from './output-lines.ts';
+import {
+  createErrorLine,
+  createOutputLines,
+  type ErrorLine,
+  type OnLine,
+  type OutputLines,
+} from './output-lines.ts';
 
 const Vertex = z.object({
   digest: z.string(),
@@ -42,7 +48,7 @@ export interface BuildProgress {
 }
 
 export interface ProgressListener {
-  onLine: (line: string) => void;
+  onLine: OnLine;
   onPhase: (text: string) => void;
   /** Bytes and lines of output, before they are handed on. */
   onOutput: (bytes: number) => void;
@@ -76,9 +82,9 @@ export function createBuildProgress(listener: ProgressListener): BuildProgress {
     const known = steps.get(digest);
     if (known || steps.size >= maxSteps) return known;
     const errorLine = createErrorLine();
-    const lines = createOutputLines((line) => {
+    const lines = createOutputLines((line, { stream, goesOn }) => {
       errorLine.see(line);
-      listener.onLine(line);
+      listener.onLine(line, { stream: `${digest} ${stream}`, goesOn });
     });
     const step: Step = { name: '', lines, errorLine, isAnnounced: false, isDone: false, error: undefined };
     steps.set(digest, step);
@@ -109,7 +115,7 @@ export function createBuildProgress(listener: ProgressListener): BuildProgress {
 
   function seeWarning({ short }: z.infer<typeof Warning>): void {
     const text = oneLine(Buffer.from(short ?? '', 'base64').toString('utf8'));
-    if (text !== '') listener.onLine(`warning: ${text}`);
+    if (text !== '') listener.onLine(`warning: ${text}`, { stream: 'warnings', goesOn: false });
   }
 
   /** `false`: it is something else. */

@@ -4,8 +4,9 @@ import { readConfig } from '../../runtime/config.ts';
 import type { BuildRequest } from './build-engine.ts';
 import { buildctlCall, sourcePolicy } from './buildkit-arguments.ts';
 import { buildkitConfig, buildkitSettings } from './buildkit-settings.ts';
+import { publicPatterns } from './image-sources.ts';
 
-const folders = { path: '/bin', workDir: '/work' };
+const folders = { path: '/bin', workDir: '/work', cacheKey: 'of the test' };
 const configOf = (env: Record<string, string>) => buildkitConfig(readConfig(buildkitSettings, env), folders);
 
 describe("BuildKit's settings", () => {
@@ -87,7 +88,9 @@ describe("BuildKit's arguments", () => {
   });
 
   it("allow images of the owner's folder by whole segments, whatever the host's spelling", () => {
-    const { rules } = JSON.parse(sourcePolicy(config, 'alice')) as {
+    const { rules } = JSON.parse(
+      sourcePolicy({ registry: 'registry.example', folders: ['alice'], allowed: publicPatterns }),
+    ) as {
       rules: { action: string; selector: { identifier: string } }[];
     };
     const allows = (image: string) => {
@@ -100,8 +103,14 @@ describe("BuildKit's arguments", () => {
     };
     assert.equal(allows('registry.example/alice/x:1'), true);
     assert.equal(allows('docker.io/library/node:24'), true);
-    assert.equal(allows('registryXexample/bob/x:1'), true);
-    for (const image of ['registry.example/bob/x', 'registry.example/alice-b/x', 'REGISTRY.example/bob/x']) {
+    assert.equal(allows('docker.io/docker/dockerfile:1'), true);
+    for (const image of [
+      'registry.example/bob/x',
+      'registry.example/alice-b/x',
+      'REGISTRY.example/bob/x',
+      'registryXexample/alice/x:1',
+      'docker.io.evil.example/x',
+    ]) {
       assert.equal(allows(image), false, image);
     }
   });

@@ -71,7 +71,7 @@ export const buildkitSettings = {
     schema: registry.optional(),
     defaultText: 'none',
     description:
-      'Where images are pushed to, as `registry.example` or `ghcr.io/team`; needed for `TOWLINE_ENGINE=buildkit`. `http://…` for one without TLS; loopback is always without.',
+      'Where images are pushed to, as `registry.example` or `ghcr.io/team`; needed for `TOWLINE_ENGINE=buildkit`; with `docker`, images stay in the Docker Engine without it. `http://…` for one without TLS; loopback is always without.',
   },
   registryConfigDir: {
     env: 'TOWLINE_REGISTRY_CONFIG',
@@ -84,7 +84,7 @@ export const buildkitSettings = {
     schema: folders.default([]),
     defaultText: 'none',
     description:
-      'Folders of that registry whose images every owner’s Dockerfiles may use, comma separated; of the rest, each owner has its own.',
+      'Folders below `TOWLINE_REGISTRY` whose images every owner’s Dockerfiles may use, comma separated; `/base` is one of its host. Of the rest of that host each owner has its own folder only.',
   },
   commonBuildArgs: {
     env: 'TOWLINE_BUILD_ARGS',
@@ -131,7 +131,7 @@ export type BuildkitSettings = ConfigOf<typeof buildkitSettings>;
 /** Throws `config_invalid` for what is missing. */
 export function buildkitConfig(
   settings: BuildkitSettings,
-  { path, workDir }: { path: string; workDir: string },
+  { path, workDir, cacheKey }: { path: string; workDir: string; cacheKey: string },
 ): BuildkitEngineConfig {
   const { registry: pattern } = settings;
   if (!pattern) throw invalid('TOWLINE_REGISTRY: builds with BuildKit need a registry to push to');
@@ -151,8 +151,19 @@ export function buildkitConfig(
       ...(settings.provenance === undefined ? {} : { provenance: settings.provenance }),
       ...(settings.sbom ? { sbom: settings.sbomScanner ?? '' } : {}),
     },
+    cacheKey,
     workDir,
   };
+}
+
+/** Where the Docker Engine's images go, and what all its builds get. */
+export function dockerImages(settings: BuildkitSettings) {
+  const { registry: pattern, registryConfigDir, commonBuildArgs, sharedFolders } = settings;
+  const buildArgs = { buildArgs: commonBuildArgs };
+  if (!pattern) return buildArgs;
+  const isInsecure = pattern.scheme === 'http';
+  const registry = registryName(pattern);
+  return { ...buildArgs, registry, isInsecure, sharedFolders, dockerConfigDir: registryConfigDir };
 }
 
 /** As images are named. */

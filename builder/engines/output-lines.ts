@@ -4,6 +4,16 @@ import { stripVTControlCharacters } from 'node:util';
 /** Longer lines are split, so that no program makes the log's reader hold a line without end. */
 const maxLineLength = 8192;
 
+/** What a line is part of: a long one comes in pieces, with pieces of other streams between them. */
+export interface LinePart {
+  /** The step and the stream it was printed to; of no meaning in itself. */
+  stream: string;
+  /** The next piece of this stream is the same line's. */
+  goesOn: boolean;
+}
+
+export type OnLine = (line: string, part: LinePart) => void;
+
 export interface OutputLines {
   write(chunk: Buffer, stream: 'stdout' | 'stderr'): void;
   /** Hands out what came without a line end. */
@@ -11,8 +21,9 @@ export interface OutputLines {
 }
 
 /** Cuts the output of a program into lines. Of a line that `\r` overwrites, as progress bars do, the last state counts. */
-export function createOutputLines(onLine: (line: string) => void): OutputLines {
-  const streams = { stdout: createLineCutter(onLine), stderr: createLineCutter(onLine) };
+export function createOutputLines(onLine: OnLine): OutputLines {
+  const cutter = (stream: string) => createLineCutter((line, goesOn) => onLine(line, { stream, goesOn }));
+  const streams = { stdout: cutter('stdout'), stderr: cutter('stderr') };
   return {
     write: (chunk, stream) => streams[stream].write(chunk),
     end() {
@@ -22,24 +33,29 @@ export function createOutputLines(onLine: (line: string) => void): OutputLines {
   };
 }
 
-function createLineCutter(onLine: (line: string) => void): { write(chunk: Buffer): void; end(): void } {
+interface LineCutter {
+  write(chunk: Buffer): void;
+  end(): void;
+}
+
+function createLineCutter(onLine: (line: string, goesOn: boolean) => void): LineCutter {
   const decoder = new StringDecoder('utf8');
   let rest = '';
   const emit = (line: string) => {
     let left = lastState(line);
     while (left.length > maxLineLength) {
       const end = splitPoint(left);
-      onLine(left.slice(0, end));
+      onLine(left.slice(0, end), true);
       left = left.slice(end);
     }
-    onLine(left);
+    onLine(left, false);
   };
   const shorten = () => {
     if (rest.length <= maxLineLength) return;
     rest = dropOverwritten(rest);
     while (rest.length > maxLineLength + 1) {
       const end = splitPoint(rest);
-      onLine(rest.slice(0, end));
+      onLine(rest.slice(0, end), true);
       rest = rest.slice(end);
     }
   };
@@ -58,9 +74,11 @@ function createLineCutter(onLine: (line: string) => void): { write(chunk: Buffer
   };
 }
 
-function lastState(line: string): string {
-  const end = line.endsWith('\r') ? line.replace(/\r+$/, '') : line;
-  return end.slice(end.lastIndexOf('\r') + 1);
+/** What is seen of a line in the end. */
+export function lastState(line: string): string {
+  let end = line.length;
+  while (line[end - 1] === '\r') end -= 1;
+  return line.slice(line.lastIndexOf('\r', end - 1) + 1, end);
 }
 
 /** As `lastState`, but of a line that goes on: a `\r` at its end may belong to the line end that follows. */

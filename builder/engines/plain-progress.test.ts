@@ -51,7 +51,7 @@ describe('the progress of docker build', () => {
       fc.property(fc.array(fc.nat(2000), { maxLength: 8 }), (cuts) => {
         const { lines, phases, failed, lastStep } = follow(failing, cuts);
         assert.deepEqual(lines, ['one', '\u001b[31mError: no such thing: ü\u001b[0m', '100%']);
-        assert.deepEqual(phases, ['[1/2] FROM docker.io/base/shell:1', '[build 2/2] RUN npm test']);
+        assert.deepEqual(phases, ['[1/2] FROM docker.io/base/shell:1 (cached)', '[build 2/2] RUN npm test']);
         assert.deepEqual(failed, {
           name: '[build 2/2] RUN npm test',
           error: 'process [/bin/sh -c npm test] did not complete successfully: exit code: 3',

@@ -1,6 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { FailedStep } from './buildkit-progress.ts';
-import { createErrorLine, type ErrorLine } from './output-lines.ts';
+import { createErrorLine, type ErrorLine, lastState, type OnLine } from './output-lines.ts';
 
 /** What a build by `docker build --progress=plain` prints, step by step. */
 export interface PlainProgress {
@@ -16,11 +16,13 @@ export interface PlainProgress {
 }
 
 export interface ProgressListener {
-  onLine: (line: string) => void;
+  onLine: OnLine;
   onPhase: (text: string) => void;
 }
 
 interface Step {
+  /** Of its lines. */
+  stream: string;
   name: string;
   errorLine: ErrorLine;
 }
@@ -29,8 +31,11 @@ const maxLineLength = 8192;
 const maxSteps = 2000;
 const keptComplaints = 20;
 const maxPhase = 200;
+/** How long a step that began may be kept for the line after it, which says at once if the step is cached. */
+const maxUnsaidMs = 100;
 /** `#5 0.229 text`: output of a step. The number of seconds is the command's own, so no output can pose as a state. */
 const outputLine = /^\d+\.\d+ ?(.*)$/s;
+const outputHead = /^#\d+ \d+\.\d+ /;
 const stateLine = /^(DONE|CACHED|CANCELED|ERROR:|sha256:|\.\.\.)/;
 const gluedState = /^(.*)#\d+ (?:DONE \d+\.\d+s|CACHED|CANCELED|\.\.\.|ERROR: (.*))$/s;
 /** `[2/3] RUN npm ci`, `[build 2/5] COPY . .` */
@@ -48,13 +53,30 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
   let complaints: string[] = [];
   /** After the steps the command repeats the failed one's output between rulers. */
   let isSummary = false;
+  let unsaid: { number: string; name: string; timer: NodeJS.Timeout } | undefined;
+
+  /** Tells of the step that began, once what comes next has said whether it is taken from the cache. */
+  function say(mark: string): void {
+    if (unsaid === undefined) return;
+    const { name, timer } = unsaid;
+    unsaid = undefined;
+    clearTimeout(timer);
+    listener.onPhase(name + mark);
+  }
+
+  function seeUnsaid(number: string | undefined, body: string): void {
+    const isItsOwn = number !== undefined && number === unsaid?.number;
+    // Up to Docker 20.10 a step's digest comes first.
+    if (isItsOwn && body.startsWith('sha256:')) return;
+    say(isItsOwn && body === 'CACHED' ? ' (cached)' : '');
+  }
 
   function announce(number: string, name: string): void {
-    const step: Step = { name: oneLine(name), errorLine: createErrorLine() };
+    const step: Step = { stream: `#${number}`, name: oneLine(name), errorLine: createErrorLine() };
     if (steps.size < maxSteps) steps.set(number, step);
     if (dockerfileStep.test(name)) {
       lastStep = step.name;
-      listener.onPhase(step.name);
+      unsaid = { number, name: step.name, timer: setTimeout(say, maxUnsaidMs, '') };
     }
   }
 
@@ -66,17 +88,25 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
       glued ??= { name: step.name, error: modernWords(error), telling: step.errorLine.get() };
   }
 
-  function output(step: Step, text: string): void {
-    const line = text.replace(/\r+$/, '');
-    const state = line.slice(line.lastIndexOf('\r') + 1);
+  function output(step: Step, text: string, goesOn = false): void {
+    const state = lastState(text);
     step.errorLine.see(state);
     for (let at = 0; at === 0 || at < state.length; at += maxLineLength) {
-      listener.onLine(state.slice(at, at + maxLineLength));
+      const end = at + maxLineLength;
+      listener.onLine(state.slice(at, end), { stream: step.stream, goesOn: goesOn || end < state.length });
     }
+  }
+
+  /** A piece of a line of output that is not at its end yet. */
+  function seePiece(head: string, text: string): void {
+    const step = isSummary ? undefined : steps.get(head.slice(1, head.indexOf(' ')));
+    if (step !== undefined) output(step, text, true);
+    else see(head + text);
   }
 
   function see(line: string): void {
     const [, number, body = ''] = /^#(\d+) (.*)$/s.exec(line) ?? [];
+    seeUnsaid(number, body);
     if (isSummary || number === undefined) {
       complain(line);
       return;
@@ -107,16 +137,18 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
       const lines = (rest + decoder.write(chunk)).split('\n');
       rest = lines.pop() ?? '';
       for (const line of lines) see(line);
-      // Of a line without end only its beginning says what it is; it is handed on in pieces.
-      const [, head] = /^(#\d+ \d+\.\d+ )/.exec(rest) ?? [];
-      while (rest.length > 2 * maxLineLength) {
-        see(rest.slice(0, maxLineLength));
-        rest = `${head ?? ''}${rest.slice(maxLineLength)}`;
+      // Of a line without end only its beginning says what it is; it is handed on in pieces of the output behind it.
+      const [head = ''] = outputHead.exec(rest) ?? [];
+      const length = head.length + maxLineLength;
+      while (rest.length > 2 * length) {
+        seePiece(head, rest.slice(head.length, length));
+        rest = `${head}${rest.slice(length)}`;
       }
     },
     end() {
       if (rest !== '') see(rest);
       rest = '';
+      say('');
     },
     failed: () => failure ?? glued,
     lastStep: () => lastStep,

@@ -16,6 +16,7 @@ const empty = {
   limits: {},
   requests: {},
   constraints: [],
+  readOnlyRootFilesystem: false,
 };
 
 async function setUp(options: { runsImages?: boolean; config?: object } = {}) {
@@ -140,6 +141,42 @@ describe('an announced image', () => {
     await it.platform.restart();
     const later = await it.deliver({ image: it.image('y'), commit: commit('4'), run: run(10) });
     assert.deepEqual(later.deploys, []);
+  });
+
+  it('with another configuration is another announcement, though the image and the commit are the same', async () => {
+    await using it = await setUp();
+    const image = it.image('one');
+    const coloured = (colour: string) => ({ ...empty, environment: { COLOUR: colour, SIZE: '1' } });
+    const run = (number: number) => ({ of: 'release', number });
+    const first = await it.deliver({ image, run: run(5), configuration: coloured('red') });
+    const again = await it.announce({
+      ...{ image, run: run(5) },
+      configuration: { ...empty, environment: { SIZE: '1', COLOUR: 'red' } },
+    });
+    assert.deepEqual(again, { id: first.id, duplicate: true });
+    const blue = await it.deliver({ image, run: run(6), configuration: coloured('blue') });
+    assert.deepEqual(summary(blue), { shop: 'live' });
+    const same = await it.deliver({ image, run: run(6), configuration: coloured('green') });
+    assert.deepEqual(summary(same), { shop: 'live' });
+    const last = it.platform.writer.commits.at(-1)?.intent as DeployIntent;
+    assert.equal(last.spec.environment['COLOUR'], 'green');
+  });
+
+  it('of an older run never wins, though its image is the same', async () => {
+    await using it = await setUp();
+    const image = it.image('one');
+    const configured = (number: number, colour: string) => ({
+      ...{ image, run: { of: 'release', number } },
+      configuration: { ...empty, environment: { COLOUR: colour } },
+    });
+    await it.deliver(configured(6, 'new'));
+    const late = await it.deliver(configured(5, 'old'));
+    assert.deepEqual([late.deploys, late.note], [[], 'superseded by 1111111']);
+    const other = await it.deliver({ ...configured(1, 'older'), commit: commit('d') });
+    assert.deepEqual(other.deploys, []);
+    const without = await it.deliver({ image, run: { of: 'release', number: 4 } });
+    assert.deepEqual(without.deploys, []);
+    assert.equal(it.platform.writer.commits.length, 1);
   });
 
   it('of the commit before a newer one comes too late', async () => {

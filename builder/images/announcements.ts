@@ -23,21 +23,33 @@ const maxTries = 50;
 /** So far back newer announcements are looked for. */
 const depth = 100;
 
-/** The same image of the same commit is the same announcement, whoever sends it and however often. */
-function announcementId({ ownerId, functionName, image, commit }: AnnouncedImage): string {
-  const said = JSON.stringify([ownerId, functionName, image, commit]);
-  return `image-${createHash('sha256').update(said).digest('hex').slice(0, 32)}`;
+/** The same, whatever order the fields came in. */
+function canonical(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const entries = Object.entries(value).filter(([, each]) => each !== undefined);
+  return entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, each]) => [key, canonical(each)]);
+}
+
+/**
+ * The same image of the same commit, by the same run and with the same configuration, is the same announcement,
+ * whoever sends it and however often.
+ */
+function announcementId(event: Omit<ImageEvent, 'id'>): string {
+  const { repository, functionName, image, after, run, configuration } = event;
+  const said = [repository.ownerId, functionName, image, after, run && [run.of, run.number]];
+  const text = JSON.stringify([...said, canonical(configuration)]);
+  return `image-${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
 }
 
 function branchOrTag(ref: string): string {
   return ref.replace(/^refs\/(?:heads|tags)\//, '');
 }
 
-function eventOf(announced: AnnouncedImage, id: string): ImageEvent {
+function eventOf(announced: AnnouncedImage): Omit<ImageEvent, 'id'> {
   const { owner, ownerId, functionName, image, scm, repository, commit, ref, actor } = announced;
   const { url: cloneUrl, ...named } = repository;
   return {
-    ...{ type: 'image', id, scm, actor, functionName, image, ref, after: commit },
+    ...{ type: 'image', scm, actor, functionName, image, ref, after: commit },
     repository: { ...named, owner, ownerId, cloneUrl, defaultBranch: branchOrTag(ref) },
     before: announced.before ?? zeroSha,
     subject: announced.subject,
@@ -61,11 +73,12 @@ export function createAnnouncements({ deliveries, store, images, accept }: Annou
   }
 
   function appended(announced: AnnouncedImage): { id: string; duplicate: boolean } {
-    const first = announcementId(announced);
+    const event = eventOf(announced);
+    const first = announcementId(event);
     for (let tries = 1; tries <= maxTries; tries += 1) {
       const id = tries === 1 ? first : `${first}-${tries}`;
       // A second try is no news: what replaced it since stays.
-      const result = accept(eventOf(announced, id), tries === 1 ? 'hook' : 'rebuild');
+      const result = accept({ ...event, id }, tries === 1 ? 'hook' : 'rebuild');
       if (result.type === 'accepted') return { id, duplicate: false };
       if (!hasFailed(result.id)) return { id: result.id, duplicate: true };
     }
@@ -82,11 +95,13 @@ export function createAnnouncements({ deliveries, store, images, accept }: Annou
     /** What makes this delivery pointless, though it may be done already. */
     newer({ event, seq }: Delivery): ImageEvent | undefined {
       if (event.type !== 'image') return undefined;
+      const id = announcementId(event);
       for (const other of deliveries.recent(event, depth)) {
-        if (other.seq === seq || other.event.type !== 'image' || other.event.image === event.image) continue;
-        const isLate = other.seq < seq && announcedLate(event, other.event);
-        const isReplaced = other.seq > seq && !announcedLate(other.event, event);
-        if (isLate || isReplaced) return other.event;
+        if (other.seq === seq || other.event.type !== 'image') continue;
+        const isNewer =
+          other.seq < seq ? announcedLate(event, other.event) : !announcedLate(other.event, event);
+        // Another try of the same replaces nothing.
+        if (isNewer && announcementId(other.event) !== id) return other.event;
       }
       return undefined;
     },

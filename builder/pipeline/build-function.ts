@@ -57,8 +57,7 @@ async function build(
   } catch (error) {
     throw masked(error, mask);
   } finally {
-    const rest = mask.end();
-    if (rest !== undefined) how.say('output', rest);
+    for (const rest of mask.end()) how.say('output', rest);
   }
 }
 

@@ -63,11 +63,12 @@ async function runEngine(task: PushTask, context: PipelineContext, build: Assemb
     template,
     buildArgs: build.buildArgs,
     secrets,
+    noCache: task.delivery.isForced === true,
     platforms: fn.platforms,
     image,
     labels: { ...imageLabels(record, event), ...templateLabels(template) },
     timeoutMs: context.config.buildTimeoutMs,
-    onLine: (line) => output(mask.line(line)),
+    onLine: (line, part) => output(mask.line(line, part)),
     onPhase: (text) => say('phase', `${fn.name}: ${mask.text(text)}`),
     signal,
   });
@@ -107,7 +108,7 @@ async function reuseOrBuild(
   const hash = contentHash({
     contextDigest: digest,
     template,
-    buildArgs: build.buildArgs,
+    buildArgs: { ...context.engine.buildArgs, ...build.buildArgs },
     buildSecrets: fn.buildSecrets,
     platforms: fn.platforms,
     imageName: build.imageName,

@@ -277,6 +277,8 @@ export function createMemoryEngine() {
     started: [] as string[],
     aborted: [] as string[],
     requests: [] as BuildRequest[],
+    /** Of all builds. */
+    buildArgs: {} as Record<string, string>,
     /** Images that are no longer there. */
     gone: new Set<string>(),
     /** How many of the next builds fail, and why. */
@@ -288,6 +290,9 @@ export function createMemoryEngine() {
     name: 'memory',
     registry: 'artifact.towline.internal',
     runsImages: false,
+    get buildArgs() {
+      return state.buildArgs;
+    },
     has: async (image) => !state.gone.has(image),
     async build(request: BuildRequest) {
       const key = `${request.owner}/${request.repo}/${request.functionName}`;

@@ -30,6 +30,17 @@ describe('a function that a push has not changed', () => {
     assert.ok(log.includes(`hello: nothing to change since deploy #1 (gitops ${gitops})`), log.join('\n'));
   });
 
+  it('is built again once the installation gives all builds another argument', async () => {
+    await using platform = await createPlatform();
+    const repo = platform.repo('alice', 'shop');
+    const push = (message: string) => platform.deliver(repo.commit(stackFiles({ hello: 'one' }), message));
+    await push('One');
+    platform.engine.buildArgs = { NODE_IMAGE: 'base/node:24' };
+    await push('Two');
+    await push('Three');
+    assert.equal(platform.engine.started.length, 2);
+  });
+
   it('is deployed without a build when only its configuration changes', async () => {
     await using platform = await createPlatform();
     const repo = platform.repo('alice', 'shop');

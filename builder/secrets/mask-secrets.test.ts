@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { createOutputLines } from '../engines/output-lines.ts';
+import { createBuildProgress } from '../engines/buildkit-progress.ts';
+import { createOutputLines, type OnLine } from '../engines/output-lines.ts';
+import { createPlainProgress } from '../engines/plain-progress.ts';
 import { createSecretMask } from './mask-secrets.ts';
 
 /** What a log shows of a program's output that comes in these chunks. */
@@ -9,10 +11,10 @@ function shown(values: string[], chunks: Buffer[]): string {
   const mask = createSecretMask(values);
   const lines: string[] = [];
   const keep = (line: string | undefined) => line !== undefined && lines.push(line);
-  const output = createOutputLines((line) => keep(mask.line(line)));
+  const output = createOutputLines((line, part) => keep(mask.line(line, part)));
   for (const chunk of chunks) output.write(chunk, 'stdout');
   output.end();
-  keep(mask.end());
+  lines.push(...mask.end());
   return lines.join('\n');
 }
 
@@ -24,6 +26,42 @@ function chunked(bytes: Buffer, sizes: readonly number[]): Buffer[] {
     at += size;
   }
   return chunks;
+}
+
+interface Reader {
+  /** A step prints this; `isEnd`: and a line end. */
+  print(step: number, text: string, isEnd: boolean): void;
+  end(): void;
+}
+
+/** `docker build --progress=plain` prints whole lines; they come in chunks. */
+function plainReader(onLine: OnLine): Reader {
+  const progress = createPlainProgress({ onPhase: () => {}, onLine });
+  const lines = new Map<number, string>();
+  progress.write(Buffer.from('#1 [1/2] RUN one\n#2 [2/2] RUN two\n'));
+  return {
+    print(step, text, isEnd) {
+      const line = (lines.get(step) ?? `#${step} 0.229 `) + text;
+      lines.set(step, line);
+      if (!isEnd) return;
+      lines.delete(step);
+      for (const chunk of chunked(Buffer.from(`${line}\n`), [17_000, 800])) progress.write(chunk);
+    },
+    end: () => progress.end(),
+  };
+}
+
+/** `buildctl --progress=rawjson` tells what each step writes as it comes. */
+function buildkitReader(onLine: OnLine): Reader {
+  const progress = createBuildProgress({ onPhase: () => {}, onOutput: () => {}, onLine });
+  return {
+    print(step, text, isEnd) {
+      const data = Buffer.from(isEnd ? `${text}\n` : text).toString('base64');
+      const status = { logs: [{ vertex: `sha256:${step}`, stream: 1, data }] };
+      progress.write(Buffer.from(`${JSON.stringify(status)}\n`));
+    },
+    end: () => progress.end(),
+  };
 }
 
 const key = [
@@ -83,12 +121,35 @@ describe('the mask of build secrets', () => {
     );
   });
 
+  it('keeps what another step prints apart, whatever reads the progress, at every offset', () => {
+    const value = 'S3cr3t-0123456789abcdef';
+    for (const [name, reader] of Object.entries({ plain: plainReader, buildkit: buildkitReader })) {
+      for (let before = 8160; before <= 8200; before += 1) {
+        const mask = createSecretMask([value]);
+        let shown = '';
+        const read = reader((line, part) => {
+          shown += mask.line(line, part) ?? '';
+        });
+        const long = `${'x'.repeat(before)}${value}${'y'.repeat(18_000)}${value}z`;
+        read.print(1, long.slice(0, before + 9), false);
+        read.print(2, 'other step', true);
+        read.print(1, long.slice(before + 9), true);
+        read.print(2, value, true);
+        read.end();
+        shown += mask.end().join('');
+        assert.ok(!shown.includes('S3cr') && !shown.includes('cdef'), `${name} at ${before}`);
+        assert.equal(shown.split('***').length, 4, `${name} at ${before}`);
+        assert.equal(shown.split('y').length, 18_001);
+      }
+    }
+  });
+
   it('hides values that overlap, and keeps everything else', () => {
     const mask = createSecretMask(['abcdefghij', 'fghijklmnop', 'abcdefgh']);
     assert.equal(mask.line('1 abcdefghijklmnop 2 abcdefgh 3'), '1 *** 2 *** 3');
     const plain = createSecretMask([]);
     assert.equal(plain.line('x'.repeat(9000)), 'x'.repeat(9000));
-    assert.equal(plain.end(), undefined);
+    assert.deepEqual(plain.end(), []);
   });
 
   it('is not slowed down by text that begins like a value again and again', () => {

@@ -1,20 +1,22 @@
+import type { LinePart } from '../engines/output-lines.ts';
 import { minSecretLength } from './build-secrets.ts';
-import { mask } from './mask-credentials.ts';
-import { createTextSearch, type Span } from './text-search.ts';
+import { hideSpans } from './hide-spans.ts';
+import { createTextSearch } from './text-search.ts';
 
-/** Lines of these lengths are pieces of a longer one: a value can begin in one and end in the next. */
-const pieceLength = 8191;
 /** As `base64` and PEM wrap their lines. */
 const wrapped = [76, 64];
 
-/** Hides the values of secrets in a program's output. One per build: it remembers the end of a line that goes on. */
+/** Hides the values of secrets in a program's output. One per build: it remembers the ends of lines that go on. */
 export interface SecretMask {
   /** A whole text on its own, such as a cause. */
   text(text: string): string;
-  /** The next line of output; `undefined` if it is kept until it is clear what it is part of. */
-  line(text: string): string | undefined;
+  /**
+   * The next line of output, or a piece of one; `undefined` if it is kept until it is clear what it is part of. Not
+   * given: it is a whole line.
+   */
+  line(text: string, part?: LinePart): string | undefined;
   /** What was kept. */
-  end(): string | undefined;
+  end(): string[];
 }
 
 /** Base64 of the value at each of the three places it can have in a longer text, without what its neighbours decide. */
@@ -56,50 +58,42 @@ function formsOf(value: string): string[] {
   ];
 }
 
-function hide(text: string, hidden: readonly Span[]): string {
-  let result = '';
-  let at = 0;
-  for (const { start, end } of hidden) {
-    result += text.slice(at, start) + mask;
-    at = end;
-  }
-  return result + text.slice(at);
-}
-
 export function createSecretMask(values: readonly string[]): SecretMask {
   const forms = values.flatMap(formsOf).filter((form) => form.length >= minSecretLength);
   const patterns = [...new Set(forms)];
   const search = createTextSearch(patterns);
   const longest = Math.max(0, ...patterns.map((pattern) => pattern.length));
-  let kept = '';
+  /** By stream. */
+  const kept = new Map<string, string>();
+
+  const whole = (text: string) => (patterns.length === 0 ? text : hideSpans(text, search.spans(text)));
 
   /** All but the end, in which a value may begin that goes on in the next piece. */
-  function piece(text: string): string {
+  function piece(text: string, stream: string): string | undefined {
     const found = search.spans(text);
     let cut = Math.max(0, text.length - longest + 1);
     for (const { start, end } of found) if (start < cut && end > cut) cut = end;
-    kept = text.slice(cut);
-    return hide(
+    kept.set(stream, text.slice(cut));
+    const shown = hideSpans(
       text.slice(0, cut),
       found.filter(({ end }) => end <= cut),
     );
+    return shown === '' ? undefined : shown;
   }
 
-  const whole = (text: string) => (patterns.length === 0 ? text : hide(text, search.spans(text)));
   return {
     text: whole,
-    line(line) {
-      if (patterns.length === 0) return line;
-      const text = kept + line;
-      kept = '';
-      if (line.length < pieceLength) return whole(text);
-      const shown = piece(text);
-      return shown === '' ? undefined : shown;
+    line(line, part) {
+      if (patterns.length === 0 || part === undefined) return whole(line);
+      const text = (kept.get(part.stream) ?? '') + line;
+      if (part.goesOn) return piece(text, part.stream);
+      kept.delete(part.stream);
+      return whole(text);
     },
     end() {
-      const rest = kept;
-      kept = '';
-      return rest === '' ? undefined : whole(rest);
+      const rest = [...kept.values()].filter((text) => text !== '');
+      kept.clear();
+      return rest.map(whole);
     },
   };
 }

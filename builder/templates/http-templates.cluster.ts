@@ -44,6 +44,7 @@ describe('the images that BuildKit makes of the templates', () => {
       isInsecure: true,
       sharedFolders: ['base'],
       cache: 'none',
+      cacheKey: 'of the test',
       workDir: join(dir, 'work'),
       buildArgs: bases,
     });

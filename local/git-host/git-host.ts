@@ -29,6 +29,8 @@ export interface GitHostConfig {
   reposDir: string;
   /** The bare GitOps repository; somebody else makes it and writes to it. */
   gitopsPath: string;
+  /** Towline's own in that repository: nobody can push commits with it. */
+  committerEmail: string;
   /** As `http://localhost:8080`. */
   publicOrigin: string;
   /** As `/git`. */
@@ -133,7 +135,7 @@ export async function createGitHost(config: GitHostConfig, deps: GitHostDeps): P
   };
 
   const store = await openRepositoryStore(config.reposDir, config.path);
-  const hooks = await writeHookFiles(config.hookDir, process.execPath);
+  const hooks = await writeHookFiles(config.hookDir, process.execPath, config.committerEmail);
   const webhook = createWebhookClient({ url: config.webhookUrl, secret: config.webhookSecret }, { logger });
   const deletion = stack.use(await openRepositoryDeletion(store.root, { webhook, logger }));
   const housekeeping = stack.use(createHousekeeping(config.path, { logger }));

@@ -80,6 +80,36 @@ describe('the GitOps repository over the git host', { timeout: 60_000 }, () => {
     assert.equal(last.updates[0]?.after, await id());
   });
 
+  it('takes no commit of a person who commits as Towline, on whatever branch', async () => {
+    const before = await id();
+    const as = ['-c', 'user.name=Towline', '-c', 'user.email=Towline@towline.localhost'];
+    await bed.git([...as, 'commit', '--quiet', '--allow-empty', '-m', 'deploy(alice/hello): #9 x'], { cwd });
+    await bed.git(['commit', '--quiet', '--allow-empty', '-m', 'Mine'], { cwd });
+
+    for (const ref of ['main', 'main:refs/heads/aside']) {
+      const result = await push(ref);
+      assert.notEqual(result.exitCode, 0);
+      assert.match(result.stderr, /remote: a commit of refs\/heads\/\w+ has Towline's own address/);
+    }
+
+    await bed.git(['reset', '--quiet', '--hard', before], { cwd });
+    await bed.git(['commit', '--quiet', '--allow-empty', '-m', 'Mine'], { cwd });
+    const mine = await push('main');
+    assert.equal(mine.exitCode, 0, mine.stderr);
+  });
+
+  it('takes a history that has commits of Towline already', async () => {
+    const repository = join(bed.dir, 'gitops.git');
+    const as = ['-c', 'user.name=Towline', '-c', 'user.email=towline@towline.localhost'];
+    const tree = ['commit-tree', 'main^{tree}', '-p', 'main', '-m', 'deploy(alice/hello): #1 x'];
+    const made = await bed.git([...as, ...tree], { cwd: repository });
+    await bed.git(['update-ref', 'refs/heads/main', made.stdout.toString().trim()], { cwd: repository });
+    await bed.git(['pull', '--quiet', '--rebase', bed.url('gitops.git'), 'main'], { as: 'demo', cwd });
+    await bed.git(['commit', '--quiet', '--allow-empty', '-m', 'On top'], { cwd });
+    const result = await push('main', 'main:refs/heads/copy');
+    assert.equal(result.exitCode, 0, result.stderr);
+  });
+
   it('says that another branch is not applied', async () => {
     const result = await push('main:draft');
 

@@ -20,10 +20,28 @@ NODE_COMPILE_CACHE=${quote(cache)} exec ${quote(nodePath)} --no-warnings ${quote
 `;
 }
 
-const gitopsPreReceive = `#!/bin/sh
-# The history of the GitOps repository is the audit log: it only ever grows.
+/** Nobody but Towline commits as Towline; a history that comes whole, as a backup does, is taken as it is. */
+function gitopsPreReceive(committerEmail: string): string {
+  return `#!/bin/sh
+# The history of the GitOps repository is the audit log: it only ever grows, and says who did what.
 verdict=0
+towline=${quote(committerEmail)}
+has_main=
+git rev-parse --quiet --verify refs/heads/main >/dev/null && has_main=yes
 while read -r old new ref; do
+  case "$new" in
+    *[!0]*)
+      if [ -z "$has_main" ]; then
+        :
+      elif ! committers=$(git log --format=%ce "$new" --not --all); then
+        echo "the commits of $ref cannot be read."
+        verdict=1
+      elif printf '%s\\n' "$committers" | grep -qixF -e "$towline"; then
+        echo "a commit of $ref has Towline's own address ($towline) as its committer: only Towline's commits do."
+        echo "Set your own with git config user.email, then: git rebase --force-rebase origin/main"
+        verdict=1
+      fi ;;
+  esac
   [ "$ref" = refs/heads/main ] || continue
   case "$new" in
     *[!0]*) ;;
@@ -40,6 +58,7 @@ while read -r old new ref; do
 done
 exit $verdict
 `;
+}
 
 const fetchSettings = `[safe]
 	directory = *
@@ -54,7 +73,11 @@ async function writeHook(folder: string, name: string, text: string): Promise<vo
 }
 
 /** Writes the hooks anew, so that they always fit the platform that runs and the Node that runs it. */
-export async function writeHookFiles(hookDir: string, nodePath: string): Promise<HookFolders> {
+export async function writeHookFiles(
+  hookDir: string,
+  nodePath: string,
+  committerEmail: string,
+): Promise<HookFolders> {
   await mkdir(hookDir, { recursive: true, mode: 0o700 });
   const root = await realpath(hookDir);
   const folders: HookFolders = {
@@ -65,7 +88,7 @@ export async function writeHookFiles(hookDir: string, nodePath: string): Promise
   const script = postReceive(nodePath, join(root, 'cache'));
   await writeHook(folders.source, 'post-receive', script);
   await writeHook(folders.gitops, 'post-receive', script);
-  await writeHook(folders.gitops, 'pre-receive', gitopsPreReceive);
+  await writeHook(folders.gitops, 'pre-receive', gitopsPreReceive(committerEmail));
   await writeFile(folders.fetchConfig, fetchSettings);
   return folders;
 }

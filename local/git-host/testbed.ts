@@ -257,6 +257,7 @@ export async function createTestbed(
       {
         reposDir: join(dir, 'repos'),
         gitopsPath,
+        committerEmail: 'towline@towline.localhost',
         publicOrigin: origin,
         basePath: '/git',
         webhookUrl: `http://127.0.0.1:${webhookPort}/webhooks/git`,

@@ -28,9 +28,9 @@ const EnvironmentConfig = z.strictObject({
   tags: Patterns.default([]),
   /** Where a tag promotes from. */
   promotesFrom: z.string().default(defaultEnvironment),
-  /** For people and for the GitOps engine's set-up. */
-  cluster: z.string().max(200).optional(),
-  /** Of the functions' objects; the installation's if it isn't given. */
+  /** Where its objects go: a name for people and for the GitOps engine's set-up. Those that say none share one. */
+  cluster: z.string().max(200).default(''),
+  /** Of the functions' objects. If it isn't given: the installation's, and of another one `<that>-<environment>`. */
   namespace: z
     .string()
     .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'a namespace is a DNS label')
@@ -39,30 +39,71 @@ const EnvironmentConfig = z.strictObject({
   policy: PolicyConfig.optional(),
 });
 
-/** In the order in which a ref looks for its environment; one that isn't named `default` is added for that. */
-export const EnvironmentList = z
-  .array(EnvironmentConfig)
-  .max(100)
-  .superRefine((list, context) => {
-    const names = new Set([defaultEnvironment, ...list.map(({ name }) => name)]);
-    for (const [index, { name, tags, promotesFrom }] of list.entries()) {
-      const problem = (field: string, message: string) =>
-        context.addIssue({ code: 'custom', path: [index, field], message });
-      if (list.findIndex((one) => one.name === name) !== index) problem('name', `"${name}" is there twice`);
-      if (!names.has(promotesFrom)) problem('promotesFrom', `"${promotesFrom}" is no environment`);
-      else if (promotesFrom === name && tags.length > 0)
-        problem(
-          'promotesFrom',
-          `"${name}" cannot promote from itself; name the environment that it comes from`,
-        );
-    }
-  });
+type ParsedEnvironment = z.output<typeof EnvironmentConfig>;
+
+/** Of functions' objects, where an installation says nothing else. */
+export const defaultNamespace = 'openfaas-fn';
+
+/** As `openfaas-fn-staging`. */
+function namespaceOf({ name, namespace }: ParsedEnvironment, installation: string): string {
+  return namespace ?? (name === defaultEnvironment ? installation : `${installation}-${name}`);
+}
+
+/**
+ * Names are claimed within an environment, so that two of them must not share a namespace: of the functions `a-b` + `c`
+ * and `a` + `b-c` one would take the other's place in the cluster.
+ */
+function whyNotNamespace(list: readonly ParsedEnvironment[], index: number, installation: string) {
+  const one = list[index];
+  if (!one) return undefined;
+  const namespace = namespaceOf(one, installation);
+  if (namespace.length > 63) return `"${namespace}" is longer than 63 characters; say another namespace`;
+  const others = list.some(({ name }) => name === defaultEnvironment)
+    ? list.slice(0, index)
+    : [implicitDefault(), ...list.slice(0, index)];
+  const other = others.find(
+    (before) => before.cluster === one.cluster && namespaceOf(before, installation) === namespace,
+  );
+  if (!other) return undefined;
+  const where = one.cluster === '' ? '' : ` of the cluster "${one.cluster}"`;
+  const what = `"${other.name}" and "${one.name}" share the namespace "${namespace}"${where}`;
+  return `${what}, where functions of one would take the place of the other's; say another namespace`;
+}
+
+function implicitDefault(): ParsedEnvironment {
+  return EnvironmentConfig.parse({ name: defaultEnvironment });
+}
+
+/**
+ * In the order in which a ref looks for its environment; one that isn't named `default` is added for that. `namespace` is
+ * the installation's.
+ */
+export const environmentList = (namespace: string = defaultNamespace) =>
+  z
+    .array(EnvironmentConfig)
+    .max(100)
+    .superRefine((list, context) => {
+      const names = new Set([defaultEnvironment, ...list.map(({ name }) => name)]);
+      for (const [index, { name, tags, promotesFrom }] of list.entries()) {
+        const problem = (field: string, message: string) =>
+          context.addIssue({ code: 'custom', path: [index, field], message });
+        if (list.findIndex((one) => one.name === name) !== index) problem('name', `"${name}" is there twice`);
+        if (!names.has(promotesFrom)) problem('promotesFrom', `"${promotesFrom}" is no environment`);
+        else if (promotesFrom === name && tags.length > 0)
+          problem(
+            'promotesFrom',
+            `"${name}" cannot promote from itself; name the environment that it comes from`,
+          );
+        const shared = whyNotNamespace(list, index, namespace);
+        if (shared !== undefined) problem('namespace', shared);
+      }
+    });
 export type EnvironmentConfig = z.input<typeof EnvironmentConfig>;
 
 export interface Environment {
   name: string;
-  cluster: string | undefined;
-  namespace: string | undefined;
+  cluster: string;
+  namespace: string;
   policy: Policy | undefined;
 }
 
@@ -71,19 +112,24 @@ export interface Environments extends RefTargets {
   get(name: string): Environment | undefined;
 }
 
-/** Without any configuration each repository's default branch is deployed to the one default environment. Throws `config_invalid`. */
-export function createEnvironments(config: readonly EnvironmentConfig[] = []): Environments {
-  const parsed = EnvironmentList.safeParse(config);
+/** `installation`: its namespace. Without any configuration each repository's default branch is deployed to the one default environment. Throws `config_invalid`. */
+export function createEnvironments(
+  config: readonly EnvironmentConfig[] = [],
+  installation: string = defaultNamespace,
+): Environments {
+  const parsed = environmentList(installation).safeParse(config);
   if (!parsed.success) {
     throw new TowlineError('config_invalid', `the environments: ${z.prettifyError(parsed.error)}`);
   }
   const list = parsed.data;
   if (!list.some(({ name }) => name === defaultEnvironment)) {
-    list.push(EnvironmentConfig.parse({ name: defaultEnvironment }));
+    list.push(implicitDefault());
   }
   const environments = new Map<string, Environment>();
-  for (const { name, cluster, namespace, policy } of list) {
+  for (const one of list) {
+    const { name, cluster, policy } = one;
     const rules = policy === undefined ? undefined : createPolicy(policy);
+    const namespace = namespaceOf(one, installation);
     environments.set(name, { name, cluster, namespace, policy: rules });
   }
   const names = [...environments.keys()];
@@ -109,11 +155,7 @@ export function createEnvironments(config: readonly EnvironmentConfig[] = []): E
   };
 }
 
-function takesBranch(
-  { name, branches }: z.output<typeof EnvironmentConfig>,
-  branch: string,
-  defaultBranch: string,
-): boolean {
+function takesBranch({ name, branches }: ParsedEnvironment, branch: string, defaultBranch: string): boolean {
   if (branches === undefined) return name === defaultEnvironment && branch === defaultBranch;
   return branches.some((one) => matches(one, branch));
 }

@@ -1,6 +1,6 @@
 import { defaultEnvironment, whyNotEnvironment } from '../../core/environments.ts';
 import { TowlineError } from '../../core/errors.ts';
-import { type FunctionConfiguration, gitLabels } from '../../core/function-spec.ts';
+import type { FunctionConfiguration } from '../../core/function-spec.ts';
 import type {
   CurrentFunction,
   HistoryEntry,
@@ -24,6 +24,7 @@ import { readFunction } from '../render/read-function.ts';
 import { authoredConfiguration } from './authored-configuration.ts';
 import { historyEntry } from './history-entry.ts';
 import { manifestChanges } from './manifest-changes.ts';
+import { agreesWithFile, manifestFacts } from './manifest-facts.ts';
 
 const defaultLimit = 100;
 const maxLimit = 1000;
@@ -98,14 +99,14 @@ export function createHistoryReader(repository: IndexedRepository, committerEmai
     throw new TowlineError('not_found', 'there is no such commit in the GitOps repository');
   }
 
-  /** A person's own edit has no trailers; what it runs, and whether it only holds, stands in the manifest. */
+  /** What runs stands in the manifest, whatever the commit says; one that says something else is told as an edit. */
   async function toEntry(version: IndexedVersion): Promise<HistoryEntry> {
-    const entry = historyEntry(version, committerEmail);
-    if (!entry.direct || version.after === null || entry.image !== null) return entry;
+    const agrees = !version.trailed || (await agreesWithFile(version, repository.read));
+    const entry = historyEntry(agrees ? version : untrailed(version), committerEmail);
+    if (version.after === null) return entry;
     const text = await repository.read(version.after);
-    const manifest = readFunction(text);
-    const sourceCommit = manifest?.metadata.labels[gitLabels.sha] ?? null;
-    const filled = { ...entry, image: manifest?.spec.image ?? null, sourceCommit };
+    const { image = null, sourceCommit = null } = manifestFacts(text) ?? {};
+    const filled = { ...entry, image, sourceCommit };
     if (entry.kind !== 'edit' || version.before === null) return filled;
     return { ...filled, kind: holdChange(await repository.read(version.before), text) ?? 'edit' };
   }
@@ -141,6 +142,13 @@ export function createHistoryReader(repository: IndexedRepository, committerEmai
     repositories.set(blob, repo);
     return repo;
   }
+}
+
+/** As if its commit had no trailers. */
+function untrailed(version: IndexedVersion): IndexedVersion {
+  const kind = version.after === null ? 'remove' : 'edit';
+  const nothing = { sourceCommit: null, source: null, image: null, buildId: null, actor: null, reason: null };
+  return { ...version, ...nothing, kind, trailed: false };
 }
 
 /** The file's text at a commit; `null` if there is none. */

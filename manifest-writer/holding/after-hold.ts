@@ -20,7 +20,7 @@ export async function outcomeAfterHold(query: HeldDeployQuery, sources: Sources)
   const waits = waiting.deploy(path)?.intent.buildId === buildId;
   const ended = waits ? undefined : waiting.ended(path, buildId);
   if (ended) return ended;
-  const done = (await repository.history(head)).byBuild(path, buildId);
+  const done = await (await repository.history(head)).byBuild(path, buildId);
   if (done) {
     return { type: 'pushed', commit: done.commit, written: [{ functionName, number: done.number }] };
   }

@@ -44,7 +44,7 @@ export function createHistoryQueries(database: DatabaseSync) {
   const sql = {
     newest: of(`${ofFile} order by versions.number desc limit 1`),
     byCommit: of(`${ofFile} and versions.position = (select position from commits where id = ?3)`),
-    byBuild: of(`${ofFile} and build = ?3 order by versions.number desc limit 1`),
+    ofBuild: of(`${ofFile} and build = ?3 order by versions.number desc limit 50`),
     byContent: of(`${ofFile} and blob_after = ?3 order by versions.number desc limit 1`),
     since: of(`${ofFile} and versions.number > ?3 order by versions.number desc limit ?4`),
     page: of(`${ofFile} and versions.position < ?3 order by versions.number desc limit ?4`),
@@ -98,7 +98,7 @@ export function createHistoryQueries(database: DatabaseSync) {
     return {
       newest,
       count: (path) => newest(path)?.number ?? 0,
-      byBuild: (path, buildId) => one(sql.byBuild, path, buildId),
+      ofBuild: (path, buildId) => all(sql.ofBuild, path, buildId),
       byCommit(path, commit) {
         const id = bytesOf(commit);
         return id === null ? undefined : one(sql.byCommit, path, id);

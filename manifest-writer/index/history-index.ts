@@ -43,8 +43,8 @@ export interface BranchHistory {
   count(path: string): number;
   newest(path: string): IndexedVersion | undefined;
   byCommit(path: string, commit: string): IndexedVersion | undefined;
-  /** The newest version that this build made. */
-  byBuild(path: string, buildId: string): IndexedVersion | undefined;
+  /** The newest versions that say this build made them, newest first. */
+  ofBuild(path: string, buildId: string): IndexedVersion[];
   /** The newest version with this content. */
   byContent(path: string, blob: string): IndexedVersion | undefined;
   /** Whether this source commit was ever deployed as this function, also by commits that a merge put aside. */

@@ -25,7 +25,7 @@ export const InstallationConfig = z.strictObject({
     .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$/)
     .default('main'),
   engine: z.enum(['flux', 'argocd']).default('flux'),
-  /** How a tenant's folder reaches Flux: docs/adr/0009. `published` needs a manifest-writer that does it. */
+  /** How a tenant's folder reaches Flux: docs/adr/0010. `published` needs a manifest-writer that does it. */
   delivery: z.enum(['published', 'generator', 'repository']).default('published'),
   target: z.enum(targets).default('openfaas'),
   /** Owners get a host each below it. */

@@ -15,9 +15,14 @@ export function commitMessage(subject: string, trailers: Trailers): string {
     const given = trailers[key] ?? [];
     const values = typeof given === 'string' ? [given] : given;
     return values
-      .map((value) => oneLine(value, maxTrailer))
+      .map(trailerText)
       .filter((value) => value !== '')
       .map((value) => `${key}: ${value}`);
   });
   return `${oneLine(subject, maxSubject)}\n\n${lines.join('\n')}\n`;
+}
+
+/** A value as a trailer has it. */
+export function trailerText(value: string): string {
+  return oneLine(value, maxTrailer);
 }

@@ -1,5 +1,4 @@
-import type { BranchHistory } from '../index/history-index.ts';
-import type { IndexedRepository } from '../index/indexed-repository.ts';
+import type { CheckedHistory, IndexedRepository } from '../index/indexed-repository.ts';
 import type { FileChange } from '../repository/manifest-repository.ts';
 
 /** The branch at one head, with what this batch is about to put on top. All decisions are made from it. */
@@ -7,7 +6,7 @@ export interface BranchView {
   readonly head: string;
   text(path: string): Promise<string | null>;
   /** Commits already on the branch; those of the batch are not among them. */
-  history(): Promise<BranchHistory>;
+  history(): Promise<CheckedHistory>;
   /** The number that the next commit of this file gets. */
   nextNumber(path: string): Promise<number>;
   /** Names of the plain files in a folder. */
@@ -19,9 +18,9 @@ export interface BranchView {
 
 export function createBranchView(repository: IndexedRepository, head: string): BranchView {
   const pending = new Map<string, { content: string | null; commits: number }>();
-  let asked: Promise<BranchHistory> | undefined;
+  let asked: Promise<CheckedHistory> | undefined;
 
-  function history(): Promise<BranchHistory> {
+  function history(): Promise<CheckedHistory> {
     asked ??= repository.history(head);
     return asked;
   }

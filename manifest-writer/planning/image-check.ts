@@ -1,4 +1,4 @@
-import type { RevertIntent, UndoIntent, WriteOutcome } from '../../core/manifest-writer.ts';
+import type { PromoteIntent, RevertIntent, UndoIntent, WriteOutcome } from '../../core/manifest-writer.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { textAt } from '../history/history-reader.ts';
 import type { IndexedRepository } from '../index/indexed-repository.ts';
@@ -13,7 +13,7 @@ interface ImageCheckDeps {
   logger: Logger;
 }
 
-/** Whether what a revert goes back to could still run. Asked before the intent is kept, so that no registry delays others. */
+/** Whether what a revert goes back to, or what is promoted, could still run. Asked before the intent is kept, so that no registry delays others. */
 export function createImageCheck({ repository, imageExists, reading, logger }: ImageCheckDeps) {
   async function whyGone(path: string, commit: string, head: string): Promise<WriteOutcome | undefined> {
     if (!imageExists || !(await repository.history(head)).has(commit)) return undefined;
@@ -42,6 +42,15 @@ export function createImageCheck({ repository, imageExists, reading, logger }: I
     }: RevertIntent): Promise<WriteOutcome | undefined> {
       if (!imageExists || !isPlace({ owner, functionName, environment })) return undefined;
       return await reading((head) => whyGone(manifestPath(owner, functionName, environment), toCommit, head));
+    },
+    async whyNotPromote(intent: PromoteIntent): Promise<WriteOutcome | undefined> {
+      const origin = { ...intent, environment: intent.from };
+      if (!imageExists || !isPlace(origin)) return undefined;
+      const path = manifestPath(origin.owner, origin.functionName, origin.environment);
+      return await reading(async (head) => {
+        const commit = intent.commit ?? (await repository.history(head)).newest(path)?.commit;
+        return commit === undefined ? undefined : await whyGone(path, commit, head);
+      });
     },
     async whyNotUndo({
       owner,

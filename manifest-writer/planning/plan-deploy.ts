@@ -51,7 +51,7 @@ export function planDeploy(intent: DeployIntent, context: PlanningContext): Plan
 
 async function decide(view: BranchView, deploy: Deploy): Promise<Decision> {
   const { intent, place } = deploy;
-  const asked = (await view.history()).byBuild(place.path, intent.buildId);
+  const asked = await (await view.history()).byBuild(place.path, intent.buildId);
   if (asked) return unchanged(deploy, asked);
   const claim = await claimsOf(view, { ...intent, place });
   return claim.refusal ?? (await decideChange(view, deploy, claim.changes));

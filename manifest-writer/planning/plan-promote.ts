@@ -1,12 +1,13 @@
-import { isDeepStrictEqual } from 'node:util';
 import { isMap, isSeq, parseDocument } from 'yaml';
 import { gitLabels } from '../../core/function-spec.ts';
 import type { PromoteIntent, WrittenFunction } from '../../core/manifest-writer.ts';
-import { heldReason, holdOf, withHold } from '../holding/hold.ts';
+import { objectName } from '../../core/names.ts';
+import { heldReason, readHeld, withHold } from '../holding/hold.ts';
 import type { BranchHistory, IndexedVersion } from '../index/history-index.ts';
 import { commitMessage } from '../message/commit-message.ts';
 import { safeSignature } from '../message/ident.ts';
 import { authoredSpec, provenanceOf } from '../render/authored-spec.ts';
+import { deployTimeLabel } from '../render/metadata.ts';
 import { type PreparedManifest, prepareManifest, refusedManifest } from '../render/prepare-manifest.ts';
 import { asksForTheSame, type FunctionManifest, readFunction } from '../render/read-function.ts';
 import { renderManifest } from '../render/render-manifest.ts';
@@ -22,10 +23,11 @@ import {
   refusedPlan,
 } from './decision.ts';
 import { claimsOf } from './deploy-claims.ts';
-import { environmentTrailer, type FunctionPlacement, locate } from './placement.ts';
+import { environmentTrailer, type FunctionPlacement, locate, refusedUnreadable } from './placement.ts';
 import { buildIdPattern } from './plan-deploy.ts';
 import { actorOf } from './plan-hold.ts';
 import { whyReplaced } from './replaced-source.ts';
+import { whyNotManifest } from './why-not-manifest.ts';
 
 interface Promotion {
   intent: PromoteIntent;
@@ -124,44 +126,58 @@ function whyNoChange(
 ): Decision | undefined {
   const { intent, to, name } = promotion;
   const { history, current, prepared, sourceCommit } = at;
-  const hold = holdOf(current);
-  const live = current === null || hold === undefined ? current : withHold(current, null);
+  const held = current === null ? undefined : readHeld(current);
+  if (current !== null && !held) return refusedUnreadable(to);
+  const live = held?.bare ?? null;
   const newest = history.newest(to.path);
   if (live !== null && newest && asksForTheSame(live, prepared.text)) {
     return unchanged(promotion, newest, prepared.warnings);
   }
   const stale =
     intent.trigger === 'rebuild'
-      ? whyReplaced(history, { path: to.path, name, sourceCommit, current, answeredBy: intent.answeredBy })
+      ? whyReplaced(history, {
+          path: to.path,
+          name,
+          sourceCommit,
+          current: live,
+          answeredBy: intent.answeredBy,
+        })
       : undefined;
   if (stale !== undefined) return outcome({ type: 'skipped', reason: stale });
-  if (hold === undefined) return undefined;
-  return outcome({ type: 'held', reason: `${heldReason(hold)}; promote it again once it is resumed` });
+  if (held?.hold === undefined) return undefined;
+  return outcome({ type: 'held', reason: `${heldReason(held.hold)}; promote it again once it is resumed` });
 }
 
 /**
- * The manifest by the rules of the environment it goes to, as a deploy there would have it. As long as these change
- * nothing it is the same text, with whatever a person wrote into it.
+ * The manifest by the rules of the environment it goes to, as a deploy there would have it: what a person wrote into it
+ * by hand comes along only as far as a deploy could have asked for it.
  */
 function inEnvironment(
-  { context, from, to }: Promotion,
+  { intent, context, from, to }: Promotion,
   { text, manifest }: Origin,
   asked: Parameters<typeof prepareManifest>[0],
 ): PreparedManifest {
+  const invalid = whyNotManifest(text, objectName(intent.owner, intent.functionName));
+  if (invalid !== undefined)
+    return refusedManifest(`its manifest in "${from.environment}" is not valid: ${invalid}`);
   const { target = manifest.target } = context;
-  const options = { target, namespace: to.namespace, deployedAt: context.now() };
-  const answer = to.policy.apply(asked.spec, asked.provenance);
-  if (answer.type === 'refused') return refusedManifest(answer.violations.join('; '));
-  const same = inNamespace(withHold(text, null), to.namespace);
-  if (target === manifest.target && isDeepStrictEqual(answer.spec, asked.spec)) {
-    return { type: 'manifest', text: same, spec: asked.spec, warnings: answer.warnings };
-  }
-  const prepared = prepareManifest(asked, to.policy, options);
+  const deployedAt = deployedAtOf(manifest) ?? context.now();
+  const prepared = prepareManifest(asked, to.policy, { target, namespace: to.namespace, deployedAt });
   if (prepared.type === 'refused' || target !== manifest.target) return prepared;
-  const { text: plain } = renderManifest(asked.spec, asked.provenance, options);
-  if (asksForTheSame(plain, same)) return prepared;
+  const plain = renderManifest(asked.spec, asked.provenance, {
+    target,
+    namespace: from.namespace,
+    deployedAt,
+  });
+  if (asksForTheSame(plain.text, inNamespace(withHold(text, null), from.namespace))) return prepared;
   const lost = `what a person changed in the manifest of "${from.environment}" itself is left out here`;
   return { ...prepared, warnings: [...prepared.warnings, lost] };
+}
+
+/** Milliseconds since the epoch; `undefined` if a person wrote something else. */
+function deployedAtOf({ metadata, spec }: FunctionManifest): number | undefined {
+  const seconds = { ...metadata.labels, ...spec.labels }[deployTimeLabel];
+  return seconds !== undefined && /^\d{1,11}$/.test(seconds) ? Number(seconds) * 1000 : undefined;
 }
 
 function written({ intent }: Promotion, number: number, warnings: string[]): WrittenFunction {

@@ -24,7 +24,7 @@ export function planRelease(
     // What the batch does to it before is in the history only once it is pushed.
     if (view.isPending(path)) return { type: 'later' };
     const history = await view.history();
-    const done = history.byBuild(path, waits.intent.buildId);
+    const done = await history.byBuild(path, waits.intent.buildId);
     const gone = done ? undefined : await whyOutOfDate(waits, history, repository);
     if (gone !== undefined) return nothing(gone);
     const hold = done ? undefined : holdOf(await view.text(path));

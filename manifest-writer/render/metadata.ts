@@ -30,14 +30,13 @@ export interface FunctionMetadata {
 /** OpenFaaS Cloud's spelling of today's `com.openfaas.git-*` keys. */
 const cloudSpelling = (key: string) => key.replace(/^com\.openfaas\.git-/, 'com.openfaas.cloud.git-');
 
+export const deployTimeLabel = 'com.openfaas.git-deploytime';
+
 /**
  * When and of which commit it was asked for: left aside when two manifests are compared, so that a push deploys only
  * what it changed. A manifest names the commit that its function was last changed by.
  */
-export const deployKeys = ['com.openfaas.git-deploytime', gitLabels.sha].flatMap((key) => [
-  key,
-  cloudSpelling(key),
-]);
+export const deployKeys = [deployTimeLabel, gitLabels.sha].flatMap((key) => [key, cloudSpelling(key)]);
 
 const identifyingLabels = [
   gitLabels.owner,
@@ -86,7 +85,7 @@ function provenanceLabels(
     [gitLabels.sha]: provenance.sourceCommit,
     [gitLabels.scm]: provenance.scm,
     [gitLabels.private]: provenance.private ? '1' : '0',
-    'com.openfaas.git-deploytime': String(Math.floor(deployedAt / 1000)),
+    [deployTimeLabel]: String(Math.floor(deployedAt / 1000)),
   };
   const cloud = Object.entries(git).map(([key, value]) => [cloudSpelling(key), value]);
   return {

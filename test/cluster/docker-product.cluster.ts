@@ -268,6 +268,25 @@ describe('the whole platform with --engine docker', () => {
     await eventually('nothing is left over', async () => (await containers('demo-probe')).length === 1);
   });
 
+  it('ends the container of a function that nobody calls, and starts one with the next call', async () => {
+    await product.stop();
+    const sleepy = { ...environment(), TOWLINE_ENGINE: 'docker', TOWLINE_IDLE_AFTER_MS: '2000' };
+    const again = await Product.start({ dataDir: product.dataDir, env: sleepy });
+    try {
+      const status = async () =>
+        (await again.api<FunctionDetail>('GET', apiPaths.function('demo', 'probe'))).entry?.status;
+      await eventually('it sleeps', async () => (await status()) === 'Asleep', 90_000);
+      await eventually('its container is gone', async () => (await containers('demo-probe')).length === 0);
+      assert.equal((await again.call('demo', '/probe')).body, 'four');
+      assert.equal((await containers('demo-probe')).length, 1);
+      assert.equal(await status(), 'Ready');
+    } finally {
+      await again[Symbol.asyncDispose]();
+    }
+    assert.deepEqual(await containers('demo-probe'), []);
+    await product.start();
+  });
+
   it('leaves no container when it is stopped', async () => {
     assert.equal(await product.stop(), 0);
     assert.equal(await daemon.docker(['ps', '--all', '--quiet']), '');

@@ -14,7 +14,10 @@ export async function imageContents<T>(
 ): Promise<{ config: T; blobs: Buffer[] }> {
   const [, repository = '', digest = ''] = /^[^/]+\/(.+?)(?::[^:@]+)?@(.+)$/.exec(image) ?? [];
   const get = async (path: string): Promise<Buffer> => {
-    const accept = ['application/vnd.oci.image.manifest.v1+json', 'application/vnd.oci.image.index.v1+json'];
+    const accept = [
+      ...['application/vnd.oci.image.manifest.v1+json', 'application/vnd.oci.image.index.v1+json'],
+      'application/vnd.docker.distribution.manifest.v2+json',
+    ];
     const url = `${origin}/v2/${repository}/${path}`;
     const response = await fetch(url, { headers: { ...headers, Accept: accept.join(', ') } });
     if (!response.ok) throw new Error(`${url}: ${response.status}`);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import type { PushRecord } from '../../core/deploy.ts';
+import type { HistoryEntry } from '../../core/manifest-writer.ts';
 import { apiPaths } from '../../core/paths.ts';
 import { type Clone, nodeHandler, nodeStack, push, sourceRepository } from './git-client.ts';
 import { eventually, Product, packageDir } from './product.ts';
@@ -59,5 +60,27 @@ describe('towline cancel and rebuild', () => {
     assert.equal((await towline('rebuild', '--force')).code, 0);
     await eventually('the end of the rebuild', async () => (await newest())?.state === 'done');
     assert.doesNotMatch((await towline('logs', 'hello')).stdout, /unchanged: reusing/);
+  });
+
+  it('takes back what waits for a hold: resuming brings nothing', async () => {
+    assert.equal((await towline('hold', 'hello', '--reason', 'a demo is on')).code, 0);
+    await push(source, 'Three', { 'hello/handler.js': nodeHandler('three') });
+    const waiting = await newest();
+    assert.deepEqual([waiting?.state, waiting?.deploys[0]?.state], ['done', 'held']);
+    const { code, stderr } = await towline('cancel', waiting?.after.slice(0, 7) ?? '');
+    assert.equal(code, 0, stderr);
+    const cancelled = await eventually('the end of what waited', async () => {
+      const deploy = (await newest())?.deploys[0];
+      return deploy?.state === 'failed' ? deploy : undefined;
+    });
+    assert.equal(cancelled.cause?.code, 'build_cancelled');
+    const resumed = await towline('resume', 'hello');
+    assert.equal(resumed.code, 0, resumed.stderr);
+    assert.doesNotMatch(resumed.stdout, /waited and goes live/);
+    // A later deploy comes after whatever the resume had released.
+    await push(source, 'Four', { 'hello/handler.js': nodeHandler('four') });
+    await eventually('the push after it', async () => (await product.call('demo', '/hello')).body === 'four');
+    const history = await product.api<HistoryEntry[]>('GET', apiPaths.history('demo', 'hello'));
+    assert.ok(!history.some(({ sourceCommit }) => sourceCommit === waiting?.after));
   });
 });

@@ -132,6 +132,33 @@ describe('hold: builds go on, deploys wait', () => {
     assert.equal((await detail()).summary.waiting, null);
   });
 
+  it('lets nothing go when a held function is rolled back to the version before its hold', async () => {
+    await push(source, 'Calm', { 'hello/handler.js': nodeHandler('calm') });
+    const [calm] = await history();
+    await hold();
+    await push(source, 'Loud', { 'hello/handler.js': nodeHandler('loud') });
+    await product.api('POST', apiPaths.revert('demo', 'hello'), { toCommit: calm?.commit, reason: 'calm' });
+    await eventually('it gives way', async () => (await deploys())[0] === 'Loud superseded done');
+    await eventually('the rollback is applied', async () => (await detail()).summary.status === 'Ready');
+    assert.equal(await answer(), 'calm');
+    assert.equal((await history())[0]?.kind, 'revert');
+  });
+
+  it('does not deploy a push that was taken back while the function was held', async () => {
+    await hold();
+    await push(source, 'Evil', { 'hello/handler.js': nodeHandler('evil') });
+    assert.equal((await detail()).summary.waiting?.sourceSubject, 'Evil');
+    await source.git('reset', '-q', '--hard', 'HEAD^^');
+    await source.git('push', '-q', '-f', 'origin', 'main');
+    await eventually('it gives way', async () =>
+      (await deploys()).some((line) => line === 'Evil superseded done'),
+    );
+    await towline('resume', 'hello');
+    await eventually('the resume is applied', async () => (await detail()).summary.status === 'Ready');
+    assert.equal(await answer(), 'calm');
+    assert.equal((await history())[0]?.kind, 'resume');
+  });
+
   it('goes on after a kill at any moment of a resume', async () => {
     for (const [at, afterMs] of [0, 5, 20, 60, 150].entries()) {
       await hold();

@@ -8,10 +8,15 @@ import type { Scope, WithScope } from './scope.ts';
 export function addBuildCommands(program: Command, withScope: WithScope): void {
   program
     .command('cancel [push]')
-    .description('stops what is not committed yet of a push (default: the one that runs)')
+    .description(
+      'stops what is not committed yet of a push, also what waits for a hold (default: the one that runs)',
+    )
     .action(
       withScope(async (scope, wanted: string | undefined) => {
-        const push = await pickPush(scope, wanted, ({ state }) => state !== 'done');
+        const push = await pickPush(scope, wanted, ({ state, deploys }) => {
+          const waits = wanted !== undefined && deploys.some((deploy) => deploy.state === 'held');
+          return state !== 'done' || waits;
+        });
         const stopped = await scope.client.request<PushRecord>('POST', apiPaths.cancel(push.id), {});
         scope.show(stopped, () => `${nameOf(push)} is being stopped\n`);
       }),
