@@ -179,7 +179,7 @@ async function policyOf({ config, allowedRegistries }: Engine, { owner, ownerId 
   return sourcePolicy({
     registry: config.registry,
     folders: [owner, ...(config.sharedFolders ?? [])],
-    allowed: ownerId === undefined ? publicPatterns : await allowedRegistries(ownerId),
+    allowed: await allowedRegistries(ownerId ?? ''),
   });
 }
 

@@ -20,6 +20,7 @@ import {
 import { findDockerCommand } from './docker-command.ts';
 import { connectDocker, requireEngine } from './docker-connection.ts';
 import { describeImageEngine } from './image-engine.contract.ts';
+import { publicPatterns } from './image-sources.ts';
 import type { PullLogin } from './registry-logins.ts';
 
 interface EngineOptions {
@@ -216,7 +217,10 @@ describe('the docker engine', () => {
     it(`tells ${name} by its code`, async () => {
       await using registry = await startRegistry();
       const text = dockerfile.replace('REGISTRY', String(registry.port)).replace('BASE', base);
-      await assert.rejects(build(text), { code, message });
+      const hosts = [registry.host, '127.0.0.1:1'];
+      const allowed = [...publicPatterns, ...hosts.flatMap((host) => parseRegistryPattern(host) ?? [])];
+      const deps = { allowedRegistries: async () => allowed };
+      await assert.rejects(build(text, { deps }), { code, message });
     });
   }
 
@@ -225,7 +229,7 @@ describe('the docker engine', () => {
     const theirs = 'docker.towline.internal/alice/repo-fn:latest-main-1234567';
     for (const dockerfile of [`FROM ${theirs}\n`, `FROM ${base}\nCOPY --from=${theirs} /private /x\n`]) {
       const image = 'docker.towline.internal/bob/repo-fn:latest-main-7654321';
-      await assert.rejects(build(dockerfile, { owner: 'bob', image }), { code: 'image_not_found' });
+      await assert.rejects(build(dockerfile, { owner: 'bob', image }), { code: 'policy_refused' });
     }
   });
 

@@ -176,7 +176,7 @@ async function build(engine: Engine, request: BuildRequest): Promise<BuildResult
 }
 
 async function sourcesOf({ config, deps }: Engine, { owner, ownerId }: BuildRequest): Promise<ImageSources> {
-  const allowed = ownerId === undefined ? undefined : await deps.allowedRegistries?.(ownerId);
+  const allowed = await deps.allowedRegistries?.(ownerId ?? '');
   const folders = [owner, ...(config.sharedFolders ?? [])];
   return { registry: config.registry, folders, allowed: allowed ?? publicPatterns };
 }

@@ -12,6 +12,7 @@ import { startBuildkitd, type TestBuildkitd } from '../../test/containers/buildk
 import { imageContents } from '../../test/containers/image-contents.ts';
 import { freePort } from '../../test/containers/program.ts';
 import { registryAccount, startRegistry, type TestRegistry } from '../../test/containers/registry.ts';
+import { parseRegistryPattern, type RegistryPattern } from '../registry/registry-pattern.ts';
 import { type BuildkitEngine, createBuildkitEngine } from './build-engine-buildkit.ts';
 import type { BuildkitEngineConfig } from './buildkit-engine-config.ts';
 import { imageBuilder } from './image-engine.contract.ts';
@@ -25,11 +26,16 @@ describe('an installation with BuildKit', () => {
   let registry: TestRegistry;
   let daemon: TestBuildkitd;
   let base: string;
+  /** Which registries every owner's builds may use. */
+  const allowed: RegistryPattern[] = [];
+  const allow = (host: string) => allowed.push(...[parseRegistryPattern(host) ?? []].flat());
+  const allowedRegistries = async () => allowed;
   const resources = new AsyncDisposableStack();
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'towline-installation-'));
     resources.defer(() => rm(dir, { recursive: true, force: true }));
     registry = resources.use(await startRegistry());
+    allow(registry.host);
     daemon = resources.use(await startBuildkitd({ registries: [registry.host] }));
     base = (await pushBaseImage(registry, await makeBaseImage('shell'))).image;
   });
@@ -54,7 +60,7 @@ describe('an installation with BuildKit', () => {
     options: Partial<BuildkitEngineConfig>,
     use: (build: ReturnType<typeof imageBuilder>, engine: BuildkitEngine) => Promise<T>,
   ): Promise<T> {
-    const engine = await createBuildkitEngine(await settings(options));
+    const engine = await createBuildkitEngine(await settings(options), { allowedRegistries });
     try {
       return await use(
         imageBuilder(
@@ -116,6 +122,7 @@ describe('an installation with BuildKit', () => {
     const headers = { Authorization: `Basic ${basic}` };
     before(async () => {
       closed = await startRegistry({ auth: 'htpasswd' });
+      allow(closed.host);
       closedDaemon = await startBuildkitd({ registries: [closed.host, registry.host] });
       closedBase = (await pushBaseImage(closed, await makeBaseImage('shell'), { headers })).image;
     });
@@ -164,7 +171,7 @@ describe('an installation with BuildKit', () => {
       const ownerLogins = async (ownerId: string): Promise<Record<string, PullLogin>> =>
         ownerId === 'id-of-alice' ? { [closed.host]: registryAccount } : {};
       const config = await settings({ address: closedDaemon.address });
-      await using engine = await createBuildkitEngine(config, { ownerLogins });
+      await using engine = await createBuildkitEngine(config, { ownerLogins, allowedRegistries });
       const build = imageBuilder(
         () => engine,
         () => dir,

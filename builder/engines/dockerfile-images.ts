@@ -31,21 +31,18 @@ export function imagesOf(dockerfile: string, buildArgs: Readonly<Record<string, 
   const stages = new Set(['scratch']);
   const images: UsedImage[] = [];
   let hasBegun = false;
+  const use = (image: string, line: number) => {
+    if (!stages.has(image.toLowerCase())) images.push({ image, line });
+  };
   for (const instruction of instructionsOf(dockerfile)) {
     const { name, line } = instruction;
     if (name === 'arg' && !hasBegun) declare(instruction.args, variables, buildArgs);
-    if (name === 'from') {
-      hasBegun = true;
-      const from = fromOf(instruction, variables);
-      if (from === undefined) continue;
-      if (!stages.has(from.image.toLowerCase())) images.push({ image: from.image, line });
-      if (from.stage !== undefined) stages.add(from.stage.toLowerCase());
-    }
-    if (!commands.has(name)) continue;
-    requirePlainHeredocs(instruction);
-    for (const image of namedByFlags(instruction)) {
-      if (!stages.has(image.toLowerCase()) && !/^\d+$/.test(image)) images.push({ image, line });
-    }
+    for (const image of namedByFlags(instruction)) use(image, line);
+    if (name !== 'from') continue;
+    hasBegun = true;
+    const from = fromOf(instruction, variables);
+    if (from !== undefined) use(from.image, line);
+    if (from?.stage !== undefined) stages.add(from.stage.toLowerCase());
   }
   return images;
 }
@@ -73,9 +70,9 @@ function escapeOf(lines: readonly string[]): string {
 
 function instructionsOf(dockerfile: string): Instruction[] {
   const lines = dockerfile.split('\n');
-  const escape = escapeOf(lines);
-  const continued = new RegExp(`\\${escape}[ \\t\\r]*$`);
-  const doubled = new RegExp(`\\${escape}\\${escape}[ \\t\\r]*$`);
+  const escaping = escapeOf(lines);
+  const continued = new RegExp(`\\${escaping}[ \\t\\r]*$`);
+  const doubled = new RegExp(`\\${escaping}\\${escaping}[ \\t\\r]*$`);
   const instructions: Instruction[] = [];
   let parts: string[] = [];
   let start = 0;
@@ -130,7 +127,10 @@ function requirePlainHeredocs({ args, line }: Instruction): void {
   }
 }
 
-function namedByFlags({ flags, line }: Instruction): string[] {
+function namedByFlags(instruction: Instruction): string[] {
+  const { name: command, flags, line } = instruction;
+  if (!commands.has(command)) return [];
+  requirePlainHeredocs(instruction);
   const named: string[] = [];
   for (const [name, value] of flags) {
     if (name.toLowerCase() === 'from') named.push(value);
@@ -141,7 +141,7 @@ function namedByFlags({ flags, line }: Instruction): string[] {
     }
   }
   for (const image of named) if (/[$\\`]/.test(image)) throw unclear(image.slice(0, 200), line);
-  return named.filter((image) => image !== '');
+  return named.filter((image) => image !== '' && !/^\d+$/.test(image));
 }
 
 /** `undefined`: it is no FROM that the builder would take. */

@@ -10,6 +10,8 @@ export interface RunnableImage {
   name: string;
   /** Its `USER`; empty: root. */
   user: string;
+  /** Its `VOLUME`s: paths. */
+  volumes: string[];
 }
 
 export interface ContainerImagesConfig {
@@ -35,7 +37,7 @@ export function createContainerImages(
   async function look(name: string): Promise<RunnableImage | undefined> {
     try {
       const { Config } = await engine.docker.getImage(name).inspect();
-      return { name, user: Config?.User ?? '' };
+      return { name, user: Config?.User ?? '', volumes: Object.keys(Config?.Volumes ?? {}) };
     } catch (error) {
       if (statusOf(error) === 404) return undefined;
       throw engineAway(error);

@@ -2,14 +2,21 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { desire } from './artifact-fixture.ts';
-import { containerLimits, containerOptions, cpuCount, memoryBytes, runsAsRoot } from './container-options.ts';
+import {
+  containerLimits,
+  containerOptions,
+  cpuCount,
+  isOrdinaryUser,
+  memoryBytes,
+} from './container-options.ts';
 import type { DesiredFunction } from './desired-function.ts';
 
-function options(changes: Partial<DesiredFunction> = {}, imageUser = '1000') {
+function options(changes: Partial<DesiredFunction> = {}, imageUser = '1000', imageVolumes: string[] = []) {
   return containerOptions({
     version: desire(`sha256:${'a'.repeat(64)}`, changes),
     image: 'sha256:abc',
     imageUser,
+    imageVolumes,
     network: 'net',
     marker: 'm',
     instanceId: 'i',
@@ -40,11 +47,27 @@ describe('the options of a container', () => {
   });
 
   it('never runs as root, whatever the image says', () => {
-    for (const user of ['', '0', '00', 'root', '0:0', 'root:root', '0:1000', ':1000']) {
-      assert.equal(runsAsRoot(user), true, user);
+    // A name is what the image's own passwd says.
+    const others = ['app', 'toor', 'root2', '1000x', '-1', '99999999999', '1000:root', ' 1000'];
+    for (const user of ['', '0', '00', 'root', '0:0', 'root:root', '0:1000', ':1000', ...others]) {
+      assert.equal(isOrdinaryUser(user), false, user);
       assert.equal(options({}, user).User, '65534:65534');
     }
-    for (const user of ['app', '1000:1000', '65532', 'root2']) assert.equal(options({}, user).User, user);
+    for (const user of ['1000:1000', '65532', '1000:0']) assert.equal(options({}, user).User, user);
+  });
+
+  it('gives bounded memory for the volumes of an image', () => {
+    const of = (imageVolumes: string[]) => options({}, '1000', imageVolumes).HostConfig?.Mounts;
+    const mounted = of(['/data', '/data/', '/tmp', '/srv/x', '/var/openfaas/secrets']);
+    assert.deepEqual(
+      mounted?.map(({ Type, Target, TmpfsOptions }) => [Type, Target, TmpfsOptions?.SizeBytes]),
+      [
+        ['tmpfs', '/data', containerLimits.tmpBytes],
+        ['tmpfs', '/srv/x', containerLimits.tmpBytes],
+      ],
+    );
+    const many = Array.from({ length: 9 }, (_, index) => `/v${index}`);
+    assert.throws(() => of(many), { code: 'unhealthy' });
   });
 
   it('takes a function’s own limits over the installation’s', () => {

@@ -1,6 +1,8 @@
-import type { ContainerCreateOptions } from 'dockerode';
+import path from 'node:path';
+import type { ContainerCreateOptions, MountSettings } from 'dockerode';
 import { objectName } from '../../core/names.ts';
 import type { DesiredFunction } from './desired-function.ts';
+import { unhealthy } from './readiness.ts';
 
 /** What every container may use, unless its function asks for less; more only if the function's limits say so. */
 export interface ContainerLimits {
@@ -24,7 +26,8 @@ export const containerLimits: ContainerLimits = {
 export const functionPort = 8080;
 const exposed = `${functionPort}/tcp`;
 export const secretsTarget = '/var/openfaas/secrets';
-/** Who an image's program runs as if the image says root: the user "nobody" of most systems. */
+const maxVolumes = 8;
+/** Who an image's program runs as if the image says root or a name: the user "nobody" of most systems. */
 const nobody = '65534:65534';
 /** The engine refuses less. */
 const leastMemory = 6 * 1024 * 1024;
@@ -42,6 +45,8 @@ export interface ContainerRequest {
   image: string;
   /** `USER` of the image. */
   imageUser: string;
+  /** `VOLUME` of the image. */
+  imageVolumes?: readonly string[] | undefined;
   network: string;
   marker: string;
   instanceId: string;
@@ -60,7 +65,7 @@ export function containerOptions(request: ContainerRequest): ContainerCreateOpti
     // Names are found by other containers of the network: nobody can guess this one.
     name: `towline-${request.instanceId}`,
     Image: request.image,
-    User: runsAsRoot(request.imageUser) ? nobody : request.imageUser,
+    User: isOrdinaryUser(request.imageUser) ? request.imageUser : nobody,
     Env: Object.entries(environment)
       .filter(([name]) => !/[=\0]/.test(name))
       .map(([name, value]) => `${name}=${value}`),
@@ -85,18 +90,30 @@ export function containerOptions(request: ContainerRequest): ContainerCreateOpti
       // Starting it again is the supervisor's, which knows whether it is still wanted.
       RestartPolicy: { Name: 'no' },
       LogConfig: { Type: 'local', Config: { 'max-size': '1m', 'max-file': '1', compress: 'false' } },
-      Mounts:
-        secretsDir === undefined
+      Mounts: [
+        ...volumeMounts(request.imageVolumes ?? [], limits),
+        ...(secretsDir === undefined
           ? []
-          : [{ Type: 'bind', Source: secretsDir, Target: secretsTarget, ReadOnly: true }],
+          : [{ Type: 'bind' as const, Source: secretsDir, Target: secretsTarget, ReadOnly: true }]),
+      ],
     },
   };
 }
 
-/** By number or by its usual name; what another name stands for only the image's own files know. */
-export function runsAsRoot(user: string): boolean {
-  const [name = ''] = user.split(':');
-  return name === '' || name === 'root' || /^0+$/.test(name);
+/** By number, and not root. What a name stands for the image's own files say, which may call root as they like. */
+export function isOrdinaryUser(user: string): boolean {
+  return /^0*[1-9]\d{0,8}(?::\d{1,9})?$/.test(user);
+}
+
+/** Memory instead of a volume, which would be a folder of the machine without a bound. It counts as the container's own. */
+function volumeMounts(volumes: readonly string[], { tmpBytes }: ContainerLimits): MountSettings[] {
+  const targets = new Set(volumes.map((volume) => path.resolve('/', volume)));
+  for (const taken of ['/tmp', secretsTarget]) targets.delete(taken);
+  if (targets.size > maxVolumes) throw unhealthy(`its image has more than ${maxVolumes} volumes`);
+  return [...targets].map((Target) => ({
+    ...{ Type: 'tmpfs', Source: '', Target },
+    TmpfsOptions: { SizeBytes: tmpBytes, Mode: 0o1777 },
+  }));
 }
 
 const units: Record<string, number> = {

@@ -95,6 +95,30 @@ describe('the starter of containers', () => {
     assert.equal(await instance.ended, 'was ended by SIGKILL');
   });
 
+  it('gives an image neither root by another name nor room on the machine', async () => {
+    const script = `id -u; touch /data/x && df -k /data | tail -1; ${server}`;
+    const made = await daemon.docker([
+      'create',
+      base,
+      'sh',
+      '-c',
+      "echo 'toor:x:0:0::/:/bin/sh' >> /etc/passwd",
+    ]);
+    await daemon.docker(['start', '--attach', made]);
+    const changes = [`CMD ${JSON.stringify(['sh', '-c', script])}`, 'VOLUME /data', 'USER toor'];
+    const digest = await daemon.docker(['commit', ...changes.flatMap((one) => ['--change', one]), made]);
+    await daemon.docker(['rm', '--volumes', made]);
+    const wanted = desire(digest, {
+      image: `${localRegistry}/alice/site-hello:latest@${digest}`,
+      environment: { ANSWER: 'up' },
+    });
+    const { instance, output } = await start(starter(), wanted);
+    assert.match(output.join(''), /^65534\s.*tmpfs\s+65536\s/s);
+    assert.equal(await daemon.docker(['volume', 'ls', '--quiet']), '');
+    instance.kill();
+    await instance.ended;
+  });
+
   it('lets a program finish that is asked to end', async () => {
     const script = `trap 'echo finishing; exit 5' TERM; (${server}) & wait`;
     const { instance, output } = await start(starter(), await version(script));

@@ -110,6 +110,7 @@ function createContainerStarter(
         ...{ version, network, marker, instanceId, secretsDir, limits },
         image: image.name,
         imageUser: image.user,
+        imageVolumes: image.volumes,
       });
       const instance = await startContainerInstance(engine, { options, onOutput, onLost });
       const ended = instance.ended.finally(forget);
