@@ -47,6 +47,8 @@ export interface ContainerRequest {
   imageUser: string;
   /** `VOLUME` of the image. */
   imageVolumes?: readonly string[] | undefined;
+  /** Of the engine's machine: it refuses a container that asks for more, which then gets all of them. */
+  machineCpus?: number | undefined;
   network: string;
   marker: string;
   instanceId: string;
@@ -59,7 +61,8 @@ export interface ContainerRequest {
 export function containerOptions(request: ContainerRequest): ContainerCreateOptions {
   const { version, limits, secretsDir } = request;
   const memory = Math.max(leastMemory, memoryBytes(version.limits?.memory) ?? limits.memoryBytes);
-  const cpus = Math.max(leastCpus, cpuCount(version.limits?.cpu) ?? limits.cpus);
+  const wantedCpus = cpuCount(version.limits?.cpu) ?? limits.cpus;
+  const cpus = Math.min(request.machineCpus ?? Infinity, Math.max(leastCpus, wantedCpus));
   const environment = { ...version.environment, PORT: String(functionPort), http_port: String(functionPort) };
   return {
     // Names are found by other containers of the network: nobody can guess this one.

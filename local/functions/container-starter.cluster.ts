@@ -111,6 +111,8 @@ describe('the starter of containers', () => {
     const wanted = desire(digest, {
       image: `${localRegistry}/alice/site-hello:latest@${digest}`,
       environment: { ANSWER: 'up' },
+      // More than the machine has: it gets all of it.
+      limits: { cpu: '5000' },
     });
     const { instance, output } = await start(starter(), wanted);
     assert.match(output.join(''), /^65534\s.*tmpfs\s+65536\s/s);

@@ -106,7 +106,9 @@ function createContainerStarter(
     live.add(instanceId);
     try {
       signal.throwIfAborted();
+      const { NCPU: machineCpus }: { NCPU: number } = await engine.docker.info();
       const options = containerOptions({
+        machineCpus,
         ...{ version, network, marker, instanceId, secretsDir, limits },
         image: image.name,
         imageUser: image.user,
