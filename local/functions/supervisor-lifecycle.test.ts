@@ -53,7 +53,7 @@ describe('local function supervisor over time', () => {
 
   it('puts an idle function to sleep and wakes it once for all who ask', async () => {
     const shop = await workshop();
-    const supervisor = await supervise(shop, { idleAfterMs: 80 });
+    const supervisor = await supervise(shop, { idleAfterMs: 700 });
     const digest = await shop.build(nodeServer('awake'));
     supervisor.apply(desire(digest, { environment: { WHO: 'sleeper' } }));
     const asleep = await until(supervisor, (entry) => entry?.status === 'Asleep');
