@@ -43,7 +43,9 @@ describe('ignore rules', () => {
     // No class that matches a slash: the reference looks at fewer of the folders above a path than BuildKit then.
     const part = fc
       .array(fc.constantFrom('a', 'b', 'c', '.', '*', '?', '[ab]', '[b-c]'), { minLength: 1, maxLength: 3 })
-      .map((pieces) => pieces.join('').replace(/\*+/g, '*'));
+      .map((pieces) => pieces.join('').replace(/\*+/g, '*'))
+      // A rule that leads out of the context: the reference resolves it against the folder it runs in.
+      .filter((text) => text !== '..');
     const rule = fc
       .tuple(
         fc.constantFrom('', '!', '/'),
