@@ -64,7 +64,7 @@ async function runStep(
     budget.lines -= 1;
     if (budget.lines < 0) return stopAt(`${maxLines} lines`);
     const line = text.replaceAll(folder, '');
-    errorLine.see(line);
+    errorLine.see(line, part);
     request.onLine(line, part);
   });
   request.onLine(`${step.name}: ${step.command.join(' ')}`);

@@ -82,8 +82,9 @@ export function createBuildProgress(listener: ProgressListener): BuildProgress {
     const known = steps.get(digest);
     if (known || steps.size >= maxSteps) return known;
     const errorLine = createErrorLine();
-    const lines = createOutputLines((line, { stream, goesOn }) => {
-      errorLine.see(line);
+    const lines = createOutputLines((line, part) => {
+      const { stream, goesOn } = part;
+      errorLine.see(line, part);
       listener.onLine(line, { stream: `${digest} ${stream}`, goesOn });
     });
     const step: Step = { name: '', lines, errorLine, isAnnounced: false, isDone: false, error: undefined };

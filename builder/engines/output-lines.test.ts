@@ -65,6 +65,18 @@ describe('the telling line', () => {
     );
   });
 
+  it('is never a piece of a line, which a secret may be cut in two in', () => {
+    const errorLine = createErrorLine();
+    const out = 'stdout';
+    errorLine.see('TypeError: a whole line', { stream: out, goesOn: false });
+    errorLine.see('error: the first half of a sec', { stream: out, goesOn: true });
+    errorLine.see('error: of another stream', { stream: 'stderr', goesOn: true });
+    errorLine.see('ret, and an error', { stream: out, goesOn: false });
+    assert.equal(errorLine.get(), 'TypeError: a whole line');
+    errorLine.see('error: whole again', { stream: out, goesOn: false });
+    assert.equal(errorLine.get(), 'error: whole again');
+  });
+
   it('is none of what npm says about itself', () => {
     const lines = [
       'npm error code ERESOLVE',

@@ -98,7 +98,8 @@ const noise =
 const telling = /\b\w*error\b|\bfail(?:ed|ure)\b|\bcannot\b|not found|no such|unable|denied/i;
 
 export interface ErrorLine {
-  see(line: string): void;
+  /** Pieces of a longer line are left out: a secret may be cut in two between them. */
+  see(line: string, part?: LinePart): void;
   /** The line that most likely says why; empty if there was no output. */
   get(): string;
 }
@@ -107,13 +108,18 @@ export interface ErrorLine {
 export function createErrorLine(): ErrorLine {
   // Most of what is seen is never asked for: it is looked at only in the end.
   const lines: string[] = [];
+  const unfinished = new Set<string>();
   const plainLines = () =>
-    lines
-      .map((line) => stripVTControlCharacters(line).trim())
-      .filter((line) => !noise.test(line))
-      .map((line) => line.slice(0, 500));
+    lines.map((line) => stripVTControlCharacters(line).trim()).filter((line) => !noise.test(line));
+  function isPiece({ stream, goesOn }: LinePart): boolean {
+    const continues = unfinished.delete(stream);
+    if (goesOn) unfinished.add(stream);
+    return continues || goesOn;
+  }
+
   return {
-    see(line) {
+    see(line, part) {
+      if (part && isPiece(part)) return;
       lines.push(line);
       if (lines.length >= 2 * keptLines) lines.splice(0, keptLines);
     },

@@ -90,7 +90,7 @@ export function createPlainProgress(listener: ProgressListener): PlainProgress {
 
   function output(step: Step, text: string, goesOn = false): void {
     const state = lastState(text);
-    step.errorLine.see(state);
+    step.errorLine.see(state, { stream: step.stream, goesOn });
     for (let at = 0; at === 0 || at < state.length; at += maxLineLength) {
       const end = at + maxLineLength;
       listener.onLine(state.slice(at, end), { stream: step.stream, goesOn: goesOn || end < state.length });

@@ -13,11 +13,13 @@ export type FunctionBuild = Pick<ImageBuild, 'id' | 'event' | 'fn' | 'copy' | 'w
   templates: Stack['templates'];
 };
 
-/** What a program printed as the cause of its end may hold a secret too. */
+const maxCause = 700;
+
+/** What a program printed as the cause of its end may hold a secret too; it is cut once none is in it. */
 function masked(error: unknown, mask: SecretMask): unknown {
   if (!(error instanceof TowlineError)) return error;
   const { code, message, place, hint, cause } = error;
-  return new TowlineError(code, mask.text(message), { place, hint, cause });
+  return new TowlineError(code, mask.text(message).slice(0, maxCause), { place, hint, cause });
 }
 
 /** The function's image without a build, where somebody else has built it. */
