@@ -14,7 +14,7 @@ import { openGitRepository } from '../../../manifest-writer/repository/manifest-
 import {
   createKubernetesCatalog,
   type KubernetesCatalog,
-} from '../../../router/catalog/function-catalog-kubernetes.ts';
+} from '../../../runtime/catalog/function-catalog-kubernetes.ts';
 import { gitEnvironment, git as runGit } from '../../../runtime/git.ts';
 import { type ClusterApi, createClusterApi } from '../../../runtime/kubernetes/cluster-api.ts';
 import { createLogger, type Logger } from '../../../runtime/logger.ts';

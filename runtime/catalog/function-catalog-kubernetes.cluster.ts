@@ -1,12 +1,12 @@
 import { after, before } from 'node:test';
 import { gitLabels } from '../../core/function-spec.ts';
-import { type ClusterApi, createClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
-import { createLogger } from '../../runtime/logger.ts';
 import { apply, clientOf } from '../../test/cluster/kubernetes/apply.ts';
 import { type ControlPlane, startControlPlane } from '../../test/cluster/kubernetes/control-plane.ts';
 import { startFunctionOperator } from '../../test/cluster/kubernetes/function-operator.ts';
 import { installFunctions } from '../../test/cluster/kubernetes/openfaas.ts';
 import { describeFunctionCatalog } from '../../test/contracts/function-catalog.contract.ts';
+import { type ClusterApi, createClusterApi } from '../kubernetes/cluster-api.ts';
+import { createLogger } from '../logger.ts';
 import { createKubernetesCatalog } from './function-catalog-kubernetes.ts';
 
 let plane: ControlPlane;

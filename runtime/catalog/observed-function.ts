@@ -1,7 +1,7 @@
 import { gitLabels, towlineAnnotations } from '../../core/function-spec.ts';
 import { type Hold, readHold } from '../../core/hold.ts';
 import { objectName } from '../../core/names.ts';
-import type { ClusterObject } from '../../runtime/kubernetes/cluster-api.ts';
+import type { ClusterObject } from '../kubernetes/cluster-api.ts';
 
 /** What the GitOps repository asks for, as the API server has it. */
 export interface DesiredFunction {

@@ -1,8 +1,8 @@
 import type { CatalogChange, CatalogEntry, FunctionCatalog, FunctionStatus } from '../../core/catalog.ts';
 import { TowlineError } from '../../core/errors.ts';
-import type { ClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
-import { createReflector, type Reflector, type ReflectorState } from '../../runtime/kubernetes/reflector.ts';
-import type { Logger } from '../../runtime/logger.ts';
+import type { ClusterApi } from '../kubernetes/cluster-api.ts';
+import { createReflector, type Reflector, type ReflectorState } from '../kubernetes/reflector.ts';
+import type { Logger } from '../logger.ts';
 import { createFunctionIndex } from './function-index.ts';
 import { entryOf } from './function-verdict.ts';
 import {
