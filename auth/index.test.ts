@@ -47,9 +47,9 @@ describe('auth', () => {
     );
   const get = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
     fetch(`${origin}${path}`, { method, headers, redirect: 'manual' });
-  const newTicket = () => auth.createLoginTicket(owner.id).ticket;
+  const newTicket = async () => (await auth.createLoginTicket(owner.id)).ticket;
   const cookieOf = (response: Response) => response.headers.getSetCookie()[0]?.split(';')[0] ?? '';
-  const login = async () => cookieOf(await get(`/login?ticket=${newTicket()}`));
+  const login = async () => cookieOf(await get(`/login?ticket=${await newTicket()}`));
 
   beforeEach(async () => {
     folder = join(root, String(next++));
@@ -60,7 +60,7 @@ describe('auth', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     auth = await open();
-    owner = auth.createOwner({ slug: 'alex', role: 'member', name: 'Alex', email: 'alex@example.com' });
+    owner = await auth.createOwner({ slug: 'alex', role: 'member', name: 'Alex', email: 'alex@example.com' });
     stop = async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -70,7 +70,9 @@ describe('auth', () => {
   afterEach(() => stop());
 
   it('logs in by a one-time link and goes where the person wanted to go', async () => {
-    const response = await get(`/login?ticket=${newTicket()}&next=${encodeURIComponent('/alex/hello?x=1')}`);
+    const response = await get(
+      `/login?ticket=${await newTicket()}&next=${encodeURIComponent('/alex/hello?x=1')}`,
+    );
 
     assert.equal(response.status, 303);
     assert.equal(response.headers.get('location'), '/alex/hello?x=1');
@@ -93,7 +95,7 @@ describe('auth', () => {
     await auth[Symbol.asyncDispose]();
     auth = await open('https://towline.example');
 
-    const response = await get(`/login?ticket=${newTicket()}`);
+    const response = await get(`/login?ticket=${await newTicket()}`);
 
     assert.equal(auth.sessionCookieName, '__Host-towline_session');
     const cookie = response.headers.getSetCookie()[0]!;
@@ -105,9 +107,9 @@ describe('auth', () => {
   });
 
   it('refuses a link the second time, after its time, and one that never was, and says what to do', async () => {
-    const used = newTicket();
+    const used = await newTicket();
     await get(`/login?ticket=${used}`);
-    const old = newTicket();
+    const old = await newTicket();
     now += 10 * 60_000;
     for (const [ticket, status] of [
       [used, 410],
@@ -138,7 +140,7 @@ describe('auth', () => {
   });
 
   it('is not used up by a preview: HEAD and prefetches leave the link as it is', async () => {
-    const ticket = newTicket();
+    const ticket = await newTicket();
 
     await get(`/login?ticket=${ticket}`, {}, 'HEAD');
     await get(`/login?ticket=${ticket}`, { 'Sec-Purpose': 'prefetch;prerender' });
@@ -148,7 +150,7 @@ describe('auth', () => {
 
   it('never redirects to another place', async () => {
     for (const path of ['//evil.example', '/\\evil.example', 'https://evil.example', '/%09/evil.example']) {
-      const response = await get(`/login?ticket=${newTicket()}&next=${encodeURIComponent(path)}`);
+      const response = await get(`/login?ticket=${await newTicket()}&next=${encodeURIComponent(path)}`);
       assert.equal(response.headers.get('location'), '/', path);
     }
   });
@@ -156,14 +158,14 @@ describe('auth', () => {
   it('ends the session that the browser came with: none can be fixed upon somebody', async () => {
     const before = await login();
 
-    const response = await get(`/login?ticket=${newTicket()}`, { Cookie: before });
+    const response = await get(`/login?ticket=${await newTicket()}`, { Cookie: before });
 
     assert.equal(await auth.fromCookies(before), undefined);
     assert.ok(await auth.fromCookies(cookieOf(response)));
   });
 
   it('lets somebody who is in go on when the link is opened again', async () => {
-    const ticket = newTicket();
+    const ticket = await newTicket();
     const cookie = cookieOf(await get(`/login?ticket=${ticket}`));
 
     const response = await get(`/login?ticket=${ticket}&next=/alex`, { Cookie: cookie });
@@ -174,7 +176,7 @@ describe('auth', () => {
 
   it('makes an address wait that tries wrong links, and never the one that has the right one', async () => {
     for (let attempt = 0; attempt < 10; attempt++) await get(`/login?ticket=wrong-${attempt}`);
-    const ticket = newTicket();
+    const ticket = await newTicket();
 
     const refused = await get('/login?ticket=wrong-again');
     assert.equal(refused.status, 429);
@@ -261,11 +263,11 @@ describe('auth', () => {
   });
 
   it('gives a token out once, keeps only its hash, and ends it on its day', async () => {
-    const { token, record } = auth.createToken({ ownerId: owner.id, name: 'ci', ttlMs: 1_000 });
+    const { token, record } = await auth.createToken({ ownerId: owner.id, name: 'ci', ttlMs: 1_000 });
 
     assert.match(token, /^towline_pat_[0-9A-Za-z]{43}$/);
     assert.equal((await auth.fromToken(token))?.via, 'token');
-    assert.deepEqual(auth.tokens(owner.id), [record]);
+    assert.deepEqual(await auth.tokens(owner.id), [record]);
     for (const file of ['auth.db', 'auth.db-wal']) {
       assert.equal((await readFile(join(folder, file))).includes(token.slice(12)), false);
     }
@@ -276,13 +278,13 @@ describe('auth', () => {
   });
 
   it('refuses tokens that are revoked, changed, or of an owner who is gone', async () => {
-    const revoked = auth.createToken({ ownerId: owner.id, name: 'one', ttlMs: null });
-    const orphan = auth.createToken({ ownerId: owner.id, name: 'two', ttlMs: null });
+    const revoked = await auth.createToken({ ownerId: owner.id, name: 'one', ttlMs: null });
+    const orphan = await auth.createToken({ ownerId: owner.id, name: 'two', ttlMs: null });
     const cookie = await login();
-    const ticket = newTicket();
+    const ticket = await newTicket();
 
-    assert.equal(auth.revokeToken('another-owner', revoked.record.id), false);
-    assert.equal(auth.revokeToken(owner.id, revoked.record.id), true);
+    assert.equal(await auth.revokeToken('another-owner', revoked.record.id), false);
+    assert.equal(await auth.revokeToken(owner.id, revoked.record.id), true);
     assert.equal(await auth.fromToken(revoked.token), undefined);
     for (const text of [
       undefined,
@@ -304,24 +306,24 @@ describe('auth', () => {
     assert.equal((await get(`/login?ticket=${ticket}`)).status, 403);
   });
 
-  it('makes owners with names that can be hosts, once each', () => {
-    assert.throws(
-      () => auth.createOwner({ slug: 'alex', role: 'member', name: 'x', email: '' }),
+  it('makes owners with names that can be hosts, once each', async () => {
+    await assert.rejects(
+      auth.createOwner({ slug: 'alex', role: 'member', name: 'x', email: '' }),
       (error) => error instanceof TowlineError && error.code === 'name_taken',
     );
     for (const slug of ['api', 'Alex', 'a.b', '', '__proto__', '-a']) {
-      assert.throws(
-        () => auth.createOwner({ slug, role: 'member', name: 'x', email: '' }),
+      await assert.rejects(
+        auth.createOwner({ slug, role: 'member', name: 'x', email: '' }),
         (error) => error instanceof TowlineError && error.code === 'name_invalid',
         slug,
       );
     }
-    assert.throws(() => auth.createLoginTicket('nobody'), TowlineError);
-    assert.throws(() => auth.createToken({ ownerId: 'nobody', name: 'x', ttlMs: null }), TowlineError);
+    await assert.rejects(auth.createLoginTicket('nobody'), TowlineError);
+    await assert.rejects(auth.createToken({ ownerId: 'nobody', name: 'x', ttlMs: null }), TowlineError);
   });
 
   it('writes no ticket, cookie or token to the log', async () => {
-    const ticket = newTicket();
+    const ticket = await newTicket();
     const cookie = cookieOf(await get(`/login?ticket=${ticket}`));
     await get(`/login?ticket=${ticket}`);
 

@@ -55,7 +55,7 @@ export interface Auth extends Authenticator, Accounts, AsyncDisposable {
   /** `/login`, `/logout` and `/.well-known/jwks.json`. */
   handle(req: IncomingMessage, res: ServerResponse): void;
   /** For `<publicOrigin>/login?ticket=…`. Throws `not_found`. */
-  createLoginTicket(ownerId: string): { ticket: string; expiresAt: number };
+  createLoginTicket(ownerId: string): Promise<{ ticket: string; expiresAt: number }>;
   sessionCookieName: string;
   workloads: Workloads;
 }
@@ -69,7 +69,8 @@ export async function createAuth(config: AuthConfig, deps: AuthDeps): Promise<Au
   const keys = createKeyRing(createFolderKeyStore({ folder: config.keysDir, clock }), clock);
   await keys.all();
   const database = openAuthDatabase(config.databasePath);
-  const accounts = createAccounts(createSqliteAccountStore(database), clock, config.reservedOwners);
+  const store = createSqliteAccountStore(database);
+  const accounts = createAccounts(store, clock, config.reservedOwners);
   const cookie = createSessionCookie(publicOrigin.startsWith('https:'));
   const sessions = createSessionTokens({
     keys,
@@ -109,7 +110,7 @@ export async function createAuth(config: AuthConfig, deps: AuthDeps): Promise<Au
       cookie,
       keys,
       limiter: createAttemptLimiter({ maxFailures: 10, windowMs: 60_000, maxKeys: 10_000, clock }),
-      isOwner: (ownerId) => accounts.ownerById(ownerId) !== undefined,
+      isOwner: (ownerId) => store.ownerById(ownerId) !== undefined,
       clock,
       logger: deps.logger,
     }).routes(),
@@ -122,7 +123,7 @@ export async function createAuth(config: AuthConfig, deps: AuthDeps): Promise<Au
   async function fromCookies(header: string | undefined): Promise<Identity | undefined> {
     for (const value of cookie.valuesIn(header)) {
       const session = await sessions.verify(value);
-      const owner = session && accounts.ownerById(session.ownerId);
+      const owner = session && store.ownerById(session.ownerId);
       if (owner) return identityOf(owner, 'session');
     }
     return undefined;
@@ -137,8 +138,8 @@ export async function createAuth(config: AuthConfig, deps: AuthDeps): Promise<Au
       return owner && identityOf(owner, 'token');
     },
     handle: (req, res) => void handle(req, res),
-    createLoginTicket(ownerId) {
-      if (!accounts.ownerById(ownerId)) throw new TowlineError('not_found', 'there is no such owner');
+    async createLoginTicket(ownerId) {
+      if (!store.ownerById(ownerId)) throw new TowlineError('not_found', 'there is no such owner');
       return links.createTicket(ownerId);
     },
     sessionCookieName: cookie.name,

@@ -127,7 +127,7 @@ async function measure(
       await fetch(url, { method: 'POST', headers, body });
       await builder.drain();
     });
-    const deploys = builder.push(event.id)?.deploys ?? [];
+    const deploys = (await builder.push(event.id))?.deploys ?? [];
     const notLive = deploys.filter(({ state }) => state !== 'live');
     if (deploys.length !== count || notLive.length > 0) {
       throw new Error(`not all are live: ${notLive.map(({ cause }) => cause?.message).join('; ')}`);

@@ -287,11 +287,11 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       inBackground('branch heads could not be compared', recovery);
     },
     drain: idle,
-    pushes: (query) => store.pushes(query),
-    push: (id) => store.push(id),
-    deploy: (id) => store.deploy(id),
-    latestDeploys: (owner, environment) => store.latestDeploys(owner, environment),
-    heldDeploys: (owner) => store.heldDeploys(owner),
+    pushes: async (query) => store.pushes(query),
+    push: async (id) => store.push(id),
+    deploy: async (id) => store.deploy(id),
+    latestDeploys: async (owner, environment) => store.latestDeploys(owner, environment),
+    heldDeploys: async (owner) => store.heldDeploys(owner),
     announce: announcements.announce,
     log: (pushId, after, signal) => logs.read(pushId, after, AbortSignal.any([signal, stopped])),
     async rebuild(pushId, actor, options = {}) {

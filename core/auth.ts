@@ -28,19 +28,19 @@ export interface Authenticator {
 
 /** Owners and their API tokens. */
 export interface Accounts {
-  owners(): Owner[];
-  ownerBySlug(slug: string): Owner | undefined;
-  ownerById(id: string): Owner | undefined;
+  owners(): Promise<Owner[]>;
+  ownerBySlug(slug: string): Promise<Owner | undefined>;
+  ownerById(id: string): Promise<Owner | undefined>;
   /** `id` is given by whoever knows a lasting one, as a forge does. Throws `name_invalid` or `name_taken`. */
-  createOwner(owner: Omit<Owner, 'id'> & { id?: string | undefined }): Owner;
+  createOwner(owner: Omit<Owner, 'id'> & { id?: string | undefined }): Promise<Owner>;
   /** The token's text is given once and stored only as a hash. */
-  createToken(request: { ownerId: string; name: string; ttlMs: number | null }): {
+  createToken(request: { ownerId: string; name: string; ttlMs: number | null }): Promise<{
     token: string;
     record: ApiToken;
-  };
-  tokens(ownerId: string): ApiToken[];
+  }>;
+  tokens(ownerId: string): Promise<ApiToken[]>;
   /** Whether there was such a token of this owner. */
-  revokeToken(ownerId: string, id: string): boolean;
+  revokeToken(ownerId: string, id: string): Promise<boolean>;
 }
 
 /** Which CI an owner trusts to announce images. Every condition that is given has to hold; none is matched by prefix. */
@@ -71,10 +71,10 @@ export interface Workloads {
    */
   fromWorkloadToken(token: string): Promise<Workload | undefined>;
   /** What a binding's `issuer` may be. */
-  issuers(): { issuer: string; scm: 'github' | 'gitlab' }[];
-  bindings(ownerId: string): WorkloadBinding[];
+  issuers(): Promise<{ issuer: string; scm: 'github' | 'gitlab' }[]>;
+  bindings(ownerId: string): Promise<WorkloadBinding[]>;
   /** Throws `bad_request` for an issuer that is not trusted, `not_found`, `conflict`. */
-  addBinding(binding: Omit<WorkloadBinding, 'id' | 'createdAt'>): WorkloadBinding;
+  addBinding(binding: Omit<WorkloadBinding, 'id' | 'createdAt'>): Promise<WorkloadBinding>;
   /** Whether there was such a binding of this owner. */
-  removeBinding(ownerId: string, id: string): boolean;
+  removeBinding(ownerId: string, id: string): Promise<boolean>;
 }

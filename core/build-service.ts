@@ -5,13 +5,17 @@ import type { Person } from './source-event.ts';
 /** The contract of `builder/` towards the platform API. */
 export interface BuildService {
   /** Newest first. */
-  pushes(query: { owner: string; repo?: string | undefined; limit?: number | undefined }): PushRecord[];
-  push(id: string): PushRecord | undefined;
-  deploy(id: string): DeployRecord | undefined;
+  pushes(query: {
+    owner: string;
+    repo?: string | undefined;
+    limit?: number | undefined;
+  }): Promise<PushRecord[]>;
+  push(id: string): Promise<PushRecord | undefined>;
+  deploy(id: string): Promise<DeployRecord | undefined>;
   /** The newest record of each function of an owner, or of all owners, in one environment (the default one). */
-  latestDeploys(owner?: string, environment?: string): DeployRecord[];
+  latestDeploys(owner?: string, environment?: string): Promise<DeployRecord[]>;
   /** Built and waiting for their function to be resumed; newest first. */
-  heldDeploys(owner?: string): DeployRecord[];
+  heldDeploys(owner?: string): Promise<DeployRecord[]>;
   /**
    * Deploys an image that another CI has built, as a push would. Durable when it resolves; the same announcement again is a
    * duplicate, unless it failed. Throws `policy_refused`.

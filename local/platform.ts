@@ -60,7 +60,7 @@ export interface Platform extends AsyncDisposable {
   token: string;
   /** Takes up what an earlier run left, once requests can be served. */
   start(): Promise<void>;
-  loginUrl(): string;
+  loginUrl(): Promise<string>;
   functionUrl(owner: string, functionName: string): string;
 }
 
@@ -68,8 +68,9 @@ const gitOpsBranch = 'main';
 const committer = { name: 'Towline', email: 'towline@towline.localhost' };
 const minute = 60_000;
 
-function assertNoOwner(accounts: Accounts, environments: readonly string[]): void {
-  const taken = environments.find((name) => name !== defaultEnvironment && accounts.ownerBySlug(name));
+async function assertNoOwner(accounts: Accounts, environments: readonly string[]): Promise<void> {
+  const slugs = new Set((await accounts.owners()).map(({ slug }) => slug));
+  const taken = environments.find((name) => name !== defaultEnvironment && slugs.has(name));
   if (taken === undefined) return;
   throw new TowlineError('config_invalid', `there is an owner "${taken}": no environment can be called so`, {
     hint: 'give the environment another name in towline.yaml',
@@ -104,8 +105,10 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
       { logger },
     ),
   );
-  assertNoOwner(auth, environments.names);
-  const owner = firstOwner(auth, config.owner);
+  await assertNoOwner(auth, environments.names);
+  const owner = await firstOwner(auth, config.owner);
+  const loginLink = async (ownerId: string) =>
+    `${origin}/login?ticket=${(await auth.createLoginTicket(ownerId)).ticket}`;
   const token = await keptToken(data.at('cli-token'), owner, auth);
 
   await createGitOpsRepository({
@@ -283,8 +286,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         events,
         repositories: gitHost,
         functionUrl,
-        createLoginLink: (ownerId: string) =>
-          `${origin}/login?ticket=${auth.createLoginTicket(ownerId).ticket}`,
+        createLoginLink: loginLink,
       },
     ),
   );
@@ -298,7 +300,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
       await served.start();
       await builder.start();
     },
-    loginUrl: () => `${origin}/login?ticket=${auth.createLoginTicket(owner.id).ticket}`,
+    loginUrl: () => loginLink(owner.id),
     functionUrl,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };

@@ -141,7 +141,7 @@ export async function run(config: LocalConfig, options: RunOptions): Promise<Run
     readyMs: Math.round(performance.now()),
     dataDir: data.path,
     origin,
-    loginUrl: platform.loginUrl(),
+    loginUrl: await platform.loginUrl(),
     owner: platform.owner.slug,
     functionsUrl: platform.functionUrl(platform.owner.slug, '<function>'),
     gitRemote: `http://${platform.owner.slug}@localhost:${listening.port}/git/${platform.owner.slug}/<repo>.git`,

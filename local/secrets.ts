@@ -16,14 +16,14 @@ export function keptSecret(file: string): string {
  * The owner that operates this machine's platform, made on the first start. Its id comes from its name, so that a
  * lost auth.db does not make it a stranger to its own functions.
  */
-export function firstOwner(accounts: Accounts, slug: string): Owner {
+export async function firstOwner(accounts: Accounts, slug: string): Promise<Owner> {
   const person = {
     id: `local-${slug}`,
     role: 'operator',
     name: slug,
     email: `${slug}@towline.localhost`,
   } as const;
-  return accounts.ownerBySlug(slug) ?? accounts.createOwner({ slug, ...person });
+  return (await accounts.ownerBySlug(slug)) ?? (await accounts.createOwner({ slug, ...person }));
 }
 
 /** The token that the CLI and git on this machine use; a new one if it was revoked or lost. */
@@ -33,7 +33,7 @@ export async function keptToken(file: string, owner: Owner, auth: Accounts & Aut
     const identity = await auth.fromToken(token);
     if (identity?.ownerId === owner.id) return token;
   }
-  const { token } = auth.createToken({ ownerId: owner.id, name: 'this machine', ttlMs: null });
+  const { token } = await auth.createToken({ ownerId: owner.id, name: 'this machine', ttlMs: null });
   writeFileAtomically(file, `${token}\n`);
   return token;
 }

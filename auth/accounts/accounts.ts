@@ -15,10 +15,10 @@ export function createAccounts(
   reserved: readonly string[] = [],
 ): Accounts & { ownerOfToken(text: string | undefined): Owner | undefined } {
   return {
-    owners: () => store.owners(),
-    ownerById: (id) => store.ownerById(id),
-    ownerBySlug: (slug) => store.ownerBySlug(slug),
-    createOwner(request) {
+    owners: async () => store.owners(),
+    ownerById: async (id) => store.ownerById(id),
+    ownerBySlug: async (slug) => store.ownerBySlug(slug),
+    async createOwner(request) {
       const reason = whyNotOwner(request.slug);
       if (reason) throw new TowlineError('name_invalid', reason);
       if (reserved.includes(request.slug)) {
@@ -31,7 +31,7 @@ export function createAccounts(
       }
       return owner;
     },
-    createToken(request) {
+    async createToken(request) {
       if (!store.ownerById(request.ownerId)) throw new TowlineError('not_found', 'there is no such owner');
       if (store.tokens(request.ownerId).length >= maxTokensPerOwner) {
         throw new TowlineError('conflict', `an owner has at most ${maxTokensPerOwner} tokens`, {
@@ -51,8 +51,8 @@ export function createAccounts(
       store.addToken(record, hash);
       return { token: text, record };
     },
-    tokens: (ownerId) => store.tokens(ownerId),
-    revokeToken: (ownerId, id) => store.removeToken(ownerId, id),
+    tokens: async (ownerId) => store.tokens(ownerId),
+    revokeToken: async (ownerId, id) => store.removeToken(ownerId, id),
     ownerOfToken(text) {
       const hash = text === undefined ? undefined : tokenHash(text);
       const found = hash && store.tokenByHash(hash);

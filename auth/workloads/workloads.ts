@@ -41,9 +41,9 @@ export function createWorkloads({ issuers, tokens, store, clock }: WorkloadsOpti
       const met = bindings.filter((binding) => isMet(binding, facts));
       return { ...workload, ownerIds: [...new Set(met.map(({ ownerId }) => ownerId))] };
     },
-    issuers: () => issuers.map(({ issuer, scm }) => ({ issuer, scm })),
-    bindings: (ownerId) => store.ofOwner(ownerId),
-    addBinding(request) {
+    issuers: async () => issuers.map(({ issuer, scm }) => ({ issuer, scm })),
+    bindings: async (ownerId) => store.ofOwner(ownerId),
+    async addBinding(request) {
       if (!issuers.some(({ issuer }) => issuer === request.issuer)) {
         throw new TowlineError('bad_request', 'this installation does not trust that issuer', {
           hint: `one of: ${issuers.map(({ issuer }) => issuer).join(', ') || 'none; an operator sets TOWLINE_CI_ISSUERS'}`,
@@ -56,6 +56,6 @@ export function createWorkloads({ issuers, tokens, store, clock }: WorkloadsOpti
       if (!store.add(binding)) throw new TowlineError('conflict', 'there is such a binding already');
       return binding;
     },
-    removeBinding: (ownerId, id) => store.remove(ownerId, id),
+    removeBinding: async (ownerId, id) => store.remove(ownerId, id),
   };
 }

@@ -53,7 +53,7 @@ async function setUp(options: { runsImages?: boolean; config?: object } = {}) {
     async deliver(more: Partial<AnnouncedImage>) {
       const { id } = await announce(more);
       await platform.builder().drain();
-      const push = platform.builder().push(id);
+      const push = await platform.builder().push(id);
       assert.ok(push);
       return push;
     },
@@ -195,13 +195,13 @@ describe('an announced image', () => {
       one.endsWith(req.url.split('/').at(-1) ?? '') && Boolean(res.writeHead(503).end());
     const first = await it.announce({ image: one });
     for (;;) {
-      const cause = it.platform.builder().push(first.id)?.deploys[0]?.cause;
+      const cause = (await it.platform.builder().push(first.id))?.deploys[0]?.cause;
       if (cause?.code === 'registry_unavailable') break;
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     const second = await it.deliver({ image: two, commit: commit('2') });
     assert.deepEqual(summary(second), { shop: 'live' });
-    assert.deepEqual(summary(it.platform.builder().push(first.id) ?? second), { shop: 'superseded' });
+    assert.deepEqual(summary((await it.platform.builder().push(first.id)) ?? second), { shop: 'superseded' });
   });
 
   it('that is not in the registry fails, and may be announced again', async () => {
@@ -264,7 +264,7 @@ describe('an announced image', () => {
     await it.deliver({ image: it.image('two'), commit: commit('2'), run: { of: 'r', number: 2 } });
     const id = await it.platform.builder().rebuild(first.id, first.actor);
     await it.platform.builder().drain();
-    assert.match(it.platform.builder().push(id)?.note ?? '', /superseded by 2222222/);
+    assert.match((await it.platform.builder().push(id))?.note ?? '', /superseded by 2222222/);
     assert.equal(it.source(), '2');
   });
 
@@ -275,7 +275,7 @@ describe('an announced image', () => {
     assert.deepEqual(summary(await it.deliver({ image: gone })), { shop: 'failed' });
     await it.platform.builder().rebuild(other.id, other.actor);
     await it.platform.builder().drain();
-    const latest = it.platform.builder().latestDeploys('alice');
+    const latest = await it.platform.builder().latestDeploys('alice');
     assert.deepEqual(
       latest.map(({ functionName, state }) => [functionName, state]),
       [

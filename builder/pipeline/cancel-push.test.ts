@@ -4,7 +4,7 @@ import { createPlatform, stackFiles, summary } from './platform-in-memory.test.t
 
 const bob = { name: 'Bob', email: 'bob@example.org', login: 'bob' };
 
-async function until(condition: () => boolean): Promise<void> {
+async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
@@ -19,7 +19,7 @@ describe('cancelling a push', () => {
     await platform.builder().cancel(id, bob);
     await platform.builder().drain();
 
-    const push = platform.builder().push(id)!;
+    const push = (await platform.builder().push(id))!;
     assert.deepEqual([push.state, summary(push)], ['done', { hello: 'failed' }]);
     assert.deepEqual(push.deploys[0]?.cause, { code: 'build_cancelled', message: 'stopped by Bob' });
     assert.deepEqual(platform.engine.aborted, ['alice/shop/hello']);
@@ -37,12 +37,12 @@ describe('cancelling a push', () => {
     await gate.entered;
     const rebuilt = await platform.builder().rebuild(running.id, bob);
     await platform.builder().cancel(rebuilt, bob);
-    await until(() => platform.builder().push(rebuilt)?.state === 'done');
-    assert.equal(platform.builder().push(rebuilt)?.note, 'stopped by Bob');
-    assert.equal(platform.builder().push(running.id)?.state, 'running');
+    await until(async () => (await platform.builder().push(rebuilt))?.state === 'done');
+    assert.equal((await platform.builder().push(rebuilt))?.note, 'stopped by Bob');
+    assert.equal((await platform.builder().push(running.id))?.state, 'running');
     gate.open();
     await platform.builder().drain();
-    assert.deepEqual(summary(platform.builder().push(running.id)!), { hello: 'live' });
+    assert.deepEqual(summary((await platform.builder().push(running.id))!), { hello: 'live' });
   });
 
   it('holds after a death', async () => {
@@ -55,7 +55,7 @@ describe('cancelling a push', () => {
     await platform.restart({ abandon: true });
     await cancelled;
     await platform.builder().drain();
-    const push = platform.builder().push(id)!;
+    const push = (await platform.builder().push(id))!;
     assert.equal(push.deploys[0]?.cause?.code, 'build_cancelled');
     assert.equal(platform.writer.commits.length, 0);
     await first[Symbol.asyncDispose]();
@@ -76,7 +76,7 @@ describe('cancelling a push', () => {
     await platform.builder().cancel(id, bob);
     mayCommit.resolve();
     await platform.builder().drain();
-    assert.deepEqual(summary(platform.builder().push(id)!), { fast: 'live', slow: 'failed' });
+    assert.deepEqual(summary((await platform.builder().push(id))!), { fast: 'live', slow: 'failed' });
     assert.deepEqual(platform.writer.deployed('alice'), ['fast']);
   });
 
@@ -94,7 +94,7 @@ describe('cancelling a push', () => {
     await assert.rejects(platform.builder().cancel(id, bob), { code: 'conflict' });
     mayBeLive.resolve();
     await platform.builder().drain();
-    assert.deepEqual(summary(platform.builder().push(id)!), { hello: 'live' });
+    assert.deepEqual(summary((await platform.builder().push(id))!), { hello: 'live' });
   });
 
   it('takes back what waits for a hold, though the push has ended', async () => {
@@ -107,7 +107,7 @@ describe('cancelling a push', () => {
     await platform.builder().cancel(id, bob);
     await platform.builder().drain();
 
-    const push = platform.builder().push(id)!;
+    const push = (await platform.builder().push(id))!;
     assert.deepEqual([push.state, summary(push)], ['done', { hello: 'failed' }]);
     assert.deepEqual(push.deploys[0]?.cause, { code: 'build_cancelled', message: 'stopped by Bob' });
     assert.match((await platform.logOf(id)).at(-1)!, /hello failed at commit: stopped by Bob/);
@@ -131,7 +131,7 @@ describe('cancelling a push', () => {
     await platform.builder().cancel(id, bob);
     mayCommit.resolve();
     await platform.builder().drain();
-    assert.deepEqual(summary(platform.builder().push(id)!), { fast: 'failed', slow: 'failed' });
+    assert.deepEqual(summary((await platform.builder().push(id))!), { fast: 'failed', slow: 'failed' });
     assert.equal(platform.writer.waiting.size, 0);
     assert.deepEqual(platform.writer.deployed('alice'), []);
   });

@@ -46,13 +46,12 @@ describe('environments', () => {
     assert.deepEqual(platform.writer.deployed('alice', 'staging'), ['hello']);
     assert.deepEqual(platform.writer.deployed('alice'), ['cart', 'hello']);
     assert.equal(platform.reconciler.followed.at(-1)?.environment, 'staging');
-    const latest = (environment?: string) =>
-      platform
-        .builder()
-        .latestDeploys('alice', environment)
-        .map(({ functionName, state }) => `${functionName} ${state}`);
-    assert.deepEqual(latest(), ['cart live', 'hello live']);
-    assert.deepEqual(latest('staging'), ['cart removed', 'hello live']);
+    const latest = async (environment?: string) =>
+      (await platform.builder().latestDeploys('alice', environment)).map(
+        ({ functionName, state }) => `${functionName} ${state}`,
+      );
+    assert.deepEqual(await latest(), ['cart live', 'hello live']);
+    assert.deepEqual(await latest('staging'), ['cart removed', 'hello live']);
   });
 
   it('promotes by a tag, annotated or not, the digest that its commit has, without a build', async () => {
@@ -169,12 +168,12 @@ describe('environments', () => {
     await platform.send(tagged);
     const main = repo.commit(stackFiles({ quick: 'one' }));
     await platform.send(main);
-    while (platform.builder().push(main.id)?.state !== 'done') await new Promise(setImmediate);
-    assert.equal(platform.builder().push(tagged.id)?.state, 'queued');
+    while ((await platform.builder().push(main.id))?.state !== 'done') await new Promise(setImmediate);
+    assert.equal((await platform.builder().push(tagged.id))?.state, 'queued');
     gate.open();
     await platform.builder().drain();
-    assert.deepEqual(summary(platform.builder().push(staged.id)!), { slow: 'live' });
-    assert.deepEqual(summary(platform.builder().push(tagged.id)!), { slow: 'live' });
+    assert.deepEqual(summary((await platform.builder().push(staged.id))!), { slow: 'live' });
+    assert.deepEqual(summary((await platform.builder().push(tagged.id))!), { slow: 'live' });
   });
 
   it('removes a deleted repository from every environment, after what runs in any of them', async () => {
@@ -218,7 +217,7 @@ describe('environments', () => {
     await following.promise;
     await platform.restart();
     await platform.builder().drain();
-    assert.deepEqual(summary(platform.builder().push(event.id)!), { hello: 'live' });
+    assert.deepEqual(summary((await platform.builder().push(event.id))!), { hello: 'live' });
     assert.equal(platform.writer.promoted.length, 1);
   });
 });

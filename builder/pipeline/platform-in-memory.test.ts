@@ -585,7 +585,7 @@ export async function createPlatform(
     async deliver(event: SourceEvent): Promise<PushRecord> {
       const { id } = await this.send(event);
       await builder.drain();
-      return builder.push(id)!;
+      return (await builder.push(id))!;
     },
     async logOf(pushId: string): Promise<string[]> {
       const lines: string[] = [];

@@ -144,15 +144,10 @@ describe('a push', () => {
     const files = stackFiles(Object.fromEntries(names.map((name) => [name, name])));
     const { id } = await platform.send(platform.repo('alice', 'shop').commit(files));
     await Promise.all([gates[0]!.entered, gates[1]!.entered]);
-    assert.equal(platform.builder().push(id)?.deploys.length, 7);
+    assert.equal((await platform.builder().push(id))?.deploys.length, 7);
     for (const gate of gates) gate.open();
     await platform.builder().drain();
-    assert.ok(
-      platform
-        .builder()
-        .push(id)
-        ?.deploys.every((deploy) => deploy.state === 'live'),
-    );
+    assert.ok((await platform.builder().push(id))?.deploys.every((deploy) => deploy.state === 'live'));
     assert.equal(platform.engine.mostRunning, 2);
   });
 
@@ -179,7 +174,7 @@ describe('a push', () => {
     while (!isSeen()) await wait(5);
     platform.writer.away = 0;
     await platform.builder().drain();
-    const push = platform.builder().push(id)!;
+    const push = (await platform.builder().push(id))!;
     assert.deepEqual(summary(push), { hello: 'live' });
     assert.equal(push.deploys[0]?.cause, null);
     const waited = (await platform.logOf(push.id)).filter((line) =>
@@ -375,7 +370,7 @@ describe('functions that are gone', () => {
     assert.deepEqual(summary(gone), { hello: 'removed', bye: 'removed' });
     assert.deepEqual(platform.writer.deployed('alice'), ['post']);
     assert.equal(platform.writer.commits.at(-1)?.kind, 'remove');
-    assert.equal(platform.builder().push(id)?.deploys[0]?.state, 'superseded');
+    assert.equal((await platform.builder().push(id))?.deploys[0]?.state, 'superseded');
   });
 
   it('with their repository come back when it is made and pushed again with the same commit', async () => {
@@ -404,7 +399,7 @@ describe('a source that is away', () => {
     }
     renameSync(`${repo.dir}.away`, repo.dir);
     await platform.builder().drain();
-    assert.deepEqual(summary(platform.builder().push(id)!), { hello: 'live' });
+    assert.deepEqual(summary((await platform.builder().push(id))!), { hello: 'live' });
   });
 
   it('fails the push when the patience is over', async () => {

@@ -95,7 +95,7 @@ describe('a function that a push has not changed', () => {
     platform.writer.beforeCommit = async () => {};
     await platform.restart({ abandon: true });
     await platform.builder().drain();
-    assert.deepEqual(summary(platform.builder().push(id)!), { hello: 'live' });
+    assert.deepEqual(summary((await platform.builder().push(id))!), { hello: 'live' });
     assert.equal(platform.engine.started.length, 1);
   });
 
@@ -126,8 +126,8 @@ describe('a stack without functions', () => {
     await using platform = await createPlatform();
     const repo = platform.repo('alice', 'shop');
     await platform.deliver(repo.commit(stackFiles({ hello: 'fail' })));
-    assert.equal(platform.builder().latestDeploys('alice').length, 1);
+    assert.equal((await platform.builder().latestDeploys('alice')).length, 1);
     await platform.deliver(repo.commit(stackFiles({})));
-    assert.deepEqual(platform.builder().latestDeploys('alice'), []);
+    assert.deepEqual(await platform.builder().latestDeploys('alice'), []);
   });
 });

@@ -47,13 +47,14 @@ describe('a build that cannot be made now', () => {
     });
     platform.engine.away = 1;
     const waiting = await platform.send(platform.repo('alice', 'shop').commit(stackFiles({ hello: 'one' })));
-    const isWaiting = () => platform.builder().push(waiting.id)?.deploys[0]?.cause !== null;
-    while (platform.engine.away > 0 || !isWaiting()) await new Promise((resolve) => setTimeout(resolve, 5));
+    const isWaiting = async () => (await platform.builder().push(waiting.id))?.deploys[0]?.cause !== null;
+    while (platform.engine.away > 0 || !(await isWaiting()))
+      await new Promise((resolve) => setTimeout(resolve, 5));
     const other = await platform.send(platform.repo('bob', 'blog').commit(stackFiles({ hi: 'two' })));
-    while (platform.builder().push(other.id)?.state !== 'done') {
+    while ((await platform.builder().push(other.id))?.state !== 'done') {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    assert.deepEqual(summary(platform.builder().push(other.id)!), { hi: 'live' });
-    assert.equal(platform.builder().push(waiting.id)?.state, 'running');
+    assert.deepEqual(summary((await platform.builder().push(other.id))!), { hi: 'live' });
+    assert.equal((await platform.builder().push(waiting.id))?.state, 'running');
   });
 });

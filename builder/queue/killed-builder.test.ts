@@ -72,7 +72,11 @@ async function serve(root: string): Promise<void> {
   process.on('message', async () => {
     await builder.drain();
     process.send?.({
-      pushes: repositories.flatMap(({ name }) => builder.pushes({ owner: 'alice', repo: name, limit: 100 })),
+      pushes: (
+        await Promise.all(
+          repositories.map(({ name }) => builder.pushes({ owner: 'alice', repo: name, limit: 100 })),
+        )
+      ).flat(),
     });
   });
   process.send?.({ port: (server.address() as AddressInfo).port });

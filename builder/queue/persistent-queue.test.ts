@@ -14,11 +14,11 @@ describe('an accepted push that cannot be queued', () => {
     assert.equal((await platform.send(first)).status, 202);
     const second = repo.commit(stackFiles({ hello: 'two' }));
     await platform.send(second);
-    assert.equal(platform.builder().push(second.id), undefined);
+    assert.equal(await platform.builder().push(second.id), undefined);
     rmdirSync(obstacle);
     await platform.builder().drain();
-    assert.match(platform.builder().push(first.id)?.note ?? '', /^superseded by/);
-    assert.deepEqual(summary(platform.builder().push(second.id)!), { hello: 'live' });
+    assert.match((await platform.builder().push(first.id))?.note ?? '', /^superseded by/);
+    assert.deepEqual(summary((await platform.builder().push(second.id))!), { hello: 'live' });
   });
 
   it('is given up after some tries without holding up anything, and taken up at the next start', async () => {
@@ -35,6 +35,6 @@ describe('an accepted push that cannot be queued', () => {
     await platform.restart();
     rmdirSync(obstacle);
     await platform.builder().drain();
-    assert.deepEqual(summary(platform.builder().push(first.id)!), { hello: 'live' });
+    assert.deepEqual(summary((await platform.builder().push(first.id))!), { hello: 'live' });
   });
 });

@@ -18,10 +18,10 @@ describe('the queue', () => {
     await platform.send(third);
     gate.open();
     await platform.builder().drain();
-    const push = (id: string) => platform.builder().push(id)!;
-    assert.deepEqual(summary(push(first.id)), { hello: 'superseded' });
-    assert.equal(push(second.id).note, `superseded by ${third.after.slice(0, 7)}`);
-    assert.deepEqual(summary(push(third.id)), { hello: 'live' });
+    const push = async (id: string) => (await platform.builder().push(id))!;
+    assert.deepEqual(summary(await push(first.id)), { hello: 'superseded' });
+    assert.equal((await push(second.id)).note, `superseded by ${third.after.slice(0, 7)}`);
+    assert.deepEqual(summary(await push(third.id)), { hello: 'live' });
     assert.ok(platform.engine.aborted.length >= 1);
     assert.ok((await platform.logOf(first.id)).includes(`hello: superseded by ${second.after.slice(0, 7)}`));
     assert.equal(platform.writer.commits.length, 1);
@@ -46,10 +46,10 @@ describe('the queue', () => {
     for await (const { text } of platform.builder().log(second.id, 0, AbortSignal.timeout(10_000))) {
       if (text.startsWith('hello is live')) break;
     }
-    assert.equal(platform.builder().push(first.id)?.deploys[0]?.state, 'applied');
+    assert.equal((await platform.builder().push(first.id))?.deploys[0]?.state, 'applied');
     letGo.resolve();
     await platform.builder().drain();
-    assert.deepEqual(summary(platform.builder().push(first.id)!), { hello: 'superseded' });
+    assert.deepEqual(summary((await platform.builder().push(first.id))!), { hello: 'superseded' });
     assert.equal(platform.writer.commits.length, 2);
   });
 
@@ -63,8 +63,8 @@ describe('the queue', () => {
     const unheard = repo.commit(stackFiles({ hello: 'two' }));
     gate.open();
     await platform.builder().drain();
-    assert.deepEqual(summary(platform.builder().push(first.id)!), { hello: 'superseded' });
-    const [newest] = platform.builder().pushes({ owner: 'alice' });
+    assert.deepEqual(summary((await platform.builder().push(first.id))!), { hello: 'superseded' });
+    const [newest] = await platform.builder().pushes({ owner: 'alice' });
     assert.equal(newest?.after, unheard.after);
     assert.deepEqual(summary(newest!), { hello: 'live' });
     assert.equal(platform.writer.sourceOf('alice', 'hello'), unheard.after);
@@ -79,11 +79,11 @@ describe('the queue', () => {
     await gate.entered;
     const second = repo.commit(stackFiles({ hello: 'two' }));
     gate.open();
-    while (platform.builder().push(first.id)?.state !== 'done') await new Promise(setImmediate);
+    while ((await platform.builder().push(first.id))?.state !== 'done') await new Promise(setImmediate);
     await platform.send(second);
-    while (platform.builder().push(second.id)?.state !== 'done') await new Promise(setImmediate);
-    assert.deepEqual(summary(platform.builder().push(second.id)!), { hello: 'live' });
-    assert.equal(platform.builder().pushes({ owner: 'alice' }).length, 2);
+    while ((await platform.builder().push(second.id))?.state !== 'done') await new Promise(setImmediate);
+    assert.deepEqual(summary((await platform.builder().push(second.id))!), { hello: 'live' });
+    assert.equal((await platform.builder().pushes({ owner: 'alice' })).length, 2);
   });
 
   it('ends with the branch head in whatever order the pushes arrive', async () => {
@@ -143,7 +143,7 @@ describe('the queue', () => {
     const other = platform.repo('bob', 'shop').commit(stackFiles({ single: 'one' }));
     await platform.send(other);
     // Its place among the waiting is taken once its source is read.
-    while (platform.builder().push(other.id)?.deploys.length === 0) await new Promise(setImmediate);
+    while ((await platform.builder().push(other.id))?.deploys.length === 0) await new Promise(setImmediate);
     gate.open();
     await platform.builder().drain();
     const place = platform.engine.started.indexOf('bob/shop/single');
@@ -158,16 +158,11 @@ describe('the queue', () => {
     const second = await platform.deliver(repo.commit(stackFiles({ hello: 'two' })));
     const again = await platform.builder().rebuild(second.id, bob);
     await platform.builder().drain();
-    assert.deepEqual(summary(platform.builder().push(again)!), { hello: 'live' });
-    assert.equal(platform.builder().push(again)?.actor.name, 'Bob');
+    assert.deepEqual(summary((await platform.builder().push(again))!), { hello: 'live' });
+    assert.equal((await platform.builder().push(again))?.actor.name, 'Bob');
     const old = await platform.builder().rebuild(first.id, bob);
     await platform.builder().drain();
-    assert.ok(
-      !platform
-        .builder()
-        .push(old)
-        ?.deploys.some((deploy) => deploy.state === 'live'),
-    );
+    assert.ok(!(await platform.builder().push(old))?.deploys.some((deploy) => deploy.state === 'live'));
     assert.equal(platform.writer.sourceOf('alice', 'hello'), second.after);
     await assert.rejects(platform.builder().rebuild('nothing', bob), { code: 'not_found' });
   });
@@ -179,7 +174,7 @@ describe('the queue', () => {
       repo.event(repo.head(), String(index).repeat(40), 'refs/tags/v1'),
     );
     for (const event of events) await platform.deliver(event);
-    assert.equal(platform.builder().pushes({ owner: 'alice' }).length, 3);
+    assert.equal((await platform.builder().pushes({ owner: 'alice' })).length, 3);
     assert.deepEqual(await platform.logOf(events[0]!.id), []);
     assert.equal((await platform.logOf(events[5]!.id)).length, 1);
   });
@@ -196,10 +191,7 @@ describe('a restart', () => {
     assert.equal(platform.writer.commits.length, 1);
     assert.equal(platform.writer.sourceOf('alice', 'hello'), events[2]!.after);
     assert.deepEqual(
-      platform
-        .builder()
-        .pushes({ owner: 'alice' })
-        .map((push) => push.state),
+      (await platform.builder().pushes({ owner: 'alice' })).map((push) => push.state),
       ['done', 'done', 'done'],
     );
   });
@@ -214,7 +206,7 @@ describe('a restart', () => {
     await stopping;
     gate.open();
     await platform.builder().drain();
-    assert.deepEqual(summary(platform.builder().push(event.id)!), { hello: 'live' });
+    assert.deepEqual(summary((await platform.builder().push(event.id))!), { hello: 'live' });
     assert.ok((await platform.logOf(event.id)).includes('taken up again after a restart'));
     assert.equal(platform.writer.commits.length, 1);
   });
@@ -232,7 +224,7 @@ describe('a restart', () => {
     platform.reconciler.beforeLive = async () => undefined;
     await platform.restart();
     await platform.builder().drain();
-    assert.deepEqual(summary(platform.builder().push(event.id)!), { hello: 'live' });
+    assert.deepEqual(summary((await platform.builder().push(event.id))!), { hello: 'live' });
     assert.deepEqual([platform.engine.started.length, platform.writer.commits.length], [1, 1]);
   });
 
@@ -246,7 +238,7 @@ describe('a restart', () => {
     await platform.restart();
     await platform.builder().drain();
     assert.equal(platform.writer.sourceOf('alice', 'hello'), missed.after);
-    assert.equal(platform.builder().pushes({ owner: 'bob' }).length, 1);
+    assert.equal((await platform.builder().pushes({ owner: 'bob' })).length, 1);
     assert.equal((await platform.send(missed)).duplicate, true);
   });
 });

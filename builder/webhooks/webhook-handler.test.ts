@@ -11,8 +11,8 @@ async function withEvent() {
   return { platform, event, body: JSON.stringify(event) };
 }
 
-function assertNothingKept(platform: Platform, marker: string): void {
-  assert.deepEqual(platform.builder().pushes({ owner: 'alice' }), []);
+async function assertNothingKept(platform: Platform, marker: string): Promise<void> {
+  assert.deepEqual(await platform.builder().pushes({ owner: 'alice' }), []);
   assert.ok(!platform.logged.join('').includes(marker));
 }
 
@@ -23,7 +23,7 @@ describe('the webhook intake', () => {
     assert.deepEqual(await platform.send(event), { status: 202, id: event.id });
     await platform.restart({ abandon: true });
     await platform.builder().drain();
-    assert.equal(platform.builder().push(event.id)?.deploys[0]?.state, 'live');
+    assert.equal((await platform.builder().push(event.id))?.deploys[0]?.state, 'live');
   });
 
   it('answers a redelivery with 202 and does nothing', async () => {
@@ -59,7 +59,7 @@ describe('the webhook intake', () => {
       await using _ = platform;
       const response = await platform.post(body, headers(body));
       assert.equal(response.status, 401);
-      assertNothingKept(platform, event.id);
+      await assertNothingKept(platform, event.id);
     });
   }
 
@@ -103,7 +103,7 @@ describe('the webhook intake', () => {
       const response = await platform.post(JSON.stringify(each));
       assert.equal(response.status, 400, JSON.stringify(each));
     }
-    assertNothingKept(platform, event.after);
+    await assertNothingKept(platform, event.after);
   });
 
   it('has one path, one method and one content type', async () => {
@@ -133,6 +133,6 @@ describe('the webhook intake', () => {
       for (let part = 0; part < 12; part += 1) sending.write('y'.repeat(100_000));
     });
     assert.equal(status, 413);
-    assertNothingKept(platform, 'yyyy');
+    await assertNothingKept(platform, 'yyyy');
   });
 });

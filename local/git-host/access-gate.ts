@@ -57,7 +57,7 @@ export function createAccessGate(deps: AccessGateDeps): AccessGate {
     identity: Identity,
     target: { owner: string; name: string },
   ): Promise<Grant | Refusal> {
-    const owner = deps.accounts.ownerBySlug(target.owner);
+    const owner = await deps.accounts.ownerBySlug(target.owner);
     const allowed = request.service === 'git-receive-pack' ? mayChange : mayRead;
     if (!owner || !allowed(identity, owner.id)) {
       // The same words whether it exists or not: others' repositories are nobody's business.
@@ -87,7 +87,8 @@ export function createAccessGate(deps: AccessGateDeps): AccessGate {
     async open(request, identity) {
       const { target } = request;
       if (target.kind === 'source') {
-        const owner = target.owner ?? deps.accounts.ownerById(identity.ownerId)?.slug ?? identity.owner;
+        const own = target.owner ?? (await deps.accounts.ownerById(identity.ownerId))?.slug;
+        const owner = own ?? identity.owner;
         return openSource(request, identity, { owner, name: target.name });
       }
       if (!mayUseGitOps(identity)) {

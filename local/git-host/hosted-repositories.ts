@@ -48,7 +48,7 @@ export function createHostedRepositories(
   }
 
   async function mustFind(slug: string, name: string): Promise<{ owner: Owner; path: string }> {
-    const owner = accounts.ownerBySlug(slug);
+    const owner = await accounts.ownerBySlug(slug);
     const path = owner && (await store.find(owner.slug, name));
     if (!owner || !path) throw new TowlineError('not_found', `there is no repository ${slug}/${name}`);
     return { owner, path };
@@ -69,7 +69,7 @@ export function createHostedRepositories(
 
   async function pusherOf(path: string, branch: string, head: string): Promise<Person | undefined> {
     const id = await store.pusherOf(path, branch, head);
-    const pusher = id === undefined ? undefined : accounts.ownerById(id);
+    const pusher = id === undefined ? undefined : await accounts.ownerById(id);
     return pusher && personOfOwner(pusher);
   }
 
@@ -87,7 +87,7 @@ export function createHostedRepositories(
 
   return {
     async list(slug) {
-      const owner = accounts.ownerBySlug(slug);
+      const owner = await accounts.ownerBySlug(slug);
       if (!owner) return [];
       const names = await store.names(owner.slug);
       const found = await Promise.all(names.map((name) => hosted(owner, name)));
@@ -105,7 +105,7 @@ export function createHostedRepositories(
     },
     sourceAccess: {
       async locate(repository) {
-        const owner = accounts.ownerById(repository.ownerId);
+        const owner = await accounts.ownerById(repository.ownerId);
         const path =
           owner?.slug === repository.owner ? await store.find(owner.slug, repository.name) : undefined;
         if (!path || repository.id !== `local:${repository.owner}/${repository.name}`) {
@@ -116,7 +116,7 @@ export function createHostedRepositories(
       },
       async *heads(isDeployed) {
         for (const slug of await store.owners()) {
-          const owner = accounts.ownerBySlug(slug);
+          const owner = await accounts.ownerBySlug(slug);
           if (owner) yield* headsOf(owner, isDeployed);
         }
       },

@@ -71,7 +71,7 @@ describe('a push that is disturbed', { timeout: 60_000 }, () => {
 
     const [event] = await bed.webhook.until(1);
     assert.equal(event?.type, 'push');
-    assert.equal(bed.builds.push(event!.id)?.state, 'done');
+    assert.equal((await bed.builds.push(event!.id))?.state, 'done');
     assert.notDeepEqual(whileBuilding, []);
     await until(async () => (await processesOf(join(bed.dir, 'repos'))).length === 0);
   });

@@ -71,14 +71,20 @@ class LinePrinter {
   }
 }
 
-/** Resolves when `changed` is called, or after a while; rejects when the signal aborts. */
+/** A count of changes that can be waited on, so that none is missed while a record is read. */
 function createWakeUp() {
   const waiting = new Set<() => void>();
+  let changes = 0;
   return {
+    get changes() {
+      return changes;
+    },
     changed() {
+      changes += 1;
       for (const wake of [...waiting]) wake();
     },
-    wait(signal: AbortSignal): Promise<void> {
+    /** Resolves once there were more changes than `seen`, or after a while; rejects when the signal aborts. */
+    wait(seen: number, signal: AbortSignal): Promise<void> {
       return new Promise((resolve, reject) => {
         const settle = () => {
           clearTimeout(timer);
@@ -90,7 +96,7 @@ function createWakeUp() {
         const timer = setTimeout(settle, recheckMs);
         waiting.add(settle);
         signal.addEventListener('abort', settle, { once: true });
-        if (signal.aborted) settle();
+        if (signal.aborted || changes > seen) settle();
       });
     },
   };
@@ -111,10 +117,11 @@ export function watchPushes(config: ProgressConfig, deps: ProgressDeps): PushWat
     signal: AbortSignal,
   ): Promise<PushRecord> {
     for (;;) {
-      const push = deps.builds().push(pushId);
+      const seen = wakeUp.changes;
+      const push = await deps.builds().push(pushId);
       if (followed?.id === pushId && push) followed.latest = push;
       if (push && accept(push)) return push;
-      await wakeUp.wait(signal);
+      await wakeUp.wait(seen, signal);
     }
   }
 

@@ -29,13 +29,13 @@ export const owners = [owner('demo', 'operator'), owner('alice', 'member'), owne
 export const tokenFor = (slug: string) => `token-of-${slug}`;
 
 const accounts: Accounts = {
-  owners: () => owners,
-  ownerBySlug: (slug) => owners.find((candidate) => candidate.slug === slug),
-  ownerById: (id) => owners.find((candidate) => candidate.id === id),
-  createOwner: () => Promise.reject() as never,
-  createToken: () => Promise.reject() as never,
-  tokens: () => [],
-  revokeToken: () => false,
+  owners: async () => owners,
+  ownerBySlug: async (slug) => owners.find((candidate) => candidate.slug === slug),
+  ownerById: async (id) => owners.find((candidate) => candidate.id === id),
+  createOwner: () => Promise.reject(),
+  createToken: () => Promise.reject(),
+  tokens: async () => [],
+  revokeToken: async () => false,
 };
 
 const authenticator: Authenticator = {
@@ -126,7 +126,7 @@ export class MemoryBuilds implements Pick<BuildService, 'push' | 'log'> {
     });
   }
 
-  push(id: string): PushRecord | undefined {
+  async push(id: string): Promise<PushRecord | undefined> {
     return this.pushes.get(id);
   }
 

@@ -37,8 +37,8 @@ describe('what people change by the command line', () => {
         makeAuth: async (publicOrigin) => {
           const places = { databasePath: join(folder, 'auth.db'), keysDir: join(folder, 'keys') };
           const auth = resources.use(await createAuth({ ...places, publicOrigin }, { logger }));
-          ownerId = auth.createOwner(newOwner('alex')).id;
-          ({ token } = auth.createToken({ ownerId, name: 'test', ttlMs: null }));
+          ownerId = (await auth.createOwner(newOwner('alex'))).id;
+          ({ token } = await auth.createToken({ ownerId, name: 'test', ttlMs: null }));
           return auth;
         },
       }),

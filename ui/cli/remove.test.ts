@@ -22,8 +22,8 @@ describe('towline remove', () => {
         makeAuth: async (publicOrigin) => {
           const places = { databasePath: join(folder, 'auth.db'), keysDir: join(folder, 'keys') };
           const auth = resources.use(await createAuth({ ...places, publicOrigin }, { logger }));
-          const ownerId = auth.createOwner(newOwner('alex')).id;
-          ({ token } = auth.createToken({ ownerId, name: 'test', ttlMs: null }));
+          const ownerId = (await auth.createOwner(newOwner('alex'))).id;
+          ({ token } = await auth.createToken({ ownerId, name: 'test', ttlMs: null }));
           return auth;
         },
       }),

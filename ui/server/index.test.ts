@@ -46,12 +46,12 @@ describe('the platform API', () => {
         },
       }),
     );
-    alex = auth.createOwner(newOwner('alex'));
-    al = auth.createOwner(newOwner('al'));
-    operator = auth.createOwner(newOwner('ops', 'operator'));
-    const tokenOf = (owner: Owner) =>
-      auth.createToken({ ownerId: owner.id, name: 'test', ttlMs: null }).token;
-    tokens = { alex: tokenOf(alex), al: tokenOf(al), operator: tokenOf(operator) };
+    alex = await auth.createOwner(newOwner('alex'));
+    al = await auth.createOwner(newOwner('al'));
+    operator = await auth.createOwner(newOwner('ops', 'operator'));
+    const tokenOf = async (owner: Owner) =>
+      (await auth.createToken({ ownerId: owner.id, name: 'test', ttlMs: null })).token;
+    tokens = { alex: await tokenOf(alex), al: await tokenOf(al), operator: await tokenOf(operator) };
   });
   after(() => resources.disposeAsync());
 
@@ -101,7 +101,7 @@ describe('the platform API', () => {
     await new Promise<void>((resolve) => login.listen(0, '127.0.0.1', resolve));
     const { port } = login.address() as { port: number };
     const response = await fetch(
-      `http://127.0.0.1:${port}/login?ticket=${auth.createLoginTicket(owner.id).ticket}`,
+      `http://127.0.0.1:${port}/login?ticket=${(await auth.createLoginTicket(owner.id)).ticket}`,
       { redirect: 'manual' },
     );
     login.closeAllConnections();
@@ -193,7 +193,7 @@ describe('the platform API', () => {
     }
     const { reverts, rebuilds, cancels, deletions, written } = server.rooms;
     assert.deepEqual([reverts, rebuilds, cancels, deletions, written], [[], [], [], [], []]);
-    assert.ok(auth.tokens(alex.id).every((token) => token.name !== 'stolen'));
+    assert.ok((await auth.tokens(alex.id)).every((token) => token.name !== 'stolen'));
   });
 
   it('lets nobody in without credentials that hold, and says so as a problem', async () => {
@@ -475,8 +475,8 @@ describe('the platform API', () => {
   });
 
   it('refuses the token of an owner who was removed', async () => {
-    const gone = auth.createOwner(newOwner('gone'));
-    const { token } = auth.createToken({ ownerId: gone.id, name: 'x', ttlMs: null });
+    const gone = await auth.createOwner(newOwner('gone'));
+    const { token } = await auth.createToken({ ownerId: gone.id, name: 'x', ttlMs: null });
     const headers = { Authorization: `Bearer ${token}` };
     assert.equal((await send('GET', apiPaths.me(), headers)).status, 200);
 

@@ -58,7 +58,7 @@ export interface PlatformApiDeps {
   repositories: RepositoryHost;
   functionUrl(owner: string, functionName: string): string;
   /** The whole link; absent where people log in another way. */
-  createLoginLink?: ((ownerId: string) => string) | undefined;
+  createLoginLink?: ((ownerId: string) => Promise<string>) | undefined;
 }
 
 export interface PlatformApi extends AsyncDisposable {
@@ -93,9 +93,9 @@ export async function createPlatformApi(
   const eventStream = resources.use(
     eventRoutes({ requester, events: deps.events, openStream: streams.open }),
   );
-  const me = (identity: Identity): Me => ({
+  const me = async (identity: Identity): Promise<Me> => ({
     identity,
-    ...namesOf(scope.readableOwners(identity), identity),
+    ...namesOf(await scope.readableOwners(identity), identity),
     gitBaseUrl: config.gitBaseUrl,
     version: config.version,
     environments: rows.names,
@@ -110,7 +110,7 @@ export async function createPlatformApi(
     ctx.set(securityHeaders);
     if (/^\/(?:api|v1)\//.test(ctx.path)) ctx.set('Cache-Control', 'no-store');
     if (ctx.path === '/healthz') return health(ctx, true);
-    if (ctx.path === '/readyz') return health(ctx, ready && deps.accounts.owners().length > 0);
+    if (ctx.path === '/readyz') return health(ctx, ready && (await hasOwners(deps.accounts)));
     await next();
   });
   for (const router of [
@@ -150,6 +150,14 @@ function namesOf(readable: readonly Owner[], identity: Identity): Pick<Me, 'owne
   return { owners: readable.map(({ slug }) => slug), mayChange: changeable.map(({ slug }) => slug) };
 }
 
+/** Accounts that cannot be asked are none: nobody could log in. */
+async function hasOwners(accounts: Accounts): Promise<boolean> {
+  return accounts.owners().then(
+    (owners) => owners.length > 0,
+    () => false,
+  );
+}
+
 function health(ctx: Context, good: boolean): void {
   ctx.set('Cache-Control', 'no-store');
   ctx.status = good ? 200 : 503;
@@ -160,18 +168,18 @@ function health(ctx: Context, good: boolean): void {
 function createPageData(deps: {
   scope: Scope;
   rows: EnvironmentRows;
-  me: (identity: Identity) => Me;
+  me: (identity: Identity) => Promise<Me>;
   writer: Pick<ManifestWriter, 'removals'>;
 }): (identity: Identity, path: string) => Promise<PageData> {
   const { scope, rows, me, writer } = deps;
   return async (identity, path) => {
-    const owners = scope.readableOwners(identity);
+    const owners = await scope.readableOwners(identity);
     const asked = owners.find((owner) => owner.slug === path.split('/', 2)[1]);
     const shown = asked ? await rows.all(asked) : [];
     const first = owners[0];
     const functions = shown.length > 0 || !first || asked === first ? shown : await rows.all(first);
     const answered = asked ?? first;
     const removals = answered ? await writer.removals(answered.id) : [];
-    return { me: me(identity), functions, removals };
+    return { me: await me(identity), functions, removals };
   };
 }

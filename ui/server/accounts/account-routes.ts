@@ -11,9 +11,9 @@ export interface AccountRoutesDeps {
   requester: Requester;
   scope: Scope;
   accounts: Accounts;
-  me(identity: Identity): Me;
+  me(identity: Identity): Promise<Me>;
   /** The whole link; absent where people log in another way. */
-  createLoginLink: ((ownerId: string) => string) | undefined;
+  createLoginLink: ((ownerId: string) => Promise<string>) | undefined;
 }
 
 const dayMs = 24 * 60 * 60_000;
@@ -24,24 +24,24 @@ export function accountRoutes(deps: AccountRoutesDeps): Router {
   const router = new Router({ prefix: '/api/v1' });
 
   router.get('/me', async (ctx) => {
-    ctx.body = deps.me(await requester.identify(ctx));
+    ctx.body = await deps.me(await requester.identify(ctx));
   });
   router.post('/login-links', async (ctx) => {
     const identity = await requester.identify(ctx);
     await noBody(ctx);
     if (!deps.createLoginLink) throw notFound('way to log in');
     ctx.status = 201;
-    ctx.body = { url: deps.createLoginLink(identity.ownerId) };
+    ctx.body = { url: await deps.createLoginLink(identity.ownerId) };
   });
   router.get('/owners', async (ctx) => {
-    ctx.body = scope.readableOwners(await requester.identify(ctx));
+    ctx.body = await scope.readableOwners(await requester.identify(ctx));
   });
   router.post('/owners', async (ctx) => {
     const identity = await requester.identify(ctx);
     if (identity.role !== 'operator') throw new TowlineError('forbidden', 'only an operator makes owners');
     const { owner } = await jsonBody(ctx, CreateOwnerRequest);
     ctx.status = 201;
-    ctx.body = accounts.createOwner({
+    ctx.body = await accounts.createOwner({
       slug: owner,
       role: 'member',
       name: owner,
@@ -49,21 +49,21 @@ export function accountRoutes(deps: AccountRoutesDeps): Router {
     });
   });
   router.get('/owners/:owner/tokens', async (ctx) => {
-    const owner = scope.owner(await requester.identify(ctx), ctx.params['owner'], 'read');
-    ctx.body = accounts.tokens(owner.id);
+    const owner = await scope.owner(await requester.identify(ctx), ctx.params['owner'], 'read');
+    ctx.body = await accounts.tokens(owner.id);
   });
   router.post('/owners/:owner/tokens', async (ctx) => {
-    const owner = scope.owner(await requester.identify(ctx), ctx.params['owner'], 'change');
+    const owner = await scope.owner(await requester.identify(ctx), ctx.params['owner'], 'change');
     const { name, ttlDays } = await jsonBody(ctx, CreateTokenRequest);
     const ttlMs = ttlDays === null ? null : ttlDays * dayMs;
-    const { token, record } = accounts.createToken({ ownerId: owner.id, name, ttlMs });
+    const { token, record } = await accounts.createToken({ ownerId: owner.id, name, ttlMs });
     ctx.status = 201;
     ctx.body = { id: record.id, token, expiresAt: record.expiresAt } satisfies CreatedToken;
   });
   router.delete('/owners/:owner/tokens/:id', async (ctx) => {
-    const owner = scope.owner(await requester.identify(ctx), ctx.params['owner'], 'change');
+    const owner = await scope.owner(await requester.identify(ctx), ctx.params['owner'], 'change');
     await noBody(ctx);
-    if (!accounts.revokeToken(owner.id, ctx.params['id'] ?? '')) throw notFound('token');
+    if (!(await accounts.revokeToken(owner.id, ctx.params['id'] ?? ''))) throw notFound('token');
     ctx.status = 204;
   });
   return router;

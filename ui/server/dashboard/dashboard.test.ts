@@ -13,7 +13,7 @@ const owner: Owner = { id: 'id-alex', slug: 'alex', role: 'member', name: 'Alex'
 const other: Owner = { id: 'id-al', slug: 'al', role: 'member', name: 'Al', email: '' };
 
 function cookieAuth(): Authenticator & Accounts {
-  const refuse = () => {
+  const refuse = async () => {
     throw new Error('not needed here');
   };
   const identity: Identity = {
@@ -25,13 +25,13 @@ function cookieAuth(): Authenticator & Accounts {
     via: 'session',
   };
   return {
-    owners: () => [other, owner],
-    ownerBySlug: (slug) => [owner, other].find((each) => each.slug === slug),
-    ownerById: (id) => [owner, other].find((each) => each.id === id),
+    owners: async () => [other, owner],
+    ownerBySlug: async (slug) => [owner, other].find((each) => each.slug === slug),
+    ownerById: async (id) => [owner, other].find((each) => each.id === id),
     createOwner: refuse,
     createToken: refuse,
-    tokens: () => [],
-    revokeToken: () => false,
+    tokens: async () => [],
+    revokeToken: async () => false,
     fromCookies: async (header) => (header === 'in=1' ? identity : undefined),
     fromToken: async () => undefined,
   };

@@ -74,7 +74,7 @@ export function changeRoutes(deps: ChangeRoutesDeps): Router {
 
   router.get(`${base}/removals`, async (ctx) => {
     const identity = await deps.requester.identify(ctx);
-    const owner = deps.scope.owner(identity, ctx.params['owner'], 'read');
+    const owner = await deps.scope.owner(identity, ctx.params['owner'], 'read');
     ctx.body = await writer.removals(owner.id);
   });
   router.post(`${base}/removals/:id/confirm`, async (ctx) => {
@@ -106,7 +106,7 @@ export async function changer(
   slug: string | undefined,
 ): Promise<{ owner: Owner; actor: Person }> {
   const identity = await requester.identify(ctx);
-  return { owner: scope.owner(identity, slug, 'change'), actor: personOf(identity) };
+  return { owner: await scope.owner(identity, slug, 'change'), actor: personOf(identity) };
 }
 
 /** Publishes that a commit changed a function. */

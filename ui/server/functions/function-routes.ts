@@ -29,25 +29,25 @@ export function functionRoutes(deps: FunctionRoutesDeps): Router {
 
   router.get(base, async (ctx) => {
     const identity = await requester.identify(ctx);
-    const owner = scope.owner(identity, ctx.params['owner'], 'read');
+    const owner = await scope.owner(identity, ctx.params['owner'], 'read');
     ctx.body = await deps.rows.all(owner, query(ctx, EnvironmentParameter).environment);
   });
   router.get(`${base}/:name`, async (ctx) => {
     const identity = await requester.identify(ctx);
-    const owner = scope.owner(identity, ctx.params['owner'], 'read');
+    const owner = await scope.owner(identity, ctx.params['owner'], 'read');
     const { environment } = query(ctx, EnvironmentParameter);
     ctx.body = await detail(deps, owner, { name: functionName(owner, ctx.params['name']), environment });
   });
   router.get(`${base}/:name/history`, async (ctx) => {
     const identity = await requester.identify(ctx);
-    const owner = scope.owner(identity, ctx.params['owner'], 'read');
+    const owner = await scope.owner(identity, ctx.params['owner'], 'read');
     const name = functionName(owner, ctx.params['name']);
     const page = query(ctx, HistoryParameters);
     ctx.body = await writer.history({ owner: owner.slug, functionName: name, ...page });
   });
   router.get(`${base}/:name/diff`, async (ctx) => {
     const identity = await requester.identify(ctx);
-    const owner = scope.owner(identity, ctx.params['owner'], 'read');
+    const owner = await scope.owner(identity, ctx.params['owner'], 'read');
     const name = functionName(owner, ctx.params['name']);
     const { from = null, ...asked } = query(ctx, DiffParameters);
     ctx.body = await writer.diff({ owner: owner.slug, functionName: name, from, ...asked });

@@ -44,6 +44,10 @@ export interface FunctionRows {
 export function createFunctionRows(deps: FunctionRowsDeps): FunctionRows {
   async function sourcesOf(owner: Owner): Promise<Map<string, Sources>> {
     const history = await deps.history.of(owner.slug);
+    const [latest, held] = await Promise.all([
+      deps.builds.latestDeploys(owner.slug, deps.environment),
+      deps.builds.heldDeploys(owner.slug),
+    ]);
     const sources = new Map<string, Sources>();
     const of = (name: string): Sources => {
       const known = sources.get(name) ?? {
@@ -57,22 +61,21 @@ export function createFunctionRows(deps: FunctionRowsDeps): FunctionRows {
     };
     for (const [name, entries] of history) of(name).entries = entries;
     // By owner id: a slug that was given to somebody else shows nothing of the one who had it before.
+    // The catalog after the deploys: what went live in between is in one of them at least.
     for (const entry of deps.catalog.list(owner.slug)) {
       if (entry.ownerId === owner.id) of(entry.functionName).entry = entry;
     }
-    for (const record of deps.builds.latestDeploys(owner.slug, deps.environment)) {
+    for (const record of latest) {
       if (record.ownerId === owner.id && record.functionName !== null) of(record.functionName).last = record;
     }
-    for (const [name, record] of waitingDeploys(deps, owner)) of(name).waiting = record;
+    for (const [name, record] of waitingDeploys(deps.environment, owner, held)) of(name).waiting = record;
     return sources;
   }
 
   return {
     async all(owner) {
-      const rows: FunctionSummary[] = [];
-      for (const [name, sources] of await sourcesOf(owner)) {
-        if (exists(sources)) rows.push(summaryOf(deps, owner, name, sources));
-      }
+      const present = [...(await sourcesOf(owner))].filter(([, sources]) => exists(sources));
+      const rows = await Promise.all(present.map(([name, sources]) => summaryOf(deps, owner, name, sources)));
       return rows.sort((a, b) => (a.functionName < b.functionName ? -1 : 1));
     },
     async one(owner, functionName) {
@@ -83,11 +86,15 @@ export function createFunctionRows(deps: FunctionRowsDeps): FunctionRows {
 }
 
 /** The newest of each function. */
-function waitingDeploys(deps: FunctionRowsDeps, owner: Owner): Map<string, DeployRecord> {
+function waitingDeploys(
+  shown: string,
+  owner: Owner,
+  held: readonly DeployRecord[],
+): Map<string, DeployRecord> {
   const waiting = new Map<string, DeployRecord>();
-  for (const record of deps.builds.heldDeploys(owner.slug)) {
+  for (const record of held) {
     const { ownerId, functionName, environment = defaultEnvironment } = record;
-    if (ownerId !== owner.id || functionName === null || environment !== deps.environment) continue;
+    if (ownerId !== owner.id || functionName === null || environment !== shown) continue;
     if (!waiting.has(functionName)) waiting.set(functionName, record);
   }
   return waiting;
@@ -120,7 +127,12 @@ function committedSince(last: DeployRecord, newest: HistoryEntry | undefined): b
   return newest.committedAt + 999 >= last.updatedAt;
 }
 
-function summaryOf(deps: FunctionRowsDeps, owner: Owner, name: string, sources: Sources): FunctionSummary {
+async function summaryOf(
+  deps: FunctionRowsDeps,
+  owner: Owner,
+  name: string,
+  sources: Sources,
+): Promise<FunctionSummary> {
   const { entry, last } = sources;
   const served = servedDeploy(sources);
   const source = (served && sourceOf(sources.entries, served)) ?? null;
@@ -134,7 +146,7 @@ function summaryOf(deps: FunctionRowsDeps, owner: Owner, name: string, sources: 
     repo: entry?.repo ?? last?.repo ?? '',
     branch: entry?.branch ?? last?.branch ?? '',
     sourceCommit,
-    sourceSubject: subjectOf(deps, owner, { sourceCommit, buildId: source?.buildId ?? null, last }),
+    sourceSubject: await subjectOf(deps, owner, { sourceCommit, buildId: source?.buildId ?? null, last }),
     author: served?.author.name ?? last?.actor.name ?? null,
     number: served?.number ?? null,
     deployedAt: served?.committedAt ?? entry?.since ?? null,
@@ -186,12 +198,12 @@ function sourceOf(entries: readonly HistoryEntry[], served: HistoryEntry): Histo
   return entries.find((deploy) => deploy.number === served.restores) ?? served;
 }
 
-function subjectOf(
+async function subjectOf(
   deps: FunctionRowsDeps,
   owner: Owner,
   of: { sourceCommit: string | null; buildId: string | null; last: DeployRecord | undefined },
-): string | null {
+): Promise<string | null> {
   if (of.last && of.last.sourceCommit === of.sourceCommit) return of.last.sourceSubject || null;
-  const record = of.buildId === null ? undefined : deps.builds.deploy(of.buildId);
+  const record = of.buildId === null ? undefined : await deps.builds.deploy(of.buildId);
   return record?.ownerId === owner.id ? record.sourceSubject || null : null;
 }

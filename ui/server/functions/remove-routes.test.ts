@@ -30,9 +30,9 @@ describe('functions that people remove', () => {
             ['al', 'member'],
             ['ops', 'operator'],
           ] as const) {
-            const owner = auth.createOwner(newOwner(slug, role));
+            const owner = await auth.createOwner(newOwner(slug, role));
             if (slug === 'alex') alex = owner;
-            tokens[slug] = auth.createToken({ ownerId: owner.id, name: 'test', ttlMs: null }).token;
+            tokens[slug] = (await auth.createToken({ ownerId: owner.id, name: 'test', ttlMs: null })).token;
           }
           return auth;
         },

@@ -41,7 +41,7 @@ export function imageRoutes(deps: ImageRoutesDeps): Router {
   router.post(['/api/v1/images', '/v1/images'], async (ctx) => {
     const who = await announcer(deps, ctx);
     const body = await jsonBody(ctx, ImageAnnouncement);
-    const owner = ownerOf(deps, who, body.owner);
+    const owner = await ownerOf(deps, who, body.owner);
     const { id, duplicate } = await builds.announce(announcedImage(who, owner, body));
     const url = apiPaths.image(id);
     ctx.status = 202;
@@ -49,30 +49,30 @@ export function imageRoutes(deps: ImageRoutesDeps): Router {
     ctx.body = { id, url, duplicate } satisfies AnnouncementAccepted;
   });
   router.get(['/api/v1/images/:id', '/v1/images/:id'], async (ctx) => {
-    ctx.body = recordOf(deps, await announcer(deps, ctx), ctx.params['id'] ?? '');
+    ctx.body = await recordOf(deps, await announcer(deps, ctx), ctx.params['id'] ?? '');
   });
 
   const bindings = '/api/v1/owners/:owner/ci-bindings';
   router.get(bindings, async (ctx) => {
-    const owner = scope.owner(await requester.identify(ctx), ctx.params['owner'], 'read');
+    const owner = await scope.owner(await requester.identify(ctx), ctx.params['owner'], 'read');
     const { workloads, audience } = deps;
     ctx.body = {
-      issuers: workloads?.issuers() ?? [],
+      issuers: (await workloads?.issuers()) ?? [],
       audience,
-      bindings: workloads?.bindings(owner.id) ?? [],
+      bindings: (await workloads?.bindings(owner.id)) ?? [],
     } satisfies Bindings;
   });
   router.post(bindings, async (ctx) => {
-    const owner = scope.owner(await requester.identify(ctx), ctx.params['owner'], 'change');
+    const owner = await scope.owner(await requester.identify(ctx), ctx.params['owner'], 'change');
     const request = await jsonBody(ctx, CreateBindingRequest);
     if (!deps.workloads) throw notFound('CI');
     ctx.status = 201;
-    ctx.body = deps.workloads.addBinding({ ...request, ownerId: owner.id });
+    ctx.body = await deps.workloads.addBinding({ ...request, ownerId: owner.id });
   });
   router.delete(`${bindings}/:id`, async (ctx) => {
-    const owner = scope.owner(await requester.identify(ctx), ctx.params['owner'], 'change');
+    const owner = await scope.owner(await requester.identify(ctx), ctx.params['owner'], 'change');
     await noBody(ctx);
-    if (!deps.workloads?.removeBinding(owner.id, ctx.params['id'] ?? '')) throw notFound('binding');
+    if (!(await deps.workloads?.removeBinding(owner.id, ctx.params['id'] ?? ''))) throw notFound('binding');
     ctx.status = 204;
   });
   return router;
@@ -94,9 +94,9 @@ async function announcer(
 }
 
 /** Says the same of an owner that does not exist as of one that did not bind this repository. */
-function ownerOf({ scope, accounts }: ImageRoutesDeps, who: Announcer, slug: string): Owner {
-  if (who.via !== 'workload') return scope.owner(who, slug, 'change');
-  const owner = accounts.ownerBySlug(slug);
+async function ownerOf({ scope, accounts }: ImageRoutesDeps, who: Announcer, slug: string): Promise<Owner> {
+  if (who.via !== 'workload') return await scope.owner(who, slug, 'change');
+  const owner = await accounts.ownerBySlug(slug);
   if (owner && mayAnnounce(who, owner.id)) return owner;
   const { repository, ref, issuer } = who;
   throw new TowlineError(
@@ -106,10 +106,10 @@ function ownerOf({ scope, accounts }: ImageRoutesDeps, who: Announcer, slug: str
   );
 }
 
-function recordOf({ scope, builds }: ImageRoutesDeps, who: Announcer, id: string): PushRecord {
+async function recordOf({ scope, builds }: ImageRoutesDeps, who: Announcer, id: string): Promise<PushRecord> {
   if (!id.startsWith('image-')) throw notFound('announcement');
-  if (who.via !== 'workload') return scope.push(who, id, 'read');
-  const push = builds.push(id);
+  if (who.via !== 'workload') return await scope.push(who, id, 'read');
+  const push = await builds.push(id);
   if (push && mayAnnounce(who, push.ownerId) && push.repo === who.repository.name) return push;
   throw notFound('announcement');
 }

@@ -38,8 +38,8 @@ async function setUp() {
   assert.ok(auth);
   const tokens = new Map<string, string>();
   for (const slug of ['alex', 'al']) {
-    const owner = auth.createOwner({ slug, role: 'member', name: slug, email: `${slug}@example.org` });
-    tokens.set(slug, auth.createToken({ ownerId: owner.id, name: 'test', ttlMs: null }).token);
+    const owner = await auth.createOwner({ slug, role: 'member', name: slug, email: `${slug}@example.org` });
+    tokens.set(slug, (await auth.createToken({ ownerId: owner.id, name: 'test', ttlMs: null })).token);
   }
   async function call(token: string | undefined, method: string, path: string, sent?: unknown) {
     const response = await fetch(`${server.origin}${path}`, {

@@ -36,31 +36,31 @@ export function pushRoutes(deps: PushRoutesDeps): Router {
   const router = new Router({ prefix: '/api/v1' });
 
   router.get('/owners/:owner/pushes', async (ctx) => {
-    const owner = scope.owner(await requester.identify(ctx), ctx.params['owner'], 'read');
+    const owner = await scope.owner(await requester.identify(ctx), ctx.params['owner'], 'read');
     const { repo, limit } = query(ctx, PushesParameters);
-    const pushes = builds.pushes({ owner: owner.slug, repo, limit });
+    const pushes = await builds.pushes({ owner: owner.slug, repo, limit });
     ctx.body = pushes.filter((push) => push.ownerId === owner.id);
   });
   router.get('/pushes/:id', async (ctx) => {
-    ctx.body = scope.push(await requester.identify(ctx), ctx.params['id'], 'read');
+    ctx.body = await scope.push(await requester.identify(ctx), ctx.params['id'], 'read');
   });
   router.post('/pushes/:id/rebuild', async (ctx) => {
     const identity = await requester.identify(ctx);
-    const push = scope.push(identity, ctx.params['id'], 'change');
+    const push = await scope.push(identity, ctx.params['id'], 'change');
     const options = hasBody(ctx) ? await jsonBody(ctx, RebuildRequest) : {};
     ctx.status = 202;
     ctx.body = { id: await builds.rebuild(push.id, personOf(identity), options) };
   });
   router.post('/pushes/:id/cancel', async (ctx) => {
     const identity = await requester.identify(ctx);
-    const push = scope.push(identity, ctx.params['id'], 'change');
+    const push = await scope.push(identity, ctx.params['id'], 'change');
     await noBody(ctx);
     await builds.cancel(push.id, personOf(identity));
     ctx.status = 202;
-    ctx.body = builds.push(push.id) ?? push;
+    ctx.body = (await builds.push(push.id)) ?? push;
   });
   router.get('/pushes/:id/log', async (ctx) => {
-    const push = scope.push(await requester.identify(ctx), ctx.params['id'], 'read');
+    const push = await scope.push(await requester.identify(ctx), ctx.params['id'], 'read');
     const { after } = query(ctx, LogParameters);
     const lines: LogLine[] = [];
     for await (const line of linesSoFar(builds, push, after, whileConnected(ctx))) {
@@ -69,13 +69,13 @@ export function pushRoutes(deps: PushRoutesDeps): Router {
     ctx.body = lines;
   });
   router.get('/pushes/:id/log.txt', async (ctx) => {
-    const push = scope.push(await requester.identify(ctx), ctx.params['id'], 'read');
+    const push = await scope.push(await requester.identify(ctx), ctx.params['id'], 'read');
     ctx.type = 'text/plain; charset=utf-8';
     ctx.body = Readable.from(logText(builds, push, whileConnected(ctx)), { objectMode: false });
   });
   router.get('/pushes/:id/log/stream', async (ctx) => {
     const identity = await requester.identify(ctx);
-    const push = scope.push(identity, ctx.params['id'], 'read');
+    const push = await scope.push(identity, ctx.params['id'], 'read');
     const parameters = query(ctx, LogParameters);
     const resumed = lineNumber.safeParse(ctx.get('Last-Event-ID'));
     await streamLog(deps, ctx, { identity, push, after: resumed.data ?? parameters.after });

@@ -15,12 +15,12 @@ export interface RepositoryRoutesDeps {
 export function repositoryRoutes({ requester, scope, repositories }: RepositoryRoutesDeps): Router {
   const router = new Router({ prefix: '/api/v1/owners/:owner/repos' });
   router.get('/', async (ctx) => {
-    const owner = scope.owner(await requester.identify(ctx), ctx.params['owner'], 'read');
+    const owner = await scope.owner(await requester.identify(ctx), ctx.params['owner'], 'read');
     ctx.body = (await repositories.list(owner.slug)).filter((each) => each.ownerId === owner.id);
   });
   router.delete('/:name', async (ctx) => {
     const identity = await requester.identify(ctx);
-    const owner = scope.owner(identity, ctx.params['owner'], 'change');
+    const owner = await scope.owner(identity, ctx.params['owner'], 'change');
     await noBody(ctx);
     const name = RepoName.safeParse(ctx.params['name']);
     if (!name.success) throw notFound('repository');

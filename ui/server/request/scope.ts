@@ -11,30 +11,30 @@ type Purpose = 'read' | 'change';
  * What is somebody else's answers exactly like what does not exist.
  */
 export interface Scope {
-  owner(identity: Identity, slug: string | undefined, purpose: Purpose): Owner;
-  push(identity: Identity, id: string | undefined, purpose: Purpose): PushRecord;
+  owner(identity: Identity, slug: string | undefined, purpose: Purpose): Promise<Owner>;
+  push(identity: Identity, id: string | undefined, purpose: Purpose): Promise<PushRecord>;
   /** Its own first. */
-  readableOwners(identity: Identity): Owner[];
+  readableOwners(identity: Identity): Promise<Owner[]>;
 }
 
 export function createScope(accounts: Accounts, builds: BuildService): Scope {
   const allows = (identity: Identity, ownerId: string, purpose: Purpose) =>
     purpose === 'read' ? mayRead(identity, ownerId) : mayChange(identity, ownerId);
   return {
-    owner(identity, slug, purpose) {
-      const owner = slug === undefined ? undefined : accounts.ownerBySlug(slug);
+    async owner(identity, slug, purpose) {
+      const owner = slug === undefined ? undefined : await accounts.ownerBySlug(slug);
       if (!owner || !allows(identity, owner.id, 'read')) throw notFound('owner');
       refuseUnless(allows(identity, owner.id, purpose));
       return owner;
     },
-    push(identity, id, purpose) {
-      const push = id === undefined ? undefined : builds.push(id);
+    async push(identity, id, purpose) {
+      const push = id === undefined ? undefined : await builds.push(id);
       if (!push || !allows(identity, push.ownerId, 'read')) throw notFound('push');
       refuseUnless(allows(identity, push.ownerId, purpose));
       return push;
     },
-    readableOwners(identity) {
-      const readable = accounts.owners().filter((owner) => mayRead(identity, owner.id));
+    async readableOwners(identity) {
+      const readable = (await accounts.owners()).filter((owner) => mayRead(identity, owner.id));
       const own = readable.filter((owner) => owner.id === identity.ownerId);
       return [...own, ...readable.filter((owner) => owner.id !== identity.ownerId)];
     },

@@ -28,17 +28,17 @@ const [alex, al] = owners as [Owner, Owner, Owner];
 
 /** Tokens are owners' slugs; those in `revoked` do not count any more. */
 function slugAuth(revoked: Set<string>): Authenticator & Accounts {
-  const refuse = () => {
+  const refuse = async () => {
     throw new Error('not needed here');
   };
   return {
-    owners: () => owners,
-    ownerBySlug: (slug) => owners.find((owner) => owner.slug === slug),
-    ownerById: (id) => owners.find((owner) => owner.id === id),
+    owners: async () => owners,
+    ownerBySlug: async (slug) => owners.find((owner) => owner.slug === slug),
+    ownerById: async (id) => owners.find((owner) => owner.id === id),
     createOwner: refuse,
     createToken: refuse,
-    tokens: () => [],
-    revokeToken: () => false,
+    tokens: async () => [],
+    revokeToken: async () => false,
     fromCookies: async () => undefined,
     async fromToken(token): Promise<Identity | undefined> {
       const owner = owners.find(({ slug }) => slug === token);

@@ -81,13 +81,13 @@ type Rooms = ReturnType<typeof createFakeRooms>;
 
 export function fakeBuilds(rooms: Rooms): BuildService {
   return {
-    pushes: ({ owner, repo, limit }) =>
+    pushes: async ({ owner, repo, limit }) =>
       rooms.pushes.filter((push) => push.owner === owner && (!repo || push.repo === repo)).slice(0, limit),
-    push: (id) => rooms.pushes.find((push) => push.id === id),
-    deploy: (id) => rooms.deploys.find((deploy) => deploy.id === id),
-    heldDeploys: (owner) =>
+    push: async (id) => rooms.pushes.find((push) => push.id === id),
+    deploy: async (id) => rooms.deploys.find((deploy) => deploy.id === id),
+    heldDeploys: async (owner) =>
       rooms.deploys.filter((deploy) => deploy.state === 'held' && (!owner || deploy.owner === owner)),
-    latestDeploys: (owner) => rooms.deploys.filter((deploy) => !owner || deploy.owner === owner),
+    latestDeploys: async (owner) => rooms.deploys.filter((deploy) => !owner || deploy.owner === owner),
     async *log(pushId, after, signal) {
       let next = after;
       for (;;) {
@@ -231,7 +231,7 @@ export async function startPlatformApi(options: {
       events,
       repositories: fakeRepositories(rooms),
       functionUrl: (owner, name) => `http://${owner}.localhost/${name}`,
-      createLoginLink: (ownerId) => `${origin}/login?ticket=of-${ownerId}`,
+      createLoginLink: async (ownerId) => `${origin}/login?ticket=of-${ownerId}`,
     },
   );
   holder.api = api;
