@@ -10,7 +10,7 @@ export const Person = z.object({
 });
 export type Person = z.infer<typeof Person>;
 
-const Repository = z.object({
+export const SourceRepository = z.object({
   /** The forge's own stable id: the identity, so that a rename keeps its functions. */
   id: z.string().min(1).max(200),
   name: RepoName,
@@ -19,14 +19,22 @@ const Repository = z.object({
   cloneUrl: z.string().max(2000),
   defaultBranch: z.string().min(1).max(250),
   private: z.boolean(),
+  /** On a forge: the full path as it writes it, `Alice/Shop` or `group/subgroup/shop`. Changes with a rename. */
+  path: z.string().min(3).max(700).optional(),
 });
+export type SourceRepository = z.infer<typeof SourceRepository>;
 
 const base = {
   /** The delivery's id, unique per event; a redelivery repeats it. */
   id: z.string().min(1).max(200),
   scm: z.enum(['git', 'github', 'gitlab']),
-  repository: Repository,
+  repository: SourceRepository,
   actor: Person,
+  /** The GitHub App's installation that sent it, in decimal: tokens are asked for by it. */
+  installationId: z
+    .string()
+    .regex(/^[0-9]{1,20}$/)
+    .optional(),
 };
 
 /** Commits arrived on a ref, or a ref was created (`before` is all zeros) or deleted (`after` is). */
@@ -36,11 +44,18 @@ export const PushEvent = z.object({
   ref: z.string().min(1).max(300),
   before: CommitSha,
   after: CommitSha,
+  /** Why nothing is deployed of it, whatever its ref: it is recorded, and the person is told. */
+  skipped: z.string().min(1).max(500).optional(),
 });
 export type PushEvent = z.infer<typeof PushEvent>;
 
-/** The repository is gone: all of its functions go too. */
-export const RepositoryDeletedEvent = z.object({ ...base, type: z.literal('repository-deleted') });
+/** The repository is gone, or is no longer to be served: all of its functions go too. */
+export const RepositoryDeletedEvent = z.object({
+  ...base,
+  type: z.literal('repository-deleted'),
+  /** Default: deleted. */
+  reason: z.enum(['deleted', 'archived', 'transferred', 'removed', 'opted-out', 'uninstalled']).optional(),
+});
 export type RepositoryDeletedEvent = z.infer<typeof RepositoryDeletedEvent>;
 
 /** Another CI has built `after` and says which image of one function it is. */
