@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { killGroup } from '../../runtime/run-process.ts';
+import { sweepDeadRuns } from '../containers/dead-runs.ts';
 import { tool } from './tools.ts';
 
 /**
@@ -62,4 +63,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ki
 const [code] = (await once(child, 'exit')) as [number | null];
 // Daemons have groups of their own and are ended by their tests; this is for a test that was cut short.
 killGroup(child.pid, 'SIGKILL');
+const { processes, folders } = await sweepDeadRuns();
+if (processes + folders > 0)
+  process.stderr.write(
+    `# ended ${processes} processes and removed ${folders} folders that a killed test left\n`,
+  );
 process.exitCode = code ?? 1;

@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { access, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, startProgram } from '../containers/program.ts';
+import { ownedFolder } from '../containers/test-owner.ts';
 
 const sources = join(import.meta.dirname, 's3-gateway');
 const program = 'versitygw';
@@ -49,7 +50,7 @@ export interface S3Gateway extends AsyncDisposable {
 export async function startS3Gateway(options: { port?: number; dir?: string } = {}): Promise<S3Gateway> {
   building ??= buildGateway();
   const command = await building;
-  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'towline-s3-')));
+  const dir = options.dir ?? (await ownedFolder('s3'));
   for (const folder of ['objects', 'metadata']) await mkdir(join(dir, folder), { recursive: true });
   const port = options.port ?? (await freePort());
   const endpoint = `http://127.0.0.1:${port}`;

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { tool } from '../cluster/tools.ts';
 import { clearLeftovers } from './leftovers.ts';
 import { type RunningProgram, startProgram } from './program.ts';
+import { ownedFolder } from './test-owner.ts';
 
 const run = promisify(execFile);
 
@@ -32,7 +32,7 @@ export interface TestBuildkitd extends AsyncDisposable {
 export async function startBuildkitd(options: TestBuildkitdOptions = {}): Promise<TestBuildkitd> {
   const buildkitd = await tool('buildkitd');
   const buildctl = await tool('buildctl');
-  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'towline-buildkitd-')));
+  const dir = options.dir ?? (await ownedFolder('buildkitd'));
   const stateDir = join(dir, 'state');
   await mkdir(stateDir, { recursive: true });
   await clearLeftovers(stateDir);

@@ -1,10 +1,10 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runProcess } from '../../runtime/run-process.ts';
 import { type BaseImageKind, makeBaseImage } from './base-image.ts';
 import { type RunningProgram, startProgram } from './program.ts';
+import { ownedFolder } from './test-owner.ts';
 
 /** A Docker Engine of the test's own: its images, containers and sockets lie in one temporary folder. */
 export interface TestDockerd extends AsyncDisposable {
@@ -29,7 +29,7 @@ export interface TestDockerd extends AsyncDisposable {
  * Several engines on one machine share the filter's chains: test files that start one run one after another.
  */
 export async function startDockerd(): Promise<TestDockerd> {
-  const dir = await mkdtemp(join(tmpdir(), 'towline-dockerd-'));
+  const dir = await ownedFolder('dockerd');
   const socket = join(dir, 'docker.sock');
   const host = `unix://${socket}`;
   const path = `/usr/bin:/usr/sbin:/bin:/sbin:${process.env['PATH'] ?? ''}`;

@@ -36,7 +36,8 @@ async function containersOf(stateDir: string): Promise<number[]> {
   return found;
 }
 
-function endProcess(pid: number): void {
+/** A process that is gone is fine. */
+export function endProcess(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {

@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { killGroup } from '../../runtime/run-process.ts';
+import { sweepDeadRuns } from './dead-runs.ts';
+import { ownerVariable, thisOwner } from './test-owner.ts';
 
 export interface ProgramOptions {
   command: string;
@@ -26,11 +29,22 @@ export interface RunningProgram extends AsyncDisposable {
 }
 
 const keptOutput = 65_536;
+/** Has the kernel end the program with the process that started it, however that ends. */
+const guard = ['/usr/bin/setpriv', '--pdeathsig', 'KILL', '--'];
+const isGuarded = existsSync(guard[0]!);
+let swept: Promise<unknown> | undefined;
 
-/** Starts a server in a process group of its own and waits until it answers. Dispose asks it to end, then makes it. */
+/**
+ * Starts a server in a process group of its own and waits until it answers. Dispose asks it to end, then makes it. It
+ * does not outlive this process; what it starts itself, in other groups, is ended by the next test process that starts one.
+ */
 export async function startProgram(options: ProgramOptions): Promise<RunningProgram> {
-  const child = spawn(options.command, options.args, {
-    env: options.env ?? { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/' },
+  swept ??= sweepDeadRuns();
+  await swept;
+  const [command = '', ...args] = [...(isGuarded ? guard : []), options.command, ...options.args];
+  const env = options.env ?? { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/' };
+  const child = spawn(command, args, {
+    env: { ...env, [ownerVariable]: thisOwner },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,

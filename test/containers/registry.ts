@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort, type RunningProgram, startProgram } from './program.ts';
+import { ownedFolder } from './test-owner.ts';
 
 /** The one account of a registry started with `auth: 'htpasswd'`. */
 export const registryAccount = { username: 'tester', password: 'loopback-only' };
@@ -36,7 +36,7 @@ export interface TestRegistry extends AsyncDisposable {
 
 /** Debian's docker-registry on a loopback port, without TLS. */
 export async function startRegistry(options: TestRegistryOptions = {}): Promise<TestRegistry> {
-  const dir = await mkdtemp(join(tmpdir(), 'towline-registry-'));
+  const dir = await ownedFolder('registry');
   const port = options.port ?? (await freePort());
   const dataDir = options.dataDir ?? join(dir, 'data');
   await mkdir(dataDir, { recursive: true });

@@ -1,9 +1,9 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, type RunningProgram, startProgram } from '../../containers/program.ts';
+import { ownedFolder } from '../../containers/test-owner.ts';
 import { tool } from '../tools.ts';
 
 /** A real API server on etcd, on loopback, with RBAC; no kubelet and no controllers but those that a test starts. */
@@ -25,7 +25,7 @@ export interface ControlPlane extends AsyncDisposable {
 
 export async function startControlPlane(): Promise<ControlPlane> {
   await using stack = new AsyncDisposableStack();
-  const dir = await mkdtemp(join(tmpdir(), 'towline-cluster-'));
+  const dir = await ownedFolder('cluster');
   stack.defer(() => rm(dir, { recursive: true, force: true, maxRetries: 3 }));
   const etcdUrl = await startEtcd(stack, dir);
   const certDir = join(dir, 'apiserver');

@@ -1,5 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { GitOpsCommits } from '../../../core/reconciler.ts';
@@ -18,6 +17,7 @@ import {
 import { gitEnvironment, git as runGit } from '../../../runtime/git.ts';
 import { type ClusterApi, createClusterApi } from '../../../runtime/kubernetes/cluster-api.ts';
 import { createLogger, type Logger } from '../../../runtime/logger.ts';
+import { ownedFolder } from '../../containers/test-owner.ts';
 import { apply, clientOf, until } from './apply.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { type Flux, type FluxOptions, startFlux } from './flux.ts';
@@ -88,7 +88,7 @@ export async function createFluxInstallation(
   { name, mode = 'repository', logger = silent }: InstallationOptions,
 ): Promise<FluxInstallation> {
   await using stack = new AsyncDisposableStack();
-  const dir = await mkdtemp(join(tmpdir(), 'towline-flux-'));
+  const dir = await ownedFolder('flux');
   stack.defer(() => rm(dir, { recursive: true, force: true, maxRetries: 3 }));
   const repository = await createGitOpsFixture(dir, searchPath);
   await repository.commit({ 'README.md': 'What is here is what runs.' });
