@@ -4,6 +4,7 @@ import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TowlineError } from '../core/errors.ts';
 import { answerParserError, serverOptions } from '../router/index.ts';
+import { createDrain, isEventStream } from '../runtime/drain.ts';
 
 export interface Front {
   request: RequestListener;
@@ -75,32 +76,12 @@ async function listenOn(wanted: number, mayMove: boolean): Promise<{ server: Ser
 }
 
 /** What only ends when its reader goes: event streams, and the progress of a push, which goes on without its reader. */
-function isEndless({ headers, url }: IncomingMessage): boolean {
-  return /text\/event-stream/.test(headers.accept ?? '') || /\/git-receive-pack$/.test(url ?? '');
+function isEndless(request: IncomingMessage): boolean {
+  return isEventStream(request) || /\/git-receive-pack$/.test(request.url ?? '');
 }
 
 /** Milliseconds that a request in flight has when the platform stops. */
 const finishMs = 8_000;
-
-/** Takes no more connections, cuts what would never end, and lets every other answer finish in its time. */
-async function close(servers: readonly Server[], inFlight: ReadonlySet<ServerResponse>): Promise<void> {
-  for (const server of servers) server.close();
-  const finished = [...inFlight].map(
-    (response) =>
-      new Promise<void>((resolve) => {
-        response.once('close', resolve);
-        if (isEndless(response.req)) response.destroy();
-      }),
-  );
-  let timer: NodeJS.Timeout | undefined;
-  const tooLong = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, finishMs);
-  });
-  await Promise.race([Promise.all(finished), tooLong]);
-  clearTimeout(timer);
-  // Upgraded connections are the router's to end.
-  for (const server of servers) server.closeAllConnections();
-}
 
 /**
  * Listens on loopback only: 127.0.0.1, and ::1 where there is one. A taken port is replaced by the
@@ -111,7 +92,7 @@ export async function listen(wanted: number, mayMove: boolean): Promise<Listenin
   const second = newServer();
   const servers = (await tryListen(second, '::1', port)) ? [server] : [server, second];
   for (const each of servers) each.on('request', starting);
-  const inFlight = new Set<ServerResponse>();
+  const drain = createDrain(isEndless);
   let closed: Promise<void> | undefined;
   return {
     port,
@@ -119,8 +100,7 @@ export async function listen(wanted: number, mayMove: boolean): Promise<Listenin
     serve(front) {
       for (const each of servers) {
         const answer: RequestListener = (request, response) => {
-          inFlight.add(response);
-          response.once('close', () => inFlight.delete(response));
+          drain.track(response);
           front.request(request, response);
         };
         each.removeAllListeners('request').on('request', answer).on('checkContinue', answer);
@@ -128,7 +108,7 @@ export async function listen(wanted: number, mayMove: boolean): Promise<Listenin
       }
     },
     [Symbol.asyncDispose]() {
-      closed ??= close(servers, inFlight);
+      closed ??= drain.end(servers, finishMs);
       return closed;
     },
   };

@@ -65,3 +65,11 @@ export function settingsTable(settings: Settings): string {
   );
   return ['| variable | default | meaning |', '|---|---|---|', ...rows].join('\n');
 }
+
+/** The same for a terminal. */
+export function settingsText(settings: Settings): string {
+  const rows = Object.values(settings).map(
+    (setting) => `  ${setting.env} (${setting.defaultText}): ${setting.description}`,
+  );
+  return rows.join('\n');
+}

@@ -1,0 +1,35 @@
+import type { RequestListener, ServerResponse } from 'node:http';
+
+/** What a program says of itself. */
+export interface Health {
+  /** `undefined`: it takes requests. Otherwise why it does not, for operators. */
+  whyNotReady(): string | undefined | Promise<string | undefined>;
+}
+
+function answer(response: ServerResponse, status: number, body: Record<string, string>): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+  response.end(`${JSON.stringify(body)}\n`);
+}
+
+/**
+ * `/healthz`: the program lives. `/readyz`: it takes requests; 503 says why not. Everything else is `others`', which may
+ * not be there yet.
+ */
+export function internalFront(health: Health, others: () => RequestListener | undefined): RequestListener {
+  async function readiness(response: ServerResponse): Promise<void> {
+    const reason = await Promise.resolve()
+      .then(() => health.whyNotReady())
+      .catch((error: unknown) => (error instanceof Error ? error.message : 'an unknown error'));
+    if (reason === undefined) return answer(response, 200, { status: 'ready' });
+    answer(response, 503, { status: 'unavailable', reason });
+  }
+
+  return (request, response) => {
+    const path = (request.url ?? '/').split('?', 1)[0];
+    if (path === '/healthz') return answer(response, 200, { status: 'ok' });
+    if (path === '/readyz') return void readiness(response);
+    const handle = others();
+    if (handle) return handle(request, response);
+    answer(response, 404, { status: 'there is nothing here' });
+  };
+}
