@@ -27,6 +27,8 @@ export function shownStatus(serving: FunctionStatus, hold: Hold | null): Functio
 export interface RouteTarget {
   /** Origin only, as `http://127.0.0.1:21001`. Unique per started instance while it lives. */
   origin: string;
+  /** Said as `Host` instead of the visitor's, where a gateway tells functions apart by it. */
+  host?: string | undefined;
 }
 
 /** One function as the cluster (or the local supervisor) has it now. */
@@ -42,6 +44,8 @@ export interface CatalogEntry {
   reason: string | null;
   /** The same for visitors: fixed words only, nothing that a program printed or a repository holds. `null` if `reason` is. */
   publicReason: string | null;
+  /** What somebody changed in the cluster by hand, in one sentence; gone once the engine has put it right. */
+  drift?: string | undefined;
   /** What is served now; `null` if nothing is. */
   image: string | null;
   /** What the GitOps repository asks for. */
@@ -65,7 +69,7 @@ export interface CatalogChange {
 
 /**
  * What the router routes by and what "live" is decided on: a synchronous, always-current view.
- * Adapters: the local supervisor, Kubernetes informers. Nothing here waits on the request path except `wake`.
+ * Adapters: the local supervisor, Kubernetes (runtime/catalog). Nothing here waits on the request path except `wake`.
  */
 export interface FunctionCatalog {
   lookup(owner: string, functionName: string): CatalogEntry | undefined;

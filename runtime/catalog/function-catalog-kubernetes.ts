@@ -1,28 +1,28 @@
-import type { CatalogChange, CatalogEntry, FunctionCatalog, FunctionStatus } from '../../core/catalog.ts';
+import type {
+  CatalogChange,
+  CatalogEntry,
+  FunctionCatalog,
+  FunctionStatus,
+  RouteTarget,
+} from '../../core/catalog.ts';
 import { TowlineError } from '../../core/errors.ts';
 import type { ClusterApi } from '../kubernetes/cluster-api.ts';
-import { createReflector, type Reflector, type ReflectorState } from '../kubernetes/reflector.ts';
+import type { ReflectorState } from '../kubernetes/reflector.ts';
 import type { Logger } from '../logger.ts';
-import { createFunctionIndex } from './function-index.ts';
-import { entryOf } from './function-verdict.ts';
-import {
-  type DesiredFunction,
-  deploymentOf,
-  desiredOfDeployment,
-  functionOf,
-  knativeOf,
-  type ObservedDeployment,
-  type ObservedKnative,
-  type PodTrouble,
-  podTroubleOf,
-} from './observed-function.ts';
+import { createFollowing, type Following } from './followed-kinds.ts';
+import { createFunctionIndex, type FunctionIndex } from './function-index.ts';
+import { type BelongsHere, belongsHere, type NamespaceScope } from './namespace-scope.ts';
+import { type DesiredFunction, functionOf } from './observed-function.ts';
+import { knativeOf, revisionOf } from './observed-knative.ts';
+import { deploymentOf, desiredOfDeployment, podOf } from './observed-workload.ts';
 
-export interface KubernetesCatalogConfig {
+export interface KubernetesCatalogConfig extends NamespaceScope {
   /** What the manifest-writer renders. */
   target: 'openfaas' | 'knative' | 'kubernetes';
-  /** The namespaces that functions are in; the API is asked for each alone, so rights there are enough. */
-  namespaces: string[];
-  /** Where a function's Service answers. Default: `http://<object>.<namespace>.svc:8080`. */
+  /**
+   * Where a function's requests are sent to. Default: its Service, `http://<object>.<namespace>.svc:8080`; with
+   * Knative the address that it says itself. With Knative this may be its gateway's: functions are told apart by host.
+   */
   serviceOrigin?: ((object: { name: string; namespace: string }) => string) | undefined;
   pageSize?: number | undefined;
   /** A watch that is silent for so long is begun anew. */
@@ -40,85 +40,73 @@ export interface KubernetesCatalog extends FunctionCatalog, AsyncDisposable {
 const functionPort = 8080;
 /** What has no target yet, but may get one by itself. */
 const mayServe: ReadonlySet<FunctionStatus> = new Set(['Asleep', 'Deploying', 'Degraded']);
-const deploymentSelectors = { openfaas: 'faas_function', kubernetes: 'towline.dev/function' } as const;
+const ours = 'towline.dev/function';
+const workloads = 'faas_function';
+
+/** Which kinds say what about functions, and what becomes of it. */
+const followers: Record<
+  KubernetesCatalogConfig['target'],
+  (following: Following, index: FunctionIndex, belongs: BelongsHere) => void
+> = {
+  openfaas(following, index, belongs) {
+    following.follow(
+      { group: '/apis/openfaas.com/v1', kind: 'functions', labelSelector: ours },
+      (object) => functionOf(object, belongs),
+      ({ key, after }) => index.put(key, { desired: after }),
+    );
+    following.follow(
+      { group: '/apis/apps/v1', kind: 'deployments', labelSelector: workloads },
+      deploymentOf,
+      ({ key, after }) => index.put(key, { workload: after }),
+    );
+    followPods(following, index);
+  },
+  kubernetes(following, index, belongs) {
+    following.follow(
+      { group: '/apis/apps/v1', kind: 'deployments', labelSelector: ours },
+      (object) => ({ desired: desiredOfDeployment(object, belongs), workload: deploymentOf(object) }),
+      ({ key, after }) => index.put(key, { desired: after?.desired, workload: after?.workload }),
+    );
+    followPods(following, index);
+  },
+  knative(following, index, belongs) {
+    following.follow(
+      { group: '/apis/serving.knative.dev/v1', kind: 'services', labelSelector: ours },
+      (object) => knativeOf(object, belongs),
+      ({ key, after }) => index.put(key, { ...nothing, ...after }),
+    );
+    following.follow(
+      { group: '/apis/serving.knative.dev/v1', kind: 'revisions', labelSelector: ours, isExtra: true },
+      revisionOf,
+      ({ key, after, before }) => index.putInstance(key, after, before),
+    );
+  },
+};
+const nothing = { desired: undefined, workload: undefined, readyInstance: undefined, url: undefined };
+
+function followPods(following: Following, index: FunctionIndex): void {
+  following.follow(
+    { group: '/api/v1', kind: 'pods', labelSelector: workloads, isExtra: true },
+    podOf,
+    ({ key, after, before }) => index.putInstance(key, after, before),
+  );
+}
 
 /** Routes by what the API server says; while it says nothing, by what it said last. */
 export function createKubernetesCatalog(
   config: KubernetesCatalogConfig,
   { api, logger }: { api: ClusterApi; logger: Logger },
 ): KubernetesCatalog {
-  const { target, namespaces } = config;
-  const serviceOrigin =
-    config.serviceOrigin ?? (({ name, namespace }) => `http://${name}.${namespace}.svc:${functionPort}`);
   const listeners = new Set<(change: CatalogChange) => void>();
-  const reflectors: Reflector<unknown>[] = [];
-
   const index = createFunctionIndex({
-    entryOf: (view) => {
-      const { objectName: name, namespace } = view.desired;
-      const origin = view.origin ?? serviceOrigin({ name, namespace });
-      return entryOf({ ...view, targets: [{ origin }] });
-    },
+    targetsOf: targetsBy(config),
     onChange(change) {
       for (const listener of listeners) listener(change);
     },
   });
-
-  const common = { api, pageSize: config.pageSize, idleMs: config.idleMs, retry: config.retry };
-  const onState = (path: string) => (state: ReflectorState) => {
-    if (state.type === 'stale') logger.warn({ path, cause: state.cause }, 'routing by the last good table');
-    else logger.info({ path }, 'following the cluster');
-  };
-
-  function follow<T>(
-    path: string,
-    labelSelector: string,
-    project: Parameters<typeof createReflector<T>>[0]['project'],
-    put: (key: string, value: T | undefined, before: T | undefined) => void,
-  ): void {
-    reflectors.push(
-      createReflector<T>({
-        ...common,
-        path,
-        labelSelector,
-        project,
-        onChange: ({ key, before, after }) => put(key, after, before),
-        onState: onState(path),
-      }),
-    );
-  }
-
-  for (const namespace of namespaces) {
-    const within = (group: string, kind: string) => `${group}/namespaces/${namespace}/${kind}`;
-    if (target === 'knative') {
-      const path = within('/apis/serving.knative.dev/v1', 'services');
-      follow<ObservedKnative>(path, 'towline.dev/function', knativeOf, (key, seen) =>
-        index.put(key, { desired: seen?.desired, deployment: seen?.deployment, origin: seen?.origin }),
-      );
-      continue;
-    }
-    const deployments = within('/apis/apps/v1', 'deployments');
-    if (target === 'openfaas') {
-      const path = within('/apis/openfaas.com/v1', 'functions');
-      follow<DesiredFunction>(path, 'towline.dev/function', functionOf, (key, desired) =>
-        index.put(key, { desired }),
-      );
-      follow<ObservedDeployment>(deployments, deploymentSelectors.openfaas, deploymentOf, (key, deployment) =>
-        index.put(key, { deployment }),
-      );
-    } else {
-      follow<{ desired: DesiredFunction | undefined; deployment: ObservedDeployment | undefined }>(
-        deployments,
-        deploymentSelectors.kubernetes,
-        (object) => ({ desired: desiredOfDeployment(object), deployment: deploymentOf(object) }),
-        (key, seen) => index.put(key, { desired: seen?.desired, deployment: seen?.deployment }),
-      );
-    }
-    const pods = within('/api/v1', 'pods');
-    follow<PodTrouble>(pods, 'faas_function', podTroubleOf, (key, trouble, before) =>
-      index.putTrouble(key, trouble, before),
-    );
-  }
+  const { pageSize, idleMs, retry } = config;
+  const following = createFollowing({ scope: config, api, logger, pageSize, idleMs, retry });
+  followers[config.target](following, index, belongsHere(config, logger));
 
   /** Until it takes requests; what cannot is said at once. */
   function becomesServing(owner: string, functionName: string, signal: AbortSignal): Promise<CatalogEntry> {
@@ -150,12 +138,8 @@ export function createKubernetesCatalog(
   }
 
   return {
-    synced: Promise.all(reflectors.map((one) => one.synced)).then(() => undefined),
-    state() {
-      const states = reflectors.map((one) => one.state());
-      const worst = (type: ReflectorState['type']) => states.find((state) => state.type === type);
-      return worst('stale') ?? worst('starting') ?? { type: 'following' };
-    },
+    synced: following.synced(),
+    state: following.state,
     lookup: index.lookup,
     hasOwner: index.hasOwner,
     list: index.list,
@@ -170,8 +154,23 @@ export function createKubernetesCatalog(
     },
     // The cluster's own autoscaler watches the traffic.
     touch: () => undefined,
-    async [Symbol.asyncDispose]() {
-      await Promise.all(reflectors.map((one) => one[Symbol.asyncDispose]()));
-    },
+    [Symbol.asyncDispose]: () => following[Symbol.asyncDispose](),
+  };
+}
+
+type Addressed = Pick<DesiredFunction, 'objectName' | 'namespace'>;
+
+function targetsBy({ target, serviceOrigin }: KubernetesCatalogConfig) {
+  const originOf =
+    serviceOrigin ??
+    (({ name, namespace }: { name: string; namespace: string }) =>
+      `http://${name}.${namespace}.svc:${functionPort}`);
+  const addressed = ({ objectName: name, namespace }: Addressed) => ({ name, namespace });
+  if (target !== 'knative') return (desired: Addressed) => [{ origin: originOf(addressed(desired)) }];
+  return (desired: Addressed, url: string | undefined): RouteTarget[] => {
+    const own = url === undefined ? null : URL.parse(url);
+    if (own === null) return [];
+    const origin = serviceOrigin ? serviceOrigin(addressed(desired)) : own.origin;
+    return [{ origin, host: own.host }];
   };
 }

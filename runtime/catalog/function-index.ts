@@ -1,34 +1,41 @@
-import type { CatalogChange, CatalogEntry } from '../../core/catalog.ts';
-import type { FunctionView } from './function-verdict.ts';
-import type { DesiredFunction, ObservedDeployment, PodTrouble } from './observed-function.ts';
+import type { CatalogChange, CatalogEntry, RouteTarget } from '../../core/catalog.ts';
+import { entryOf, type FunctionView, isServed } from './function-verdict.ts';
+import type { DesiredFunction } from './observed-function.ts';
+import type { ObservedInstance, ObservedWorkload } from './observed-workload.ts';
 
-/** The parts of one function, each from a reflector of its own, in any order. */
-type Parts = Omit<FunctionView, 'desired' | 'targets' | 'trouble'> & {
+/** What one reflector or another says about a function's object. */
+export interface FunctionParts {
+  desired?: DesiredFunction | undefined;
+  workload?: ObservedWorkload | undefined;
+  /** The key of the instance that takes requests, if the cluster says so. */
+  readyInstance?: string | undefined;
+  /** Its own address, if its object says so. */
+  url?: string | undefined;
+}
+
+interface Known {
   desired: DesiredFunction | undefined;
-  /** Where it answers, if its own object says so. */
-  origin: string | undefined;
+  workload: ObservedWorkload | undefined;
+  readyInstance: string | undefined;
+  url: string | undefined;
+  served: FunctionView['served'];
   entry: CatalogEntry | undefined;
-};
-
-type IndexedView = Omit<FunctionView, 'targets'> & { origin: string | undefined };
+}
 
 export interface FunctionIndexOptions {
-  entryOf(view: IndexedView): CatalogEntry;
+  targetsOf(desired: DesiredFunction, url: string | undefined): RouteTarget[];
   onChange(change: CatalogChange): void;
 }
 
 /** Puts together what reflectors say about the same object (`<namespace>/<name>`), and finds it by owner and name. */
 export interface FunctionIndex {
-  put(
+  put(key: string, parts: FunctionParts): void;
+  /** One of a function's pods or revisions. */
+  putInstance(
     key: string,
-    part: {
-      desired?: DesiredFunction | undefined;
-      deployment?: ObservedDeployment | undefined;
-      origin?: string | undefined;
-    },
+    instance: ObservedInstance | undefined,
+    before: ObservedInstance | undefined,
   ): void;
-  /** Of the pod `podKey`: each function shows one of its pods' troubles. */
-  putTrouble(podKey: string, trouble: PodTrouble | undefined, before: PodTrouble | undefined): void;
   lookup(owner: string, functionName: string): CatalogEntry | undefined;
   hasOwner(owner: string): boolean;
   list(owner?: string): CatalogEntry[];
@@ -36,52 +43,72 @@ export interface FunctionIndex {
   sleeper(owner: string, functionName: string): { namespace: string; name: string } | undefined;
 }
 
-export function createFunctionIndex({ entryOf, onChange }: FunctionIndexOptions): FunctionIndex {
-  const objects = new Map<string, Parts>();
-  /** By function object, then by pod. */
-  const troubles = new Map<string, Map<string, PodTrouble>>();
+interface Instance {
+  key: string;
+  is: ObservedInstance;
+}
+
+const nothingKnown: Known = {
+  ...{ desired: undefined, workload: undefined, readyInstance: undefined },
+  ...{ url: undefined, served: undefined, entry: undefined },
+};
+const none: readonly Instance[] = [];
+
+export function createFunctionIndex({ targetsOf, onChange }: FunctionIndexOptions): FunctionIndex {
+  const objects = new Map<string, Known>();
+  /** By function object. */
+  const instances = new Map<string, readonly Instance[]>();
   /** By owner, then by function: the object's key. */
   const owners = new Map<string, Map<string, string>>();
+  /** Objects whose function another object had first. */
+  const rivals = new Set<string>();
 
-  function find(owner: string, functionName: string): Parts | undefined {
+  function find(owner: string, functionName: string): Known | undefined {
     const key = owners.get(owner)?.get(functionName);
     return key === undefined ? undefined : objects.get(key);
   }
 
-  function put(key: string, part: Partial<Parts>): void {
+  function put(key: string, parts: FunctionParts): void {
     const before = objects.get(key);
-    const parts: Parts = {
-      ...{ desired: undefined, deployment: undefined, origin: undefined },
-      ...{ served: undefined, entry: undefined },
-      ...before,
-      ...part,
-    };
-    if (!parts.desired && !parts.deployment) objects.delete(key);
-    else objects.set(key, parts);
-    settle(key, before?.desired, parts);
+    const known: Known = { ...(before ?? nothingKnown), ...parts };
+    if (!known.desired && !known.workload) objects.delete(key);
+    else objects.set(key, known);
+    settle(key, before?.desired, known);
   }
 
-  function settle(key: string, former: DesiredFunction | undefined, parts: Parts): void {
-    const { desired } = parts;
+  function settle(key: string, former: DesiredFunction | undefined, known: Known): void {
+    const { desired } = known;
     if (former && (former.owner !== desired?.owner || former.functionName !== desired.functionName)) {
       forget(key, former);
     }
     if (!desired) {
-      parts.entry = undefined;
+      known.entry = undefined;
+      known.served = undefined;
       return;
     }
     const { owner, functionName } = desired;
     const holder = owners.get(owner)?.get(functionName);
     // The same function in two namespaces: who was first is served, until it is gone.
-    if (holder !== undefined && holder !== key && objects.has(holder)) return;
-    remember(key, desired);
-    if (parts.deployment?.isRolledOut && parts.deployment.image === desired.image) {
-      parts.served = { image: desired.image, sourceCommit: desired.sourceCommit };
+    if (holder !== undefined && holder !== key && objects.has(holder)) {
+      rivals.add(key);
+      return;
     }
-    const entry = entryOf({ ...parts, desired, trouble: worstOf(troubles.get(key), desired.image) });
-    if (parts.entry && isSame(parts.entry, entry)) return;
-    parts.entry = entry;
+    remember(key, desired);
+    const entry = judge(key, known, desired);
+    if (known.entry && isSame(known.entry, entry)) return;
+    known.entry = entry;
     onChange({ owner, functionName, entry });
+  }
+
+  function judge(key: string, known: Known, desired: DesiredFunction): CatalogEntry {
+    const { workload } = known;
+    const mine = instances.get(key) ?? none;
+    if (isServed({ desired, workload })) {
+      known.served = { image: desired.image, sourceCommit: desired.sourceCommit };
+    }
+    const served = known.served ?? servingVersion(mine, known.readyInstance, desired.image);
+    const targets = targetsOf(desired, known.url);
+    return entryOf({ desired, workload, troubled: troubledOf(mine, desired.image), served, targets });
   }
 
   function remember(key: string, { owner, functionName }: DesiredFunction): void {
@@ -90,24 +117,32 @@ export function createFunctionIndex({ entryOf, onChange }: FunctionIndexOptions)
   }
 
   function forget(key: string, { owner, functionName }: DesiredFunction): void {
+    rivals.delete(key);
     const functions = owners.get(owner);
     if (functions?.get(functionName) !== key) return;
     functions.delete(functionName);
     if (functions.size === 0) owners.delete(owner);
-    onChange({ owner, functionName, entry: undefined });
+    const rival = [...rivals].find((one) => {
+      const desired = objects.get(one)?.desired;
+      return one !== key && desired?.owner === owner && desired.functionName === functionName;
+    });
+    if (rival === undefined) onChange({ owner, functionName, entry: undefined });
+    else {
+      rivals.delete(rival);
+      put(rival, {});
+    }
   }
 
   return {
     put,
-    putTrouble(podKey, trouble, before) {
-      const key = trouble?.functionObject ?? before?.functionObject;
-      if (key === undefined) return;
-      const pods = troubles.get(key) ?? new Map<string, PodTrouble>();
-      if (trouble) pods.set(podKey, trouble);
-      else pods.delete(podKey);
-      if (pods.size === 0) troubles.delete(key);
-      else troubles.set(key, pods);
-      if (objects.has(key)) put(key, {});
+    putInstance(key, instance, before) {
+      const object = instance?.functionObject ?? before?.functionObject;
+      if (object === undefined) return;
+      const others = (instances.get(object) ?? none).filter((one) => one.key !== key);
+      const now = instance ? [...others, { key, is: instance }] : others;
+      if (now.length === 0) instances.delete(object);
+      else instances.set(object, now);
+      if (objects.has(object)) put(object, {});
     },
     lookup: (owner, functionName) => find(owner, functionName)?.entry,
     hasOwner: (owner) => owners.has(owner),
@@ -117,17 +152,32 @@ export function createFunctionIndex({ entryOf, onChange }: FunctionIndexOptions)
       return keys.map((key) => objects.get(key)?.entry).filter((entry) => entry !== undefined);
     },
     sleeper(owner, functionName) {
-      const parts = find(owner, functionName);
-      if (!parts?.desired || parts.deployment?.replicas !== 0) return undefined;
-      return { namespace: parts.desired.namespace, name: parts.desired.objectName };
+      const known = find(owner, functionName);
+      if (!known?.desired || known.workload?.replicas !== 0) return undefined;
+      return { namespace: known.desired.namespace, name: known.desired.objectName };
     },
   };
 }
 
 /** A pod of the version that is asked for tells more than one of an older one. */
-function worstOf(pods: ReadonlyMap<string, PodTrouble> | undefined, image: string): PodTrouble | undefined {
-  const all = [...(pods?.values() ?? [])];
-  return all.find((one) => one.image === image) ?? all[0];
+function troubledOf(all: readonly Instance[], image: string): ObservedInstance | undefined {
+  const troubled = all.filter(({ is }) => is.trouble !== undefined);
+  return (troubled.find(({ is }) => is.image === image) ?? troubled[0])?.is;
+}
+
+/**
+ * What takes requests, as far as running instances tell: this process may have started while a version was on its way,
+ * and never have seen the one before rolled out.
+ */
+function servingVersion(
+  all: readonly Instance[],
+  readyInstance: string | undefined,
+  newest: string,
+): FunctionView['served'] {
+  const ready = all.filter(({ is }) => is.isReady);
+  const one = ready.find(({ key }) => key === readyInstance) ?? ready.find(({ is }) => is.image !== newest);
+  const version = (one ?? ready[0])?.is;
+  return version && { image: version.image, sourceCommit: version.sourceCommit };
 }
 
 function isSame(a: CatalogEntry, b: CatalogEntry): boolean {

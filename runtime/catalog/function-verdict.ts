@@ -1,12 +1,14 @@
 import type { CatalogEntry, RouteTarget } from '../../core/catalog.ts';
-import type { DesiredFunction, ObservedDeployment, PodTrouble } from './observed-function.ts';
+import type { DesiredFunction } from './observed-function.ts';
+import type { ObservedInstance, ObservedWorkload, PodTrouble } from './observed-workload.ts';
 
 /** Everything the cluster says about one function. */
 export interface FunctionView {
   desired: DesiredFunction;
-  deployment: ObservedDeployment | undefined;
-  trouble: PodTrouble | undefined;
-  /** What was last seen rolled out, while something newer is on its way. */
+  workload: ObservedWorkload | undefined;
+  /** The one that does not run, if there is one. */
+  troubled: ObservedInstance | undefined;
+  /** What takes requests while something newer is on its way. */
   served: { image: string; sourceCommit: string } | undefined;
   targets: RouteTarget[];
 }
@@ -15,8 +17,8 @@ type Verdict = Pick<CatalogEntry, 'status' | 'reason' | 'publicReason' | 'image'
 
 /** The view of a function as everybody who routes, follows or shows it has it. */
 export function entryOf(view: FunctionView): CatalogEntry {
-  const { desired, trouble } = view;
-  return {
+  const { desired, troubled } = view;
+  const entry: CatalogEntry = {
     owner: desired.owner,
     ownerId: desired.ownerId,
     functionName: desired.functionName,
@@ -24,22 +26,39 @@ export function entryOf(view: FunctionView): CatalogEntry {
     desiredImage: desired.image,
     repo: desired.repo,
     branch: desired.branch,
-    sourceCommit: view.served?.sourceCommit ?? desired.sourceCommit,
-    restarts: trouble?.restarts ?? 0,
+    sourceCommit: view.served?.sourceCommit || desired.sourceCommit,
+    restarts: troubled?.trouble?.restarts ?? 0,
     ...verdictOf(view),
   };
+  return desired.drift === undefined ? entry : drifted(entry, oneLine(desired.drift));
+}
+
+/** Whether everything that runs is what the object asks for. */
+export function isServed({ desired, workload }: Pick<FunctionView, 'desired' | 'workload'>): boolean {
+  if (!workload?.isRolledOut || workload.image !== desired.image) return false;
+  // A new version may have the same image; where both sides name their commit, it tells them apart.
+  const commits = [workload.sourceCommit, desired.sourceCommit];
+  return commits.includes('') || commits[0] === commits[1];
+}
+
+/** It is shown as it is; that git says something else is the first thing to know of it, if it has no worse trouble. */
+function drifted(entry: CatalogEntry, drift: string): CatalogEntry {
+  const isFine = entry.status === 'Ready' || (entry.status === 'Deploying' && entry.reason === null);
+  const publicReason = 'it was changed by hand';
+  if (isFine) return { ...entry, drift, status: 'Degraded', reason: drift, publicReason };
+  return entry.reason === null ? { ...entry, drift, reason: drift, publicReason } : { ...entry, drift };
 }
 
 function verdictOf(view: FunctionView): Verdict {
-  const { desired, deployment, served, targets } = view;
-  if (!deployment) return idle(desired.isDeleting ? 'Deleting' : 'Deploying');
-  const isNewest = deployment.image === desired.image && deployment.isRolledOut;
+  const { desired, workload, served, targets } = view;
+  if (!workload) return idle(desired.isDeleting ? 'Deleting' : 'Deploying');
+  const isNewest = isServed(view);
   const image = isNewest ? desired.image : (served?.image ?? null);
-  if (deployment.replicas === 0) return { ...idle('Asleep'), image };
-  const serving = { image, targets, since: deployment.availableSince };
+  if (workload.replicas === 0) return { ...idle('Asleep'), image };
+  const serving = { image, targets, since: workload.availableSince };
   if (desired.isDeleting) return { ...untroubled('Deleting'), ...serving };
   if (isNewest) return { ...untroubled('Ready'), ...serving };
-  return deployment.available > 0 ? rolling(view, serving) : { ...stuckOrStarting(view), image: null };
+  return workload.available > 0 ? rolling(view, serving) : { ...stuckOrStarting(view), image: null };
 }
 
 /** Something is served, and something newer is not yet. */
@@ -62,9 +81,9 @@ function stuckOrStarting(view: FunctionView): Verdict {
   return { ...idle(status), reason: why, publicReason: 'its newest version did not start' };
 }
 
-function troubleOf({ trouble, deployment, desired }: FunctionView): string | undefined {
-  if (trouble && trouble.image === desired.image) return oneLine(podWords(trouble));
-  return deployment?.problem === undefined ? undefined : oneLine(deployment.problem);
+function troubleOf({ troubled, workload, desired }: FunctionView): string | undefined {
+  if (troubled?.trouble && troubled.image === desired.image) return oneLine(podWords(troubled.trouble));
+  return workload?.problem === undefined ? undefined : oneLine(workload.problem);
 }
 
 const words: ReadonlyMap<string, string> = new Map([
@@ -75,6 +94,7 @@ const words: ReadonlyMap<string, string> = new Map([
   ['CreateContainerError', 'its container cannot be made'],
   ['RunContainerError', 'its container cannot be started'],
   ['CrashLoopBackOff', 'it ends again and again'],
+  ['Unschedulable', 'no node of the cluster can take it'],
 ]);
 
 function podWords({ reason, message }: PodTrouble): string {

@@ -15,7 +15,17 @@ export interface ClusterObject {
     deletionTimestamp?: string;
     labels?: Record<string, string>;
     annotations?: Record<string, string>;
+    managedFields?: FieldsOf[];
   };
+}
+
+/** Who set which fields of an object last, as the API server keeps it. */
+export interface FieldsOf {
+  manager?: string;
+  operation?: string;
+  subresource?: string;
+  time?: string;
+  fieldsV1?: Record<string, unknown>;
 }
 
 /** What the API server said instead of doing it; `status` is HTTP's, `reason` Kubernetes' own word (`NotFound`, `Expired`). */

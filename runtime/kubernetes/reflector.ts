@@ -95,6 +95,7 @@ export function createReflector<T>(options: ReflectorOptions<T>): Reflector<T> {
   async function list(): Promise<void> {
     const listed = new Map<string, T>();
     let next: string | undefined;
+    let listedAt: string | undefined;
     do {
       const query = { labelSelector, limit: pageSize, continue: next };
       const { items, metadata }: List = await api.request<List>(path, { query, signal });
@@ -103,9 +104,11 @@ export function createReflector<T>(options: ReflectorOptions<T>): Reflector<T> {
         if (kept !== undefined) listed.set(keyOf(object), kept);
       }
       next = metadata.continue || undefined;
-      version = metadata.resourceVersion;
+      listedAt = metadata.resourceVersion;
     } while (next !== undefined);
     replace(listed);
+    // Not before: what a broken list did not say must not be skipped by the next watch.
+    version = listedAt;
   }
 
   function take({ type, object }: WatchEvent): void {
