@@ -31,6 +31,7 @@ import { createHeldDeploys } from './pipeline/held-deploys.ts';
 import type { PipelineContext } from './pipeline/pipeline-context.ts';
 import type { PrebuiltImages } from './pipeline/prebuilt-images.ts';
 import { processPush } from './pipeline/process-push.ts';
+import { createDeliveryFeed } from './queue/delivery-feed.ts';
 import { createFairSlots } from './queue/fair-slots.ts';
 import { createPersistentQueue } from './queue/persistent-queue.ts';
 import { createPushQueue } from './queue/push-queue.ts';
@@ -58,6 +59,7 @@ export { parseRegistryPattern, type RegistryPattern } from './registry/registry-
 export type { BuildSecrets } from './secrets/build-secrets.ts';
 export { createFolderBuildSecrets } from './secrets/build-secrets-folder.ts';
 export type { SourceAccess } from './source/source-access.ts';
+export { createGitSourceAccess } from './source/source-access-git.ts';
 export { openTemplates } from './templates/open-templates.ts';
 export type { TemplateCatalog } from './templates/template.ts';
 
@@ -149,6 +151,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
   const stopped = AbortSignal.any([stop.signal, ...(deps.signal ? [deps.signal] : [])]);
   const background = new Set<Promise<void>>();
   let sweptAt = 0;
+  let isStarting = false;
   let isStarted = false;
 
   function inBackground(what: string, work: Promise<void>): void {
@@ -161,7 +164,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
   }
 
   async function tidy({ event }: Delivery): Promise<void> {
-    deliveries.prune(event, keepPushes * deliveriesPerPush);
+    await deliveries.prune(event, keepPushes * deliveriesPerPush);
     const { ownerId, name: repo } = event.repository;
     for (const id of store.prune({ ownerId, repo }, keepPushes)) await logs.remove(id);
     if (now() - sweptAt < logSweepMs) return;
@@ -175,12 +178,13 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
   async function recoverHead({ event }: Delivery, head: string): Promise<void> {
     if (event.type !== 'push') return;
     await delay(config.webhookGraceMs ?? defaultWebhookGraceMs, stopped);
-    const { repository, scm, ref } = event;
+    const { repository, scm, ref, installationId } = event;
+    const seen = { repository, scm, ref, head, installationId };
     // Looked at twice: finding out who pushed takes its time, and the webhook may come meanwhile.
-    if (!missedPush(deliveries, { repository, scm, ref, head })) return;
-    const actor = await whoPushed(sourceAccess, { repository, ref, head }, stopped);
-    const missed = missedPush(deliveries, { repository, scm, ref, head, actor });
-    if (missed) accept(missed, 'recovered');
+    if (!(await missedPush(deliveries, seen))) return;
+    const actor = await whoPushed(sourceAccess, seen, stopped);
+    const missed = await missedPush(deliveries, { ...seen, actor });
+    if (missed) await accept(missed, 'recovered');
   }
 
   const { maxConcurrentBuilds } = config;
@@ -233,8 +237,8 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     openJournal: journals.open,
     process: (task) => processPush(task, context),
     refs,
-    onDone(delivery) {
-      deliveries.done(delivery.event.id);
+    async onDone(delivery) {
+      await deliveries.done(delivery.event.id);
       inBackground('old records could not be removed', tidy(delivery));
     },
     onFault: (delivery, error) =>
@@ -252,11 +256,20 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       ),
   });
 
-  function accept(event: SourceEvent, origin: DeliveryOrigin, isForced = false): AppendResult {
+  const feed = createDeliveryFeed({
+    take: deliveries.take,
+    add: queue.add,
+    retry: config.retry ?? defaultQueueRetry,
+    onFault: (error) => logger.error({ err: error }, 'accepted deliveries cannot be read; they wait'),
+    stopped,
+  });
+
+  async function accept(event: SourceEvent, origin: DeliveryOrigin, isForced = false): Promise<AppendResult> {
     if (stopped.aborted) throw new TowlineError('unavailable', 'the build service is stopping');
-    const result = deliveries.append({ event, origin, receivedAt: now(), ...(isForced ? { isForced } : {}) });
+    const entry = { event, origin, receivedAt: now(), ...(isForced ? { isForced } : {}) };
+    const result = await deliveries.append(entry);
     // Before the start it waits with the former run's deliveries, so that all are taken up in order.
-    if (result.type === 'accepted' && isStarted) queue.add(result.delivery);
+    if (result.type === 'accepted' && isStarted) void feed.wake();
     return result;
   }
 
@@ -264,6 +277,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
 
   async function idle(): Promise<void> {
     for (;;) {
+      await feed.idle();
       await pushQueue.idle();
       if (background.size === 0) return;
       await Promise.all(background);
@@ -277,13 +291,14 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       accept: (event) => accept(event, 'hook'),
     }),
     async start() {
-      if (isStarted) return;
+      if (isStarting) return;
+      isStarting = true;
+      await heldDeploys.start();
       isStarted = true;
-      heldDeploys.start();
-      for (const delivery of deliveries.pending()) queue.add(delivery);
-      const emit = (event: SourceEvent) => void accept(event, 'recovered');
-      const startedAfter = deliveries.lastSeq();
-      const recovery = recoverPushes(deliveries, sourceAccess, { refs, startedAfter, emit, signal: stopped });
+      await feed.wake();
+      feed.start();
+      const emit = (event: SourceEvent) => accept(event, 'recovered');
+      const recovery = recoverPushes(deliveries, sourceAccess, { refs, emit, signal: stopped });
       inBackground('branch heads could not be compared', recovery);
     },
     drain: idle,
@@ -292,17 +307,23 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     deploy: async (id) => store.deploy(id),
     latestDeploys: async (owner, environment) => store.latestDeploys(owner, environment),
     heldDeploys: async (owner) => store.heldDeploys(owner),
-    announce: announcements.announce,
+    async announce(image) {
+      const announced = await announcements.announce(image);
+      if (isStarted) await feed.wake();
+      return announced;
+    },
     log: (pushId, after, signal) => logs.read(pushId, after, AbortSignal.any([signal, stopped])),
     async rebuild(pushId, actor, options = {}) {
-      const event = deliveries.find(pushId)?.event;
+      const event = (await deliveries.find(pushId))?.event;
       if (!event) throw new TowlineError('not_found', 'there is no such push');
       if (event.type === 'repository-deleted') {
         throw new TowlineError('conflict', 'only what was pushed or announced can be deployed again');
       }
       // What announcements are known by.
       const id = `${event.type === 'image' ? 'image-' : ''}rebuild-${randomUUID()}`;
-      accept({ ...event, id, actor }, 'rebuild', options.force);
+      await accept({ ...event, id, actor }, 'rebuild', options.force);
+      // Whoever gets the id asks for the push next.
+      if (isStarted) await feed.wake();
       return id;
     },
     async cancel(pushId, actor) {
@@ -311,7 +332,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       const whyNot = whyNotCancelled(push);
       if (whyNot !== undefined) throw new TowlineError('conflict', whyNot);
       // On disk first: a push that is cancelled stays so, whatever dies now.
-      if (deliveries.cancel(pushId, actor)) pushQueue.cancel(pushId, actor);
+      if (await deliveries.cancel(pushId, actor)) pushQueue.cancel(pushId, actor);
       for (const { id } of push.deploys.filter(waitsForHold)) heldDeploys.look(id);
     },
     ...createPendingDeploys(store),

@@ -9,24 +9,24 @@ import { describeDeliveryLog } from './delivery-log.contract.ts';
 import { createSqliteDeliveryLog } from './delivery-log-sqlite.ts';
 import { openDatabase } from './open-database.ts';
 
-describeDeliveryLog('sqlite', () => {
+describeDeliveryLog('sqlite', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'towline-deliveries-'));
   const databases = [openDatabase(join(dir, 'a.db'), 'FULL')];
   return {
     log: createSqliteDeliveryLog(databases[0]!, assert.fail),
-    reopen: () => {
+    reopen: async () => {
       const database = openDatabase(join(dir, 'a.db'), 'FULL');
       databases.push(database);
       return createSqliteDeliveryLog(database, assert.fail);
     },
-    dispose: () => {
+    dispose: async () => {
       for (const database of databases) database.close();
       rmSync(dir, { recursive: true });
     },
   };
 });
 
-it('leaves out and tells of a delivery that it cannot read, and gives the others', () => {
+it('leaves out and tells of a delivery that it cannot read, and gives the others', async () => {
   const database = openDatabase(':memory:', 'FULL');
   const unreadable: string[] = [];
   const log = createSqliteDeliveryLog(database, (id) => void unreadable.push(id));
@@ -48,25 +48,26 @@ it('leaves out and tells of a delivery that it cannot read, and gives the others
     before: zeroSha,
     after: 'a'.repeat(40),
   });
-  for (const id of ['1', '2', '3', '4']) log.append({ event: event(id), origin: 'hook', receivedAt: 1 });
+  for (const id of ['1', '2', '3', '4'])
+    await log.append({ event: event(id), origin: 'hook', receivedAt: 1 });
   database.exec(`UPDATE deliveries SET event = '{"type":"other"}' WHERE id = '2'`);
   database.exec(`UPDATE deliveries SET event = '{' WHERE id = '3'`);
   assert.deepEqual(
-    log.pending().map((delivery) => delivery.event.id),
+    (await log.pending()).map((delivery) => delivery.event.id),
     ['1', '4'],
   );
   assert.deepEqual(unreadable, ['2', '3']);
-  assert.equal(log.find('2'), undefined);
+  assert.equal(await log.find('2'), undefined);
   database.close();
 });
 
-it('takes over the database of a version that could not cancel', () => {
+it('takes over the database of a version that could not cancel', async () => {
   const database = openDatabase(':memory:', 'FULL');
   createSqliteDeliveryLog(database, assert.fail);
   for (const column of ['forced', 'cancelled_by'])
     database.exec(`ALTER TABLE deliveries DROP COLUMN ${column}`);
   const log = createSqliteDeliveryLog(database, assert.fail);
-  assert.deepEqual(log.pending(), []);
-  assert.equal(log.cancel('none', { name: 'Bob', email: '', login: 'bob' }), false);
+  assert.deepEqual(await log.pending(), []);
+  assert.equal(await log.cancel('none', { name: 'Bob', email: '', login: 'bob' }), false);
   database.close();
 });

@@ -1,10 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { Person, SourceEvent } from '../../core/source-event.ts';
 import {
-  type AppendResult,
   type Delivery,
   type DeliveryLog,
   type DeliveryOrigin,
+  knownOf,
   laneKey,
   repositoryKey,
 } from './delivery-log.ts';
@@ -77,6 +77,7 @@ export function createSqliteDeliveryLog(
       return undefined;
     }
   }
+  const readables = (rows: Row[]) => rows.map(readable).filter((delivery) => delivery !== undefined);
   const byId = database.prepare('SELECT * FROM deliveries WHERE id = ?');
   const byContent = database.prepare(
     `SELECT id, origin, done FROM deliveries WHERE repository = ?1 AND ref = ?2 AND before_commit = ?3
@@ -90,13 +91,18 @@ export function createSqliteDeliveryLog(
     `INSERT INTO deliveries (id, repository, ref, before_commit, after_commit, origin, event, received_at, forced)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const pending = database.prepare('SELECT * FROM deliveries WHERE done = 0 ORDER BY seq');
+  const pendingAfter = database.prepare('SELECT * FROM deliveries WHERE done = 0 AND seq > ? ORDER BY seq');
+  let taken = 0;
   const setDone = database.prepare('UPDATE deliveries SET done = 1 WHERE id = ?');
   const cancel = database.prepare(
     'UPDATE deliveries SET cancelled_by = ? WHERE id = ? AND cancelled_by IS NULL',
   );
   const newestOfLane = database.prepare(
     'SELECT * FROM deliveries WHERE repository = ? ORDER BY seq DESC LIMIT ?',
+  );
+  const newestOfEach = database.prepare(
+    `SELECT * FROM deliveries WHERE ref <> '' AND repository NOT LIKE 'image:%'
+     AND seq IN (SELECT MAX(seq) FROM deliveries GROUP BY repository) ORDER BY seq`,
   );
   const last = database.prepare('SELECT MAX(seq) AS seq FROM deliveries');
   const prune = database.prepare(
@@ -116,7 +122,7 @@ export function createSqliteDeliveryLog(
   }
 
   return {
-    append(entry): AppendResult {
+    async append(entry) {
       const duplicate = duplicateOf(entry);
       if (duplicate !== undefined) return { type: 'duplicate', id: duplicate };
       const { event, origin, receivedAt } = entry;
@@ -135,21 +141,19 @@ export function createSqliteDeliveryLog(
       );
       return { type: 'accepted', delivery: { ...entry, seq: Number(lastInsertRowid) } };
     },
-    pending: () =>
-      pending
-        .all()
-        .map(readable)
-        .filter((delivery) => delivery !== undefined),
-    done: (id) => void setDone.run(id),
-    cancel: (id, by) => cancel.run(JSON.stringify(by), id).changes > 0,
-    find: (id) => readable(byId.get(id)),
-    newest: (repository, scm, ref) => readable(newestOfRef.get(repositoryKey(scm, repository), ref)),
-    recent: (event, limit) =>
-      newestOfLane
-        .all(laneKey(event), limit)
-        .map(readable)
-        .filter((delivery) => delivery !== undefined),
-    lastSeq: () => Number(last.get()?.['seq'] ?? 0),
-    prune: (event, keep) => void prune.run(laneKey(event), keep),
+    async take() {
+      const rows = pendingAfter.all(taken);
+      taken = Math.max(taken, ...rows.map((row) => Number(row['seq'])));
+      return readables(rows);
+    },
+    pending: async () => readables(pendingAfter.all(0)),
+    done: async (id) => void setDone.run(id),
+    cancel: async (id, by) => cancel.run(JSON.stringify(by), id).changes > 0,
+    find: async (id) => readable(byId.get(id)),
+    newest: async (repository, scm, ref) => readable(newestOfRef.get(repositoryKey(scm, repository), ref)),
+    recent: async (event, limit) => readables(newestOfLane.all(laneKey(event), limit)),
+    repositories: async () => readables(newestOfEach.all()).map(({ event }) => knownOf(event)),
+    lastSeq: async () => Number(last.get()?.['seq'] ?? 0),
+    prune: async (event, keep) => void prune.run(laneKey(event), keep),
   };
 }

@@ -1,4 +1,5 @@
 import type { Person, SourceEvent } from '../../core/source-event.ts';
+import type { KnownRepository } from '../source/source-access.ts';
 
 /** `hook`: a webhook. `rebuild`: a person asked for it. `recovered`: found by comparing branch heads; its webhook never came. */
 export type DeliveryOrigin = 'hook' | 'rebuild' | 'recovered';
@@ -21,29 +22,40 @@ export type AppendResult =
   /** `id` is the delivery that did, or does, the work. */
   | { type: 'duplicate'; id: string };
 
-/** What was accepted and what of it is still to be done; survives the process. */
+/**
+ * What was accepted and what of it is still to be done; survives the process. Several builders may share one: a lane's
+ * deliveries are then one builder's until they are done or it is dead.
+ */
 export interface DeliveryLog {
   /**
-   * On disk when it returns. An id that was seen is a duplicate. So is a hook whose ref, `before` and `after`
+   * On disk when it resolves. Throws `unavailable` if that can't be had now. An id that was seen is a duplicate. So is a hook whose ref, `before` and `after`
    * were seen, unless the ref's newest `after` is its `before`: a forced push may go back and forth, a redelivery may not.
    * Nothing from before the repository's deletion counts, except an id.
    * A hook that comes while its push is being recovered is the real thing: it knows who pushed.
    */
-  append(entry: Omit<Delivery, 'seq'>): AppendResult;
-  /** Not done yet, in order of acceptance. */
-  pending(): Delivery[];
-  done(id: string): void;
-  /** On disk when it returns; also of a delivery that is done. Of one that is cancelled already nothing changes: `false`. */
-  cancel(id: string, by: Person): boolean;
-  find(id: string): Delivery | undefined;
+  append(entry: Omit<Delivery, 'seq'>): Promise<AppendResult>;
+  /** What is not done, was not given here before, and is nobody else's: from now on it is ours. In order of acceptance. */
+  take(): Promise<Delivery[]>;
+  /** Not done yet, whosever it is, in order of acceptance. */
+  pending(): Promise<Delivery[]>;
+  done(id: string): Promise<void>;
+  /** On disk when it resolves; also of a delivery that is done. Of one that is cancelled already nothing changes: `false`. */
+  cancel(id: string, by: Person): Promise<boolean>;
+  find(id: string): Promise<Delivery | undefined>;
   /** The newest delivery of a ref since the repository's last deletion that tells where the ref is: rebuilds don't. */
-  newest(repository: SourceEvent['repository'], scm: SourceEvent['scm'], ref: string): Delivery | undefined;
+  newest(
+    repository: SourceEvent['repository'],
+    scm: SourceEvent['scm'],
+    ref: string,
+  ): Promise<Delivery | undefined>;
   /** The newest `limit` deliveries of an event's lane, newest first. */
-  recent(event: SourceEvent, limit: number): Delivery[];
+  recent(event: SourceEvent, limit: number): Promise<Delivery[]>;
+  /** Every repository that was pushed to and not deleted since, as its newest delivery names it. */
+  repositories(): Promise<KnownRepository[]>;
   /** The highest `seq` so far; 0 if there is none. */
-  lastSeq(): number;
+  lastSeq(): Promise<number>;
   /** Forgets all but the newest `keep` deliveries of the event's lane; never one that is not done. */
-  prune(event: SourceEvent, keep: number): void;
+  prune(event: SourceEvent, keep: number): Promise<void>;
 }
 
 /** What is done one after the other: the pushes of a repository, or the announced images of a function. */
@@ -55,4 +67,8 @@ export function laneKey(event: SourceEvent): string {
 /** The forge's own id is a repository's identity, so that a rename keeps it. */
 export function repositoryKey(scm: SourceEvent['scm'], repository: SourceEvent['repository']): string {
   return `${scm}:${repository.id}`;
+}
+
+export function knownOf({ scm, repository, installationId }: SourceEvent): KnownRepository {
+  return { scm, repository, ...(installationId === undefined ? {} : { installationId }) };
 }

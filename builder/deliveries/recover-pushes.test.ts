@@ -40,8 +40,7 @@ it('a missed push is by whom the host names, else by the platform', async () => 
   const log = createSqliteDeliveryLog(database, (_id, error) => assert.ifError(error));
   await recoverPushes(log, sourceAccess, {
     refs: defaultBranchOnly,
-    startedAfter: 0,
-    emit: (event) => events.push(event),
+    emit: async (event) => events.push(event),
     signal: new AbortController().signal,
   });
 

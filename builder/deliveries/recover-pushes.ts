@@ -8,9 +8,8 @@ import type { DeliveryLog } from './delivery-log.ts';
 /** Written as the author of what nobody told us about. */
 const platform = { name: 'Towline', email: '', login: 'towline' };
 
-export interface MissedPush {
-  repository: SourceEvent['repository'];
-  scm: SourceEvent['scm'];
+/** Where a branch is, as its repository itself says. */
+export interface SeenHead extends Pick<SourceEvent, 'repository' | 'scm' | 'installationId'> {
   ref: string;
   head: string;
   /** Who pushed it, if that is known. */
@@ -18,32 +17,28 @@ export interface MissedPush {
 }
 
 /** The event that the webhook would have brought; `undefined` if the ref's newest delivery already says so. */
-export function missedPush(log: DeliveryLog, missed: MissedPush): PushEvent | undefined {
-  const { repository, scm, ref, head, actor = platform } = missed;
-  const newest = log.newest(repository, scm, ref)?.event;
+export async function missedPush(log: DeliveryLog, seen: SeenHead): Promise<PushEvent | undefined> {
+  const { repository, scm, ref, head, installationId, actor = platform } = seen;
+  const newest = (await log.newest(repository, scm, ref))?.event;
   const before = newest?.type === 'push' ? newest.after : zeroSha;
   if (before === head) return undefined;
   return {
     type: 'push',
     id: `recovered-${randomUUID()}`,
-    scm,
-    repository,
-    actor,
-    ref,
-    before,
-    after: head,
+    ...{ scm, repository, actor, ref, before, after: head },
+    ...(installationId === undefined ? {} : { installationId }),
   };
 }
 
 /** Who made this commit the head of its branch, if the source knows; else the platform is named. */
 export async function whoPushed(
   sourceAccess: SourceAccess,
-  { repository, ref, head }: Pick<MissedPush, 'repository' | 'ref' | 'head'>,
+  { repository, ref, head, ...origin }: Omit<SeenHead, 'actor'>,
   signal: AbortSignal,
 ): Promise<SourceEvent['actor'] | undefined> {
   const isIt = (other: SourceEvent['repository'], branch: string) =>
     other.id === repository.id && `refs/heads/${branch}` === ref;
-  for await (const each of sourceAccess.heads(isIt)) {
+  for await (const each of sourceAccess.heads(isIt, { known: [{ repository, ...origin }], signal })) {
     signal.throwIfAborted();
     if (isIt(each.repository, each.branch)) return each.head === head ? each.actor : undefined;
   }
@@ -54,18 +49,20 @@ export async function whoPushed(
 export async function recoverPushes(
   log: DeliveryLog,
   sourceAccess: SourceAccess,
-  options: { refs: RefTargets; startedAfter: number; emit: (event: PushEvent) => void; signal: AbortSignal },
+  options: { refs: RefTargets; emit: (event: PushEvent) => Promise<unknown>; signal: AbortSignal },
 ): Promise<void> {
-  const { refs } = options;
+  const { refs, signal } = options;
+  const startedAfter = await log.lastSeq();
   const heads = sourceAccess.heads(
     (repository, branch) => refs.forRef(`refs/heads/${branch}`, repository.defaultBranch).way === 'deploy',
+    { known: await log.repositories(), signal },
   );
-  for await (const { repository, branch, head, actor } of heads) {
-    options.signal.throwIfAborted();
-    const missed = { repository, scm: 'git', ref: `refs/heads/${branch}`, head, actor } as const;
-    const newest = log.newest(repository, missed.scm, missed.ref);
-    if (newest && newest.seq > options.startedAfter) continue;
-    const event = missedPush(log, missed);
-    if (event) options.emit(event);
+  for await (const { branch, scm = 'git', ...found } of heads) {
+    signal.throwIfAborted();
+    const ref = `refs/heads/${branch}`;
+    const newest = await log.newest(found.repository, scm, ref);
+    if (newest && newest.seq > startedAfter) continue;
+    const event = await missedPush(log, { ...found, scm, ref });
+    if (event) await options.emit(event);
   }
 }

@@ -14,8 +14,8 @@ export interface AnnouncementsDeps {
   store: DeployStore;
   /** Not given: nothing here runs images that others built. */
   images: PrebuiltImages | undefined;
-  /** On disk when it returns. */
-  accept: (event: ImageEvent, origin: DeliveryOrigin) => AppendResult;
+  /** On disk when it resolves. */
+  accept: (event: ImageEvent, origin: DeliveryOrigin) => Promise<AppendResult>;
 }
 
 /** So many tries of one announcement; more of them are somebody's loop. */
@@ -72,13 +72,13 @@ export function createAnnouncements({ deliveries, store, images, accept }: Annou
     throw new TowlineError('policy_refused', 'this installation deploys no images that others built');
   }
 
-  function appended(announced: AnnouncedImage): { id: string; duplicate: boolean } {
+  async function appended(announced: AnnouncedImage): Promise<{ id: string; duplicate: boolean }> {
     const event = eventOf(announced);
     const first = announcementId(event);
     for (let tries = 1; tries <= maxTries; tries += 1) {
       const id = tries === 1 ? first : `${first}-${tries}`;
       // A second try is no news: what replaced it since stays.
-      const result = accept({ ...event, id }, tries === 1 ? 'hook' : 'rebuild');
+      const result = await accept({ ...event, id }, tries === 1 ? 'hook' : 'rebuild');
       if (result.type === 'accepted') return { id, duplicate: false };
       if (!hasFailed(result.id)) return { id: result.id, duplicate: true };
     }
@@ -89,14 +89,14 @@ export function createAnnouncements({ deliveries, store, images, accept }: Annou
     /** Throws `policy_refused` for an image that the owner may not deploy here. */
     async announce(announced: AnnouncedImage): Promise<{ id: string; duplicate: boolean }> {
       await assertAllowed(announced);
-      return appended(announced);
+      return await appended(announced);
     },
 
     /** What makes this delivery pointless, though it may be done already. */
-    newer({ event, seq }: Delivery): ImageEvent | undefined {
+    async newer({ event, seq }: Delivery): Promise<ImageEvent | undefined> {
       if (event.type !== 'image') return undefined;
       const id = announcementId(event);
-      for (const other of deliveries.recent(event, depth)) {
+      for (const other of await deliveries.recent(event, depth)) {
         if (other.seq === seq || other.event.type !== 'image') continue;
         const isNewer =
           other.seq < seq ? announcedLate(event, other.event) : !announcedLate(other.event, event);

@@ -26,8 +26,8 @@ const noConfiguration: FunctionConfiguration = {
 };
 
 /** An announcement that comes after a newer one, or was replaced while it waited, is dropped before it begins. */
-export function dropIfLate(task: PushTask, context: PipelineContext): void {
-  const newer = context.newerAnnouncement(task.delivery);
+export async function dropIfLate(task: PushTask, context: PipelineContext): Promise<void> {
+  const newer = await context.newerAnnouncement(task.delivery);
   if (newer) task.supersede(new Superseded(newer.after.slice(0, 7)));
 }
 

@@ -5,7 +5,7 @@ import { createPlatform, stackFiles, summary } from './platform-in-memory.test.t
 const bob = { name: 'Bob', email: 'bob@example.org', login: 'bob' };
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 describe('cancelling a push', () => {

@@ -27,7 +27,7 @@ export interface HeldDeploys {
   /** Something may have become of it. */
   look(id: string): void;
   /** What happened while no builder ran, and what an earlier run left half done. */
-  start(): void;
+  start(): Promise<void>;
 }
 
 const maxTries = 10;
@@ -44,7 +44,7 @@ export function createHeldDeploys(deps: HeldDeploysDeps): HeldDeploys {
   async function outcomeOf(record: DeployRecord): Promise<WriteOutcome> {
     const { id: buildId, pushId, owner, functionName, environment } = record;
     const query = { owner, functionName: functionName ?? '', environment, buildId };
-    const by = deliveries.find(pushId)?.cancelledBy;
+    const by = (await deliveries.find(pushId))?.cancelledBy;
     const { manifestWriter } = context;
     for (let tries = 1; ; tries += 1) {
       try {
@@ -60,7 +60,7 @@ export function createHeldDeploys(deps: HeldDeploysDeps): HeldDeploys {
   /** Works on a push that has ended, and ends it again. */
   async function withPush(pushId: string, work: (task: PushTask) => Promise<unknown>): Promise<void> {
     await journals.closed(pushId);
-    const delivery = deliveries.find(pushId);
+    const delivery = await deliveries.find(pushId);
     if (!delivery) return;
     const journal = journals.open(delivery);
     const never = new AbortController();
@@ -120,9 +120,10 @@ export function createHeldDeploys(deps: HeldDeploysDeps): HeldDeploys {
 
   return {
     look,
-    start() {
-      const pending = new Set(deliveries.pending().map(({ event }) => event.id));
-      for (const pushId of store.openPushes()) {
+    async start() {
+      const open = store.openPushes();
+      const pending = new Set((await deliveries.pending()).map(({ event }) => event.id));
+      for (const pushId of open) {
         if (pending.has(pushId)) continue;
         background('a push that was resumed could not be finished', finishPush(pushId));
       }

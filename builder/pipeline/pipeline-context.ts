@@ -42,7 +42,7 @@ export interface PipelineContext {
   /** Of any push, by its id. */
   deployRecord: (id: string) => DeployRecord | undefined;
   /** Of an announced image: the announcement that makes it pointless, if there is one. */
-  newerAnnouncement: (delivery: Delivery) => ImageEvent | undefined;
+  newerAnnouncement: (delivery: Delivery) => Promise<ImageEvent | undefined>;
   random: () => number;
   now: () => number;
   /** Pushes that may have a clone on the disk. */

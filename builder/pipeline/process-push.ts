@@ -236,7 +236,7 @@ export async function processPush(task: PushTask, context: PipelineContext): Pro
   if (journal.resumed) {
     journal.say({ kind: 'phase', stage: 'queue', text: 'taken up again after a restart' });
   }
-  if (event.type === 'image') dropIfLate(task, context);
+  if (event.type === 'image') await dropIfLate(task, context);
   if (task.superseded.aborted) return endWithoutSource(task, context);
   if (event.type === 'image') return announce(task, context, event);
   if (event.type !== 'push') return removeRepository(task, context);

@@ -38,7 +38,7 @@ async function sourceCommitOf(task: PushTask, context: PipelineContext, event: P
   const signal = interruption(task, context);
   return patiently(task, context, { stage: 'clone', signal }, async () => {
     await checkHead(task, context, event);
-    const location = await context.sourceAccess.locate(event.repository);
+    const location = await context.sourceAccess.locate(event.repository, event);
     const commit = await tagCommit({ location, path: context.config.path }, event.ref, signal);
     if (commit !== undefined) return commit;
     throw new TowlineError('source_unavailable', `the tag ${tagName(event)} is gone`);

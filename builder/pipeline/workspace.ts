@@ -21,7 +21,7 @@ export interface Workspace extends FetchedCommit, AsyncDisposable {
 
 /** Throws `Superseded` if the ref no longer points to the push's commit; `remote_unavailable` if that can't be known. */
 export async function checkHead(task: PushTask, context: PipelineContext, event: PushEvent): Promise<void> {
-  const location = await context.sourceAccess.locate(event.repository);
+  const location = await context.sourceAccess.locate(event.repository, event);
   const source = { location, path: context.config.path };
   const head = await refHead(source, event.ref, interruption(task, context));
   if (head === event.after) return;
@@ -52,7 +52,7 @@ export async function openWorkspace(
   let broken = 0;
 
   async function attempt(): Promise<Workspace> {
-    const location = await context.sourceAccess.locate(event.repository);
+    const location = await context.sourceAccess.locate(event.repository, event);
     const slot = await context.workspaces.acquire(event.repository.owner, signal);
     const dir = join(context.workDir, randomUUID());
     try {

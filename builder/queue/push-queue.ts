@@ -11,7 +11,7 @@ export interface PushQueueDeps {
   process: (task: PushTask) => Promise<Processed>;
   refs: RefTargets;
   /** The delivery needs no more work. */
-  onDone: (delivery: Delivery) => void;
+  onDone: (delivery: Delivery) => Promise<void>;
   /** A defect; the delivery is not tried again before a restart. */
   onFault: (delivery: Delivery, error: unknown) => void;
   stopped: AbortSignal;
@@ -63,7 +63,7 @@ export function createPushQueue(deps: PushQueueDeps): PushQueue {
   async function settle(task: PushTask, work: Promise<void>): Promise<void> {
     try {
       await work;
-      deps.onDone(task.delivery);
+      await deps.onDone(task.delivery);
     } catch (error) {
       if (!deps.stopped.aborted) deps.onFault(task.delivery, error);
     }

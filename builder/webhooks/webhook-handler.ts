@@ -9,8 +9,8 @@ import { createSignatureCheck } from './signature.ts';
 export interface WebhookDeps {
   secrets: readonly string[];
   logger: Logger;
-  /** Durable when it returns. */
-  accept: (event: ForgeEvent) => AppendResult;
+  /** Durable when it resolves. */
+  accept: (event: ForgeEvent) => Promise<AppendResult>;
 }
 
 const path = '/webhooks/git';
@@ -73,7 +73,7 @@ export function createWebhookHandler(deps: WebhookDeps): (req: IncomingMessage, 
       throw new TowlineError('bad_signature', 'the signature is missing or wrong');
     }
     const event = parseEvent(body);
-    const result = deps.accept(event);
+    const result = await deps.accept(event);
     ctx.status = 202;
     ctx.body =
       result.type === 'accepted' ? { id: result.delivery.event.id } : { id: result.id, duplicate: true };
