@@ -178,3 +178,22 @@ test('a request that goes in a circle is stopped', async () => {
   const twice = await edge.get('/fn', { headers: { Via: '1.1 towline, 1.1 towline' } });
   assert.equal(twice.status, 508);
 });
+
+test('a target with a name of its own is called by it, and told what the visitor said', async () => {
+  await using gateway = await startEdge();
+  const seenHosts: (string | undefined)[][] = [];
+  const { port } = await gateway.upstream((req, res) => {
+    seenHosts.push([req.headers.host, req.headers['x-forwarded-host'] as string]);
+    res.end(req.headers.host);
+  });
+  const origin = `http://127.0.0.1:${port}`;
+  for (const name of ['one', 'two']) {
+    gateway.catalog.set('alice', name, { targets: [{ origin, host: `alice-${name}.fn.svc.cluster.local` }] });
+  }
+  const bodies = [await gateway.get('/one'), await gateway.get('/two')].map(({ body }) => body);
+  assert.deepEqual(bodies, ['alice-one.fn.svc.cluster.local', 'alice-two.fn.svc.cluster.local']);
+  assert.deepEqual(seenHosts[0], ['alice-one.fn.svc.cluster.local', 'alice.localhost:8080']);
+  // The one that goes leaves the other's connections alone, though both lead to the same gateway.
+  gateway.catalog.set('alice', 'one', { targets: [] });
+  assert.equal((await gateway.get('/two')).status, 200);
+});

@@ -131,7 +131,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const options: Dispatcher.DispatchOptions = {
       path: address.path,
       method: req.method ?? 'GET',
-      headers: this.#headers,
+      headers: withHost(this.#headers, target.host),
       body: this.#hasBody ? this.#newBody() : null,
       upgrade: upgrade ? 'websocket' : null,
     };
@@ -345,4 +345,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #name(): string {
     return `${this.#parts.address.owner}/${this.#parts.address.functionName}`;
   }
+}
+
+/** `Host` is always the first field. What the visitor said stays in `X-Forwarded-Host`. */
+function withHost(headers: string[], host: string | undefined): string[] {
+  return host === undefined ? headers : ['Host', host, ...headers.slice(2)];
 }

@@ -1,11 +1,13 @@
 import { buildConnector, type Dispatcher, Pool } from 'undici';
-import type { CatalogEntry, FunctionCatalog } from '../../core/catalog.ts';
+import type { CatalogEntry, FunctionCatalog, RouteTarget } from '../../core/catalog.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { RouterConfig } from '../config.ts';
 
 /** The connections to one running instance. */
 export interface TargetPool {
   readonly origin: string;
+  /** What it is called in `Host`, if that is not what the visitor says. */
+  readonly host: string | undefined;
   readonly dispatcher: Dispatcher;
   /** Requests and upgraded connections that use the target now. */
   inFlight: number;
@@ -35,10 +37,16 @@ function createConnector(config: RouterConfig): buildConnector.connector {
     });
 }
 
+/** A gateway's origin may stand for many targets, which its hosts tell apart. */
+function keyOf({ origin, host }: RouteTarget): string {
+  return host === undefined ? origin : `${origin} ${host}`;
+}
+
 /** One pool per target that the catalog lists. A target that the catalog drops finishes what it has. */
 export class TargetPools implements AsyncDisposable {
   readonly #pools = new Map<string, TargetPool>();
-  readonly #originsOf = new Map<string, Set<string>>();
+  /** By function: the keys of its pools. */
+  readonly #poolsOf = new Map<string, Set<string>>();
   readonly #closing = new Set<Dispatcher>();
   readonly #config: RouterConfig;
   readonly #logger: Logger;
@@ -60,13 +68,15 @@ export class TargetPools implements AsyncDisposable {
     const { targets } = entry;
     if (targets.length === 0) return undefined;
     this.#turn = (this.#turn + 1) % 0x3fffffff;
-    let origin = targets[this.#turn % targets.length]?.origin;
-    if (origin === except) origin = targets[(this.#turn + 1) % targets.length]?.origin;
-    if (origin === undefined) return undefined;
-    return this.#pools.get(origin) ?? this.#open(entry, origin);
+    let target = targets[this.#turn % targets.length];
+    if (target?.origin === except) target = targets[(this.#turn + 1) % targets.length];
+    if (target === undefined) return undefined;
+    return this.#pools.get(keyOf(target)) ?? this.#open(entry, target);
   }
 
-  #open(entry: CatalogEntry, origin: string): TargetPool {
+  #open(entry: CatalogEntry, target: RouteTarget): TargetPool {
+    const { origin, host } = target;
+    const key = keyOf(target);
     const dispatcher = new Pool(origin, {
       // Bounded by maxInFlight: a request never waits behind a stream for a connection.
       connections: null,
@@ -81,32 +91,32 @@ export class TargetPools implements AsyncDisposable {
       maxHeaderSize: this.#config.maxHeaderBytes,
       allowH2: false,
     });
-    const pool: TargetPool = { origin, dispatcher, inFlight: 0 };
-    this.#pools.set(origin, pool);
-    const key = `${entry.owner}/${entry.functionName}`;
-    const origins = this.#originsOf.get(key);
-    if (origins) origins.add(origin);
-    else this.#originsOf.set(key, new Set([origin]));
+    const pool: TargetPool = { origin, host, dispatcher, inFlight: 0 };
+    this.#pools.set(key, pool);
+    const name = `${entry.owner}/${entry.functionName}`;
+    const keys = this.#poolsOf.get(name);
+    if (keys) keys.add(key);
+    else this.#poolsOf.set(name, new Set([key]));
     return pool;
   }
 
-  #keepOnly(key: string, entry: CatalogEntry | undefined): void {
-    const origins = this.#originsOf.get(key);
-    if (!origins) return;
-    const listed = new Set(entry?.targets.map((target) => target.origin));
-    for (const origin of origins) {
-      if (listed.has(origin)) continue;
-      origins.delete(origin);
-      this.#close(origin);
+  #keepOnly(name: string, entry: CatalogEntry | undefined): void {
+    const keys = this.#poolsOf.get(name);
+    if (!keys) return;
+    const listed = new Set(entry?.targets.map(keyOf));
+    for (const key of keys) {
+      if (listed.has(key)) continue;
+      keys.delete(key);
+      this.#close(key);
     }
-    if (origins.size === 0) this.#originsOf.delete(key);
+    if (keys.size === 0) this.#poolsOf.delete(name);
   }
 
-  #close(origin: string): void {
-    const pool = this.#pools.get(origin);
+  #close(key: string): void {
+    const pool = this.#pools.get(key);
     if (!pool) return;
-    this.#pools.delete(origin);
-    const { dispatcher } = pool;
+    this.#pools.delete(key);
+    const { dispatcher, origin } = pool;
     this.#closing.add(dispatcher);
     dispatcher
       .close()
@@ -119,7 +129,7 @@ export class TargetPools implements AsyncDisposable {
     this.#unsubscribe();
     const all = [...this.#closing, ...[...this.#pools.values()].map((pool) => pool.dispatcher)];
     this.#pools.clear();
-    this.#originsOf.clear();
+    this.#poolsOf.clear();
     await Promise.all(all.map((dispatcher) => dispatcher.destroy()));
   }
 }
