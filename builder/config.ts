@@ -3,6 +3,7 @@ import { booleanSetting, integerSetting, type Settings } from '../runtime/config
 import { buildkitSettings } from './engines/buildkit-settings.ts';
 import { type LogBucket, parseLogBucket } from './logs/log-bucket.ts';
 import { parseRegistryPattern, publicRegistries } from './registry/registry-pattern.ts';
+import { parseRepositoryUrl } from './source/repository-url.ts';
 import { isPattern, templateLocation } from './templates/template-location.ts';
 
 const minute = 60_000;
@@ -121,6 +122,28 @@ export const builderSettings = {
     defaultText: '`true`',
   },
   ...buildkitSettings,
+} satisfies Settings;
+
+const baseUrl = (text: string) => parseRepositoryUrl(text) !== undefined;
+
+/** Where sources are, for a builder that does not host them itself. */
+export const sourceSettings = {
+  sourceHosts: {
+    env: 'TOWLINE_SOURCE_HOSTS',
+    schema: commaList
+      .pipe(z.array(z.string().refine(baseUrl, 'must be http, https or ssh URLs without credentials')))
+      .default([]),
+    description:
+      'Hosts of plain Git repositories that events may name, comma separated: `https://git.example.org`, `https://git.example.org/team` for what is below, `ssh://git@git.example.org:2222`. Nothing is fetched from another host, whatever an event says.',
+    defaultText: 'none',
+  },
+  sourceCredentials: {
+    env: 'TOWLINE_SOURCE_CREDENTIALS',
+    schema: z.string().startsWith('/', 'must be an absolute path').optional(),
+    description:
+      "A folder with one folder for each of these hosts that wants credentials, named `git.example.org` or `git.example.org_2222`, holding files named as in Flux's Git secrets: `username` and `password`, or `bearerToken`; `ca.crt`; `identity` and `known_hosts` for ssh. They are read at each fetch and go over https or ssh only.",
+    defaultText: 'none',
+  },
 } satisfies Settings;
 
 /** Times are in milliseconds. */

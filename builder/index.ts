@@ -41,7 +41,7 @@ import type { SourceAccess } from './source/source-access.ts';
 import type { TemplateCatalog } from './templates/template.ts';
 import { createWebhookHandler } from './webhooks/webhook-handler.ts';
 
-export { type BuilderConfig, builderSettings } from './config.ts';
+export { type BuilderConfig, builderSettings, sourceSettings } from './config.ts';
 export type { BuildEngine } from './engines/build-engine.ts';
 export { createBuildkitEngine } from './engines/build-engine-buildkit.ts';
 export { createDockerEngine, dockerRegistry, installationLabel } from './engines/build-engine-docker.ts';
