@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { access, cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { access, cp, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { runProcess } from '../../runtime/run-process.ts';
@@ -7,6 +7,8 @@ import { runProcess } from '../../runtime/run-process.ts';
 interface ToolSource {
   /** Below `tools/`: a module of its own for each, so that one's versions don't move another's. */
   folder: string;
+  /** What the cache calls it. Default: as the folder; another one for programs that few runs need. */
+  name?: string | undefined;
   /** Main packages by the name of their program. */
   programs: Record<string, string>;
   /** A module whose custom resource definitions are kept beside the program, and where in it they lie. */
@@ -24,6 +26,15 @@ const sources: ToolSource[] = [
   },
   { folder: 'etcd', programs: { etcd: 'go.etcd.io/etcd/server/v3' } },
   { folder: 'kubernetes', programs: { 'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver' } },
+  {
+    folder: 'kubernetes',
+    name: 'kubernetes-controllers',
+    programs: {
+      'kube-controller-manager': 'k8s.io/kubernetes/cmd/kube-controller-manager',
+      'kube-scheduler': 'k8s.io/kubernetes/cmd/kube-scheduler',
+    },
+  },
+  { folder: 'kwok', programs: { kwok: 'sigs.k8s.io/kwok/cmd/kwok' } },
   { folder: 'kustomize', programs: { kustomize: 'sigs.k8s.io/kustomize/kustomize/v5' } },
   {
     folder: 'source-controller',
@@ -86,6 +97,18 @@ export async function fluxDeployment(name: string): Promise<string> {
   return readFile(join(Dir, 'config/manager/deployment.yaml'), 'utf8');
 }
 
+/** What kwok makes of pods and nodes, fast, as its module brings it; the nodes' leases are renewed too. */
+export async function kwokStages(): Promise<string> {
+  const { Dir } = await downloaded(join(import.meta.dirname, 'tools/kwok'), 'sigs.k8s.io/kwok');
+  const texts: string[] = [];
+  for (const folder of ['node/fast', 'node/heartbeat-with-lease', 'pod/fast']) {
+    const dir = join(Dir, 'kustomize/stage', folder);
+    const names = (await readdir(dir)).filter((name) => /^(node|pod)-.*\.yaml$/.test(name));
+    texts.push(...(await Promise.all(names.map((name) => readFile(join(dir, name), 'utf8')))));
+  }
+  return texts.join('\n---\n');
+}
+
 async function downloaded(cwd: string, module: string): Promise<{ Dir: string; Sum: string }> {
   return JSON.parse(await go(cwd, ['mod', 'download', '-json', module]));
 }
@@ -122,19 +145,20 @@ async function givenTool(source: ToolSource, name: string): Promise<string | und
 }
 
 function built(source: ToolSource): Promise<string> {
-  const known = building.get(source.folder);
+  const key = source.name ?? source.folder;
+  const known = building.get(key);
   if (known) return known;
   const build = buildTool(source);
-  building.set(source.folder, build);
+  building.set(key, build);
   return build;
 }
 
-async function buildTool({ folder, programs, crds }: ToolSource): Promise<string> {
+async function buildTool({ folder, name = folder, programs, crds }: ToolSource): Promise<string> {
   const module = join(import.meta.dirname, 'tools', folder);
   const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'towline', 'tools');
   const pins = await Promise.all(['go.mod', 'go.sum'].map((file) => readFile(join(module, file))));
   const sum = createHash('sha256').update(Buffer.concat(pins)).digest('hex').slice(0, 16);
-  const dir = join(cache, `${folder}-${sum}`);
+  const dir = join(cache, `${name}-${sum}`);
   if (await exists(dir)) return dir;
   await mkdir(cache, { recursive: true });
   const making = await mkdtemp(join(cache, '.new-'));
@@ -143,8 +167,8 @@ async function buildTool({ folder, programs, crds }: ToolSource): Promise<string
     const names = Object.keys(programs).join(' and ');
     say(`building ${names} with go, once for this machine: this takes minutes`);
     const flags = ['-trimpath', '-buildvcs=false', '-ldflags=-s -w'];
-    for (const [name, path] of Object.entries(programs)) {
-      await go(module, ['build', ...flags, '-o', join(making, name), path]);
+    for (const [program, path] of Object.entries(programs)) {
+      await go(module, ['build', ...flags, '-o', join(making, program), path]);
     }
     if (crds) {
       const at = await go(module, ['list', '-m', '-f', '{{.Dir}}', crds.module]);

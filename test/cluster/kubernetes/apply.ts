@@ -26,8 +26,20 @@ export function objectsOf(text: string): KubernetesObject[] {
 export async function apply(config: KubeConfig, objects: KubernetesObject[]): Promise<void> {
   const api = KubernetesObjectApi.makeApiClient(config);
   for (const object of objects) {
+    // A definition that a given cluster has is not ours to change.
+    if (object.kind === 'CustomResourceDefinition' && (await isThere(api, object))) continue;
     await api.patch(object, undefined, undefined, 'test', true, PatchStrategy.ServerSideApply);
   }
+}
+
+function isThere(api: KubernetesObjectApi, { apiVersion = '', kind = '', metadata }: KubernetesObject) {
+  return api.read({ apiVersion, kind, metadata: { name: metadata?.name ?? '' } }).then(
+    () => true,
+    (error: unknown) => {
+      if ((error as { code?: number }).code === 404) return false;
+      throw error;
+    },
+  );
 }
 
 /** Applies every definition of some folders and waits until the API server serves them. */

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { freePort, type RunningProgram, startProgram } from '../../containers/program.ts';
 import { ownedFolder } from '../../containers/test-owner.ts';
 import { tool } from '../tools.ts';
+import { givenControlPlane } from './given-cluster.ts';
+import { kubeconfigText } from './kubeconfig.ts';
 
-/** A real API server on etcd, on loopback, with RBAC; no kubelet and no controllers but those that a test starts. */
+/** A real API server on etcd, with RBAC: on loopback without kubelet and controllers, unless a cluster is given. */
 export interface ControlPlane extends AsyncDisposable {
   /** As `https://127.0.0.1:6443`. */
   server: string;
@@ -23,7 +25,18 @@ export interface ControlPlane extends AsyncDisposable {
   startApiServer(): Promise<void>;
 }
 
+const given = process.env['TOWLINE_TEST_KUBECONFIG'];
+
+/** Why a test that kills the API server does not run, if it cannot. */
+export const cannotKill: string | false =
+  given === undefined ? false : 'it kills the API server, which only one of its own may suffer';
+
+/** Starts one, or takes the cluster that `TOWLINE_TEST_KUBECONFIG` names. */
 export async function startControlPlane(): Promise<ControlPlane> {
+  return given === undefined ? startOwnControlPlane() : givenControlPlane(given);
+}
+
+export async function startOwnControlPlane(): Promise<ControlPlane> {
   await using stack = new AsyncDisposableStack();
   const dir = await ownedFolder('cluster');
   stack.defer(() => rm(dir, { recursive: true, force: true, maxRetries: 3 }));
@@ -72,7 +85,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
     async kubeconfig(token = adminToken) {
       kubeconfigs += 1;
       const path = join(dir, `kubeconfig-${kubeconfigs}.json`);
-      await writeFile(path, JSON.stringify(kubeconfig(server, ca, token)), { mode: 0o600 });
+      await writeFile(path, kubeconfigText(server, ca, token), { mode: 0o600 });
       return path;
     },
     killApiServer: () => apiServer.kill(),
@@ -103,19 +116,6 @@ async function startEtcd(stack: AsyncDisposableStack, dir: string): Promise<stri
     }),
   );
   return url;
-}
-
-function kubeconfig(server: string, ca: string, token: string) {
-  return {
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [
-      { name: 'test', cluster: { server, 'certificate-authority-data': Buffer.from(ca).toString('base64') } },
-    ],
-    users: [{ name: 'test', user: { token } }],
-    contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
-    'current-context': 'test',
-  };
 }
 
 /** Its certificate is self-signed and not known yet, so this one question is asked without checking it. */

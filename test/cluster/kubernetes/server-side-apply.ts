@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KubernetesObject } from '@kubernetes/client-node';
-import type { ClusterApi } from '../../../runtime/kubernetes/cluster-api.ts';
+import { type ClusterApi, ClusterError } from '../../../runtime/kubernetes/cluster-api.ts';
 import { objectsOf, until } from './apply.ts';
 
 interface Resource {
@@ -61,13 +61,29 @@ export function serverSideApply(api: ClusterApi): ServerSideApply {
         for (const file of (await readdir(dir)).filter((name) => name.endsWith('.yaml'))) {
           const objects = objectsOf(await readFile(join(dir, file), 'utf8'));
           const definitions = objects.filter(({ kind }) => kind === 'CustomResourceDefinition');
-          await apply(definitions);
+          await apply(await missing(definitions));
           for (const one of definitions)
             await until(() => isServed(one), `${one.metadata?.name} to be served`);
         }
       }
     },
   };
+
+  /** A definition that a given cluster has is not ours to change. */
+  async function missing(definitions: readonly KubernetesObject[]): Promise<KubernetesObject[]> {
+    const found: KubernetesObject[] = [];
+    for (const one of definitions) {
+      const isMissing = await api.request(await pathOf(one)).then(
+        () => false,
+        (error: unknown) => {
+          if (error instanceof ClusterError && error.status === 404) return true;
+          throw error;
+        },
+      );
+      if (isMissing) found.push(one);
+    }
+    return found;
+  }
 
   async function isServed(definition: KubernetesObject): Promise<boolean> {
     const { status } = await api.request<{ status?: { conditions?: { type: string; status: string }[] } }>(
