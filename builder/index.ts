@@ -50,6 +50,7 @@ export { buildkitConfig, dockerImages } from './engines/buildkit-settings.ts';
 export { findDockerCommand } from './engines/docker-command.ts';
 export { connectDocker, requireEngine } from './engines/docker-connection.ts';
 export type { PullLogin } from './engines/registry-logins.ts';
+export { createGitHubApp, type GitHubApp, type GitHubAppConfig } from './github/github-app.ts';
 export type { PrebuiltImages } from './pipeline/prebuilt-images.ts';
 export { createPrebuiltImages } from './prebuilt/prebuilt-images-registry.ts';
 export type { ImageRegistry } from './registry/image-registry.ts';
@@ -59,7 +60,10 @@ export { parseRegistryPattern, type RegistryPattern } from './registry/registry-
 export type { BuildSecrets } from './secrets/build-secrets.ts';
 export { createFolderBuildSecrets } from './secrets/build-secrets-folder.ts';
 export type { SourceAccess } from './source/source-access.ts';
+export { createSourceAccessByForge } from './source/source-access-by-forge.ts';
 export { createGitSourceAccess } from './source/source-access-git.ts';
+export { createGitHubSourceAccess } from './source/source-access-github.ts';
+export { createGitLabSourceAccess, type GitLabTokenFile } from './source/source-access-gitlab.ts';
 export { openTemplates } from './templates/open-templates.ts';
 export type { TemplateCatalog } from './templates/template.ts';
 
@@ -232,6 +236,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
   const heldDeploys = createHeldDeploys({ store, deliveries, journals, context, background: inBackground });
   const unsubscribe = events.subscribe((event) => {
     if (event.type === 'hold.ended') heldDeploys.look(event.buildId);
+    if (event.type === 'events.missed' && isStarted) heldDeploys.lookAtAll();
   });
   const pushQueue = createPushQueue({
     openJournal: journals.open,

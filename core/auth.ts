@@ -18,7 +18,10 @@ export interface ApiToken {
   expiresAt: number | null;
 }
 
-/** Vouches for who sends a request. Any doubt is `undefined`: callers refuse it. */
+/**
+ * Vouches for who sends a request. Any doubt is `undefined`: callers refuse it. Throws `unavailable` if it cannot be
+ * asked now; callers refuse that too.
+ */
 export interface Authenticator {
   /** From the value of a `Cookie` header. */
   fromCookies(cookieHeader: string | undefined): Promise<Identity | undefined>;

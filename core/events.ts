@@ -24,7 +24,9 @@ export type PlatformEvent =
   /** A deploy that was held waits no more: it was released, or something else took its place. */
   | { type: 'hold.ended'; ownerId: string; owner: string; functionName: string; buildId: string }
   /** A large removal began to wait for an answer, or got one. */
-  | { type: 'removals.changed'; ownerId: string; owner: string };
+  | { type: 'removals.changed'; ownerId: string; owner: string }
+  /** Others may have happened unheard: whoever keeps what events told of asks for all of it again. */
+  | { type: 'events.missed' };
 
 /** In-process publish and subscribe. Listeners are called synchronously and must not throw or block. */
 export interface EventBus {

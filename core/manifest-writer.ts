@@ -11,6 +11,7 @@ export const commitKinds = [
   'resume',
   'promote',
   'secrets',
+  'tenant',
   'edit',
 ] as const;
 export type CommitKind = (typeof commitKinds)[number];
@@ -18,6 +19,7 @@ export type CommitKind = (typeof commitKinds)[number];
 /** The trailers of DESIGN.md §4. Read with git's own parser, never from prose. */
 export const trailerKeys = [
   'Towline-Kind',
+  'Towline-Tenant',
   'Towline-Function',
   'Towline-Environment',
   'Towline-Deploy',
@@ -205,6 +207,10 @@ export interface WriteOptions {
    * delay is thrown as an error with its code; the intent is kept all the same, and a deploy may be asked again.
    */
   onWaiting?: ((delay: WriteDelay | undefined) => void) | undefined;
+  /** The same wish asked again by the same id is the same intent. A deploy, and a promotion by a tag, has its build for that. */
+  id?: string | undefined;
+  /** Once accepted it stays, also if the signal aborts. Without it an intent that has not begun is withdrawn then. */
+  stays?: boolean | undefined;
 }
 
 /** One commit that touched one function's file. */

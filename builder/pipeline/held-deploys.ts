@@ -26,6 +26,8 @@ export interface HeldDeploysDeps {
 export interface HeldDeploys {
   /** Something may have become of it. */
   look(id: string): void;
+  /** Something may have become of each of them. */
+  lookAtAll(): void;
   /** What happened while no builder ran, and what an earlier run left half done. */
   start(): Promise<void>;
 }
@@ -118,8 +120,13 @@ export function createHeldDeploys(deps: HeldDeploysDeps): HeldDeploys {
     });
   }
 
+  function lookAtAll(): void {
+    for (const { id } of store.heldDeploys()) look(id);
+  }
+
   return {
     look,
+    lookAtAll,
     async start() {
       const open = store.openPushes();
       const pending = new Set((await deliveries.pending()).map(({ event }) => event.id));
@@ -127,7 +134,7 @@ export function createHeldDeploys(deps: HeldDeploysDeps): HeldDeploys {
         if (pending.has(pushId)) continue;
         background('a push that was resumed could not be finished', finishPush(pushId));
       }
-      for (const { id } of store.heldDeploys()) look(id);
+      lookAtAll();
     },
   };
 }

@@ -27,7 +27,7 @@ describe('local function supervisor', () => {
       event.type === 'function.changed' ? event.change.entry?.status : '?',
     );
     assert.deepEqual(statuses, ['Deploying', 'Ready']);
-    assert.ok(seen.every((event) => event.ownerId === 'id-alice'));
+    assert.ok(seen.every((event) => 'ownerId' in event && event.ownerId === 'id-alice'));
   });
 
   it('gives a function an environment of its own and nothing of the platform', async () => {

@@ -14,13 +14,15 @@ export interface Caller {
   reject(error: unknown): void;
   onWaiting: WriteOptions['onWaiting'];
   signal: AbortSignal | undefined;
+  /** Its intent is not withdrawn when it gives up. */
+  stays: boolean;
   /** The delay it was told of. */
   told: WriteDelay | undefined;
 }
 
 export function newCaller(
   signal: AbortSignal | undefined,
-  onWaiting: WriteOptions['onWaiting'],
+  { onWaiting, stays = false }: WriteOptions,
 ): { caller: Caller; submission: Submission } {
   const accepted = Promise.withResolvers<void>();
   const outcome = Promise.withResolvers<WriteOutcome>();
@@ -35,6 +37,7 @@ export function newCaller(
       outcome.reject(error);
     },
     onWaiting,
+    stays,
     signal,
     told: undefined,
   };

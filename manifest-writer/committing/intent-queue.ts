@@ -165,9 +165,9 @@ export function createIntentQueue(options: IntentQueueOptions): IntentQueue {
   /** An intent that nobody waits for any more is withdrawn, unless it has begun. */
   function giveUp(id: string, caller: Caller): void {
     const one = open.get(id);
-    if (!one || (one.begun && !waiting)) return;
+    if (!one || (one.begun && !waiting && !caller.stays)) return;
     let reason: unknown = caller.signal?.reason;
-    if (callers.remove(id, caller) === 0 && !one.begun) {
+    if (callers.remove(id, caller) === 0 && !one.begun && !caller.stays) {
       try {
         log.withdraw(id);
         open.delete(id);
@@ -292,8 +292,8 @@ export function createIntentQueue(options: IntentQueueOptions): IntentQueue {
   }
 
   return {
-    submit(intent, signal, { onWaiting } = {}) {
-      const { caller, submission } = newCaller(signal, onWaiting);
+    submit(intent, signal, options = {}) {
+      const { caller, submission } = newCaller(signal, options);
       const refusal = whyNot(signal);
       if (refusal) caller.reject(refusal);
       else if (incoming.push({ intent, caller }) === 1) setImmediate(acceptIncoming);

@@ -1,3 +1,4 @@
+import type { DeployRecord } from '../../../core/deploy.ts';
 import { defaultEnvironment } from '../../../core/environments.ts';
 import type { EventBus } from '../../../core/events.ts';
 import type { HistoryEntry, ManifestWriter } from '../../../core/manifest-writer.ts';
@@ -47,15 +48,23 @@ export function createDeployHistory(
 
   const isHere = (place: { environment?: string | undefined }) =>
     (place.environment ?? defaultEnvironment) === environment;
-  const unsubscribe = events.subscribe((event) => {
-    if (event.type === 'history.changed' && isHere(event)) invalidate(event.owner, event.functionName);
-    if (event.type !== 'push.changed') return;
-    for (const deploy of event.push.deploys) {
+  function invalidateDeploys(deploys: readonly DeployRecord[]): void {
+    for (const deploy of deploys) {
       const { functionName, gitopsCommit, owner } = deploy;
       if (functionName === null || gitopsCommit === null || !isHere(deploy)) continue;
       const known = owners.get(owner)?.entries.get(functionName);
       if (!known?.some((entry) => entry.commit === gitopsCommit)) invalidate(owner, functionName);
     }
+  }
+
+  function invalidateAll(): void {
+    for (const known of owners.values()) known.changed = 'all';
+  }
+
+  const unsubscribe = events.subscribe((event) => {
+    if (event.type === 'events.missed') invalidateAll();
+    if (event.type === 'history.changed' && isHere(event)) invalidate(event.owner, event.functionName);
+    if (event.type === 'push.changed') invalidateDeploys(event.push.deploys);
   });
 
   function historyOf(owner: string): OwnerHistory {

@@ -15,6 +15,8 @@ export interface EventRing {
   readonly lastId: number;
   add(ownerId: string, format: (id: number) => string): RingEvent;
   after(id: number): Missed;
+  /** Something is missing: whoever heard an event of before is `lost`. */
+  breakOff(): void;
   /** Events not older than `ageMs`. */
   recent(ageMs: number): RingEvent[];
 }
@@ -49,6 +51,11 @@ export function createEventRing(options: {
       const oldest = lastId - events.length;
       if (id < oldest || id > lastId) return { type: 'lost' };
       return { type: 'events', events: events.slice(id - oldest) };
+    },
+    breakOff() {
+      lastId++;
+      events.length = 0;
+      characters = 0;
     },
     recent: (ageMs) => events.filter((event) => event.time >= clock() - ageMs),
   };

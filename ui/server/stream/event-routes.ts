@@ -2,7 +2,7 @@ import Router from '@koa/router';
 import type { Context } from 'koa';
 import { type Identity, mayRead } from '../../../core/access.ts';
 import { streamEventNames } from '../../../core/api.ts';
-import type { EventBus } from '../../../core/events.ts';
+import type { EventBus, PlatformEvent } from '../../../core/events.ts';
 import type { Requester } from '../request/requester.ts';
 import { createEventRing, type Missed, type RingEvent } from './event-ring.ts';
 import { formatEvent, type OpenStream, type SseStream } from './sse-response.ts';
@@ -20,14 +20,32 @@ export interface EventRoutesDeps {
 const firstConnectionMs = 15_000;
 /** In characters: written at once, more than this would count as not being read. Loading again is cheaper anyway. */
 const maxCatchUp = 250_000;
+type Streamed = Extract<PlatformEvent, { type: (typeof streamEventNames)[number] }>;
 const streamed: ReadonlySet<string> = new Set(streamEventNames);
 
 /** The one stream of a dashboard tab: what happens to the owners that the requester may see. */
 export function eventRoutes(deps: EventRoutesDeps): { router: Router } & Disposable {
   const ring = createEventRing({ maxEvents: 1_000, maxCharacters: 8_000_000, clock: Date.now });
   const listeners = new Set<(event: RingEvent) => void>();
+  const streams = new Set<SseStream>();
+
+  function isStreamed(event: PlatformEvent): event is Streamed {
+    return streamed.has(event.type);
+  }
+
+  function reset(stream: SseStream): void {
+    stream.send({ name: 'reset', data: {} });
+    // An id without data is remembered by the browser and shown to nobody: a break before the next event loses none.
+    stream.write(`id: ${ring.lastId}\n\n`);
+  }
+
   const unsubscribe = deps.events.subscribe((event) => {
-    if (!streamed.has(event.type)) return;
+    if (event.type === 'events.missed') {
+      ring.breakOff();
+      for (const stream of streams) reset(stream);
+      return;
+    }
+    if (!isStreamed(event)) return;
     const added = ring.add(event.ownerId, (id) =>
       formatEvent({ id: String(id), name: event.type, data: event }),
     );
@@ -47,12 +65,18 @@ export function eventRoutes(deps: EventRoutesDeps): { router: Router } & Disposa
     const events =
       missed.type === 'lost' ? [] : missed.events.filter((each) => mayRead(identity, each.ownerId));
     const size = events.reduce((sum, { text }) => sum + text.length, 0);
-    if (missed.type === 'lost' || size > maxCatchUp) stream.send({ name: 'reset', data: {} });
-    else for (const event of events) send(event);
-    // An id without data is remembered by the browser and shown to nobody: a break before the first event loses none.
-    stream.write(`id: ${ring.lastId}\n\n`);
+    if (missed.type === 'lost' || size > maxCatchUp) reset(stream);
+    else {
+      for (const event of events) send(event);
+      stream.write(`id: ${ring.lastId}\n\n`);
+    }
     listeners.add(send);
-    stream.signal.addEventListener('abort', () => listeners.delete(send), { once: true });
+    streams.add(stream);
+    const end = () => {
+      listeners.delete(send);
+      streams.delete(stream);
+    };
+    stream.signal.addEventListener('abort', end, { once: true });
   }
 
   const router = new Router();
@@ -66,6 +90,7 @@ export function eventRoutes(deps: EventRoutesDeps): { router: Router } & Disposa
     [Symbol.dispose]() {
       unsubscribe();
       listeners.clear();
+      streams.clear();
     },
   };
 }

@@ -62,8 +62,8 @@ const functionChanged = (owner: Owner, functionName: string): PlatformEvent => (
     entry: catalogEntry({ owner: owner.slug, ownerId: owner.id, functionName }),
   },
 });
-const historyChanged = (owner: Owner, functionName: string): PlatformEvent => ({
-  type: 'history.changed',
+const historyChanged = (owner: Owner, functionName: string) => ({
+  type: 'history.changed' as const,
   ownerId: owner.id,
   owner: owner.slug,
   functionName,
@@ -197,6 +197,25 @@ describe('the event stream', () => {
 
     await client.ended;
     assert.equal((await open('alex')).status, 401);
+  });
+
+  it('tells everybody to load again when events were missed, also those who come back later', async () => {
+    const away = await open('alex');
+    server.events.publish(historyChanged(alex, 'seen'));
+    await away.until((list) => namesIn(list).at(-1) === 'seen');
+    away[Symbol.dispose]();
+    using client = await open('alex');
+
+    server.events.publish({ type: 'events.missed' });
+
+    assert.equal((await client.until((list) => list.at(-1)?.name === 'reset')).at(-1)?.name, 'reset');
+    using back = await open('alex', { 'last-event-id': away.lastId });
+    assert.deepEqual(
+      (await back.until((list) => list.length === 1)).map(({ name }) => name),
+      ['reset'],
+    );
+    server.events.publish(historyChanged(alex, 'next'));
+    assert.deepEqual(namesIn(await back.until((list) => list.length === 2)).at(-1), 'next');
   });
 
   it('drops a client that does not read, instead of keeping everything for it', async () => {
