@@ -84,8 +84,14 @@ function repositories(
   event: Pick<RepositoriesChanged, 'id' | 'actor' | 'change' | 'reason'>,
   ref: RepositoryRef,
 ): Outcome {
-  const rest = { type: 'repositories', scm: 'gitlab', installation: null, repositories: [ref] } as const;
-  return { type: 'installation', event: { ...event, ...rest } };
+  const whole: RepositoriesChanged = {
+    ...event,
+    type: 'repositories',
+    scm: 'gitlab',
+    installation: null,
+    repositories: [ref],
+  };
+  return { type: 'installation', event: whole };
 }
 
 /** It can't be asked for any more. */

@@ -1,58 +1,62 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Context } from 'koa';
 import { TowlineError } from '../../core/errors.ts';
-import { ForgeEvent } from '../../core/source-event.ts';
-import { createHttpApp, readBody } from '../../runtime/http-service.ts';
+import { createHttpApp } from '../../runtime/http-service.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { AppendResult } from '../deliveries/delivery-log.ts';
-import { createSignatureCheck } from './signature.ts';
+import { type BodyReaderOptions, createBodyReader } from './body-reader.ts';
+import type { Hook, RawDelivery } from './hooks.ts';
+import type { Intake, Taken } from './intake.ts';
 
-export interface WebhookDeps {
-  secrets: readonly string[];
+export interface WebhookDeps extends BodyReaderOptions {
+  hooks: readonly Hook[];
+  intake: Intake;
   logger: Logger;
-  /** Durable when it resolves. */
-  accept: (event: ForgeEvent) => Promise<AppendResult>;
 }
 
-const path = '/webhooks/git';
-const maxBytes = 1_000_000;
-const readTimeoutMs = 10_000;
-const signatureHeader = 'x-towline-signature-256';
-
-async function readLimited(req: IncomingMessage): Promise<Buffer> {
-  const tooLarge = new TowlineError('too_large', `the body is larger than ${maxBytes} bytes`);
-  if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw tooLarge;
-  const timer = setTimeout(() => req.destroy(), readTimeoutMs);
+function parseJson(body: Buffer): unknown {
   try {
-    // Keeps the connection open for the answer when the body turns out too large.
-    return await readBody(req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>, maxBytes);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function parseEvent(body: Buffer): ForgeEvent {
-  let json: unknown;
-  try {
-    json = JSON.parse(body.toString('utf8'));
+    return JSON.parse(body.toString('utf8'));
   } catch {
     throw new TowlineError('bad_request', 'the body is not JSON');
   }
-  const result = ForgeEvent.safeParse(json);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const at = issue?.path.map(String).join('.') ?? '';
-  throw new TowlineError('bad_request', `the event is not valid at "${at.slice(0, 100)}"`);
 }
 
 /**
- * `POST /webhooks/git`. The order is fixed: method, content type, size, signature over the raw bytes; only then is
- * anything parsed, looked up or logged.
+ * `POST /webhooks/…`. The order is fixed: method, content type, size, signature over the raw bytes; only then is
+ * anything parsed, looked up or logged. Answered with 202 once it is durable.
  */
 export function createWebhookHandler(deps: WebhookDeps): (req: IncomingMessage, res: ServerResponse) => void {
-  const isSigned = createSignatureCheck(deps.secrets);
-  const app = createHttpApp(deps.logger);
+  const { intake, logger } = deps;
+  const hooks = new Map(deps.hooks.map((hook) => [hook.path, hook]));
+  const bodies = createBodyReader(deps);
+  const app = createHttpApp(logger);
+
+  async function take(hook: Hook, raw: RawDelivery): Promise<Taken[]> {
+    if (!(await hook.isSigned(raw))) {
+      throw new TowlineError('bad_signature', 'the signature is missing or wrong');
+    }
+    const outcomes = hook.translate(raw, parseJson(raw.body));
+    const taken: Taken[] = [];
+    // One after the other: what leaves comes before what arrives.
+    for (const outcome of outcomes) {
+      taken.push(await (hook.isOwn(raw) ? intake.takeOwn(outcome) : intake.take(outcome)));
+    }
+    return taken;
+  }
+
+  function answer(ctx: Context, hook: Hook, taken: readonly Taken[]): void {
+    const first = taken.find((each) => each.type !== 'ignored');
+    ctx.status = 202;
+    ctx.body = first?.type === 'duplicate' ? { id: first.id, duplicate: true } : { id: first?.id ?? null };
+    for (const each of taken) {
+      const about = each.type === 'ignored' ? { reason: each.reason } : { deliveryId: each.id };
+      logger.info({ hook: hook.path, result: each.type, ...about }, 'webhook accepted');
+    }
+  }
+
   app.use(async (ctx) => {
-    if (ctx.path !== path) throw new TowlineError('not_found', 'there is no such webhook');
+    const hook = hooks.get(ctx.path);
+    if (!hook) throw new TowlineError('not_found', 'there is no such webhook');
     if (ctx.method !== 'POST') {
       ctx.status = 405;
       ctx.set('Allow', 'POST');
@@ -62,22 +66,14 @@ export function createWebhookHandler(deps: WebhookDeps): (req: IncomingMessage, 
     if (!ctx.is('application/json')) {
       throw new TowlineError('unsupported_media_type', 'the content type must be application/json');
     }
-    let body: Buffer;
     try {
-      body = await readLimited(ctx.req);
+      using read = await bodies.read(ctx.req, hook.maxBytes);
+      answer(ctx, hook, await take(hook, { body: read.body, headers: ctx.headers }));
     } catch (error) {
-      ctx.set('Connection', 'close');
+      // Of a body that isn't read to its end the rest would be taken for the next request.
+      if (!ctx.req.complete) ctx.set('Connection', 'close');
       throw error;
     }
-    if (!(await isSigned(body, ctx.get(signatureHeader) || undefined))) {
-      throw new TowlineError('bad_signature', 'the signature is missing or wrong');
-    }
-    const event = parseEvent(body);
-    const result = await deps.accept(event);
-    ctx.status = 202;
-    ctx.body =
-      result.type === 'accepted' ? { id: result.delivery.event.id } : { id: result.id, duplicate: true };
-    deps.logger.info({ deliveryId: event.id, type: event.type, result: result.type }, 'webhook accepted');
   });
   const handle = app.callback();
   return (req, res) => void handle(req, res);

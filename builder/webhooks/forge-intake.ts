@@ -1,0 +1,104 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Logger } from '../../runtime/logger.ts';
+import { customerSource } from '../customers/customer-source.ts';
+import { type Customers, everybody } from '../customers/customers.ts';
+import { openListedCustomers } from '../customers/listed-customers.ts';
+import type { ArrivalStore } from './arrival-store.ts';
+import { createArrivals } from './arrivals.ts';
+import { createIgnoredPushers } from './forge-values.ts';
+import { createGitLabProjects } from './gitlab-projects.ts';
+import { createGitHook, createGitHubHook, createGitLabHook, type Hook } from './hooks.ts';
+import { createIntake, type IntakeTargets } from './intake.ts';
+import { createWebhookHandler } from './webhook-handler.ts';
+
+/** Which forges' webhooks are taken; one that isn't named has no path. Base URLs are without a slash at their end. */
+export interface ForgesConfig {
+  github?: { baseUrl: string; webhookSecrets: readonly string[]; appId?: string | undefined } | undefined;
+  gitlab?:
+    | {
+        baseUrl: string;
+        /** Secret tokens, and signing tokens (`whsec_…`). */
+        webhookSecrets: readonly string[];
+        /** Projects opt in by this topic; `undefined`: all are served. */
+        topic: string | undefined;
+      }
+    | undefined;
+  gitea?: { baseUrl: string; webhookSecrets: readonly string[] } | undefined;
+  /** Logins whose pushes deploy nothing, the App's own among them; `*[bot]` for every bot. */
+  ignoredPushers?: readonly string[] | undefined;
+  /** A file's path or a URL: who may use the installation. Without it everybody whose forge may send events. */
+  customers?: string | undefined;
+}
+
+export interface ForgeIntakeDeps extends IntakeTargets {
+  /** Of the built-in git host. */
+  gitSecrets: readonly string[];
+  forges: ForgesConfig;
+  arrivals: ArrivalStore;
+  /** For GitLab's API, by a project's full path. */
+  gitlabToken: (path: string) => Promise<string | undefined>;
+  logger: Logger;
+  now?: (() => number) | undefined;
+  retry?: { firstMs: number; maxMs: number } | undefined;
+}
+
+export interface ForgeIntake extends AsyncDisposable {
+  /** Handles `/webhooks/*`. */
+  handle: (req: IncomingMessage, res: ServerResponse) => void;
+  /** Takes up what a former run left. */
+  start(): void;
+  /** Resolves when nothing waits for a forge. */
+  idle(): Promise<void>;
+}
+
+/** All webhooks of an installation: from the request to what acts on it. */
+export async function createForgeIntake(deps: ForgeIntakeDeps): Promise<ForgeIntake> {
+  const { forges, logger, now } = deps;
+  const { github, gitlab, gitea } = forges;
+  const isIgnored = createIgnoredPushers(forges.ignoredPushers ?? []);
+  await using opening = new AsyncDisposableStack();
+  let customers: Customers = everybody;
+  if (forges.customers !== undefined) {
+    const read = customerSource(forges.customers);
+    customers = opening.use(await openListedCustomers({ read, logger, now }));
+  }
+  const gitlabRules = gitlab && { baseUrl: gitlab.baseUrl, topic: gitlab.topic, isIgnored };
+  const arrivals =
+    gitlabRules &&
+    opening.use(
+      createArrivals({
+        store: deps.arrivals,
+        projects: createGitLabProjects({ baseUrl: gitlabRules.baseUrl, token: deps.gitlabToken }),
+        rules: gitlabRules,
+        take: async (outcomes) => {
+          for (const outcome of outcomes) await intake.take(outcome);
+        },
+        logger,
+        now,
+        retry: deps.retry,
+      }),
+    );
+  const { accept, installation, rebuild } = deps;
+  const arrive: Parameters<typeof createIntake>[0]['arrive'] = (arrival) => arrivals?.add(arrival);
+  const intake = createIntake({ accept, installation, rebuild, arrive, customers, logger });
+
+  const hooks: Hook[] = [];
+  const giteaHook = gitea && {
+    secrets: gitea.webhookSecrets,
+    rules: { baseUrl: gitea.baseUrl, isIgnored },
+  };
+  hooks.push(createGitHook({ secrets: deps.gitSecrets, gitea: giteaHook }));
+  if (github) {
+    const { baseUrl, appId } = github;
+    hooks.push(createGitHubHook(github.webhookSecrets, { baseUrl, appId, isIgnored }));
+  }
+  if (gitlab && gitlabRules) hooks.push(createGitLabHook(gitlab.webhookSecrets, gitlabRules, now));
+
+  const resources = opening.move();
+  return {
+    handle: createWebhookHandler({ hooks, intake, logger }),
+    start: () => arrivals?.start(),
+    idle: async () => arrivals?.idle(),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}

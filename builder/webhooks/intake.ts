@@ -1,0 +1,122 @@
+import type { InstallationEvent, RebuildRequest } from '../../core/forge-events.ts';
+import type { ForgeEvent, PushEvent } from '../../core/source-event.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { Customers } from '../customers/customers.ts';
+import type { AppendResult } from '../deliveries/delivery-log.ts';
+import type { GitLabArrival } from './gitlab-arrival.ts';
+import type { Outcome } from './translation.ts';
+
+/** Who acts on what webhooks tell. Each is durable when it returns or resolves, and may be told the same again. */
+export interface IntakeTargets {
+  accept: (event: ForgeEvent) => AppendResult | Promise<AppendResult>;
+  installation: (event: InstallationEvent) => void | Promise<void>;
+  rebuild: (request: RebuildRequest) => void | Promise<void>;
+}
+
+export interface IntakeDeps extends IntakeTargets {
+  arrive: (arrival: GitLabArrival) => void;
+  customers: Customers;
+  logger: Logger;
+}
+
+export type Taken =
+  | { type: 'accepted' | 'duplicate'; id: string }
+  /** Nothing came of it; `reason` is for the log. */
+  | { type: 'ignored'; reason: string };
+
+export interface Intake {
+  /** Of a forge that anybody may have an account at. */
+  take(outcome: Outcome): Promise<Taken>;
+  /** Of the platform's own git host, and of scripts that hold its secret: who may push there is decided there. */
+  takeOwn(outcome: Outcome): Promise<Taken>;
+}
+
+type Judgement = 'customer' | 'known' | 'stranger';
+
+function ownerPathOf({ repository }: ForgeEvent): string {
+  const { path } = repository;
+  return path === undefined ? repository.owner : path.slice(0, path.lastIndexOf('/'));
+}
+
+/** Events that only take away are always heard: who is no customer any more may still leave. */
+function bringsSomething(event: InstallationEvent): boolean {
+  if (event.type === 'installation') return event.change === 'created' || event.change === 'unsuspended';
+  return event.type === 'repositories' && event.change === 'added';
+}
+
+/** Hands each outcome to whom it concerns, if its account is a customer's. */
+export function createIntake(deps: IntakeDeps): Intake {
+  let strangers = 0;
+
+  /** Of strangers nothing is kept but their number, told now and then. */
+  function countStranger(): Taken {
+    strangers += 1;
+    if (Number.isInteger(Math.log10(strangers))) {
+      deps.logger.warn({ strangers }, 'webhooks of accounts that are no customers were ignored');
+    }
+    return { type: 'ignored', reason: 'no customer' };
+  }
+
+  function judge(event: ForgeEvent): Judgement {
+    const { scm, repository, actor } = event;
+    const owner = { scm, id: repository.ownerId, path: ownerPathOf(event) };
+    if (deps.customers.isCustomer(owner)) return 'customer';
+    return deps.customers.isCustomer({ scm, id: undefined, path: actor.login }) ? 'known' : 'stranger';
+  }
+
+  async function accept(event: ForgeEvent): Promise<Taken> {
+    const result = await deps.accept(event);
+    return result.type === 'accepted'
+      ? { type: 'accepted', id: result.delivery.event.id }
+      : { type: 'duplicate', id: result.id };
+  }
+
+  function takePush(event: PushEvent): Promise<Taken> | Taken {
+    const judgement = judge(event);
+    if (judgement === 'customer') return accept(event);
+    if (judgement === 'stranger') return countStranger();
+    // Somebody we know pushed to a place that we don't serve: they are told why nothing happens.
+    return accept({ ...event, skipped: `${ownerPathOf(event)} may not use this installation`.slice(0, 500) });
+  }
+
+  function isCustomers(event: InstallationEvent): boolean {
+    if (!bringsSomething(event)) return true;
+    if (event.type === 'account-renamed' || event.type === 'repository') return true;
+    const account = event.installation?.account;
+    if (account) return deps.customers.isCustomer({ scm: event.scm, id: account.id, path: account.path });
+    if (event.type === 'installation') return false;
+    return event.repositories.every(({ path }) =>
+      deps.customers.isCustomer({
+        scm: event.scm,
+        id: undefined,
+        path: path.slice(0, path.lastIndexOf('/')),
+      }),
+    );
+  }
+
+  async function takeInstallation(event: InstallationEvent): Promise<Taken> {
+    if (!isCustomers(event)) return countStranger();
+    await deps.installation(event);
+    return { type: 'accepted', id: event.id };
+  }
+
+  async function take(outcome: Outcome): Promise<Taken> {
+    if (outcome.type === 'none') return { type: 'ignored', reason: outcome.reason };
+    if (outcome.type === 'arrival') {
+      deps.arrive(outcome.arrival);
+      return { type: 'accepted', id: outcome.arrival.id };
+    }
+    if (outcome.type === 'installation') return takeInstallation(outcome.event);
+    if (outcome.type === 'rebuild') {
+      await deps.rebuild(outcome.request);
+      return { type: 'accepted', id: outcome.request.id };
+    }
+    const { event } = outcome;
+    return event.type === 'push' ? takePush(event) : accept(event);
+  }
+
+  return {
+    take,
+    takeOwn: (outcome) => (outcome.type === 'source' ? accept(outcome.event) : take(outcome)),
+  };
+}
