@@ -73,6 +73,8 @@ export interface DeployRecord {
   /** The stage reached; for `failed`, the stage that failed. */
   stage: DeployStage;
   cause: DeployCause | null;
+  /** Why it does not go on, while it waits for something outside of Towline, as a suspended Kustomization. One line. */
+  waiting?: string | undefined;
   steps: DeployStep[];
   image: string | null;
   gitopsCommit: string | null;

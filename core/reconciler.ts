@@ -22,8 +22,16 @@ export type FollowOutcome =
 export interface Reconciler {
   /** Asks for the branch to be applied now. Cheap, may be called often; losing one only costs time. */
   nudge(): void;
-  /** Resolves when the commit is live, removed, failed or replaced. `onApplied` fires once it is applied. */
-  follow(target: FollowTarget, onApplied: () => void, signal: AbortSignal): Promise<FollowOutcome>;
+  /**
+   * Resolves when the commit is live, removed, failed or replaced. `onApplied` fires once it is applied. `onWaiting` is
+   * told in one line why it does not go on, once that lasts and may still pass, and `null` when it goes on again.
+   */
+  follow(
+    target: FollowTarget,
+    onApplied: () => void,
+    signal: AbortSignal,
+    onWaiting?: (why: string | null) => void,
+  ): Promise<FollowOutcome>;
 }
 
 /** What a reconciler that only sees revisions has to know of the GitOps repository. */

@@ -71,7 +71,10 @@ export interface PushJournal {
 }
 
 export type DeployPatch = Partial<
-  Pick<DeployRecord, 'state' | 'stage' | 'cause' | 'image' | 'gitopsCommit' | 'number' | 'warnings'>
+  Pick<
+    DeployRecord,
+    'state' | 'stage' | 'cause' | 'waiting' | 'image' | 'gitopsCommit' | 'number' | 'warnings'
+  >
 >;
 
 /** Deterministic, so that a restart finds the same record and the writer the same build. */
@@ -122,6 +125,9 @@ function closeSteps(steps: DeployStep[], now: number): DeployStep[] {
 function changed(record: DeployRecord, patch: DeployPatch, now: number): DeployRecord {
   const next: DeployRecord = { ...record, ...patch, updatedAt: now };
   if (patch.cause) next.cause = { ...patch.cause, message: maskCredentials(patch.cause.message) };
+  if (patch.waiting !== undefined) next.waiting = maskCredentials(patch.waiting);
+  // Not left as a key without a value: records are compared and sent as JSON.
+  else if ('waiting' in patch || isEnd(next.state)) delete next.waiting;
   if (patch.stage !== undefined) next.steps = stepInto(next.steps, patch.stage, now);
   if (isEnd(next.state)) next.steps = closeSteps(next.steps, now);
   return next;

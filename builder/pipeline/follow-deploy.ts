@@ -10,6 +10,7 @@ async function follow(task: PushTask, context: PipelineContext, id: string): Pro
   const tooLong = new AbortController();
   const limitMs = context.config.readyFollowTimeoutMs;
   const timer = setTimeout(() => tooLong.abort(), limitMs);
+  const onWaiting = (why: string | null) => tellWaiting(task, id, why);
   const onApplied = () => {
     if (journal.deploy(id).state === 'committed') journal.change(id, { state: 'applied', stage: 'live' });
   };
@@ -20,20 +21,32 @@ async function follow(task: PushTask, context: PipelineContext, id: string): Pro
     commit: gitopsCommit ?? '',
     digest: image === null ? null : (digestOf(image) ?? null),
   };
+  // Of the run before this one, if the service was restarted.
+  if (journal.deploy(id).waiting !== undefined) journal.change(id, { waiting: undefined });
   try {
     context.reconciler.nudge();
     const signal = AbortSignal.any([context.stopped, tooLong.signal]);
-    return await context.reconciler.follow(target, onApplied, signal);
+    return await context.reconciler.follow(target, onApplied, signal, onWaiting);
   } catch (error) {
     if (context.stopped.aborted || !tooLong.signal.aborted) throw error;
+    const { waiting } = journal.deploy(id);
+    const late = `it was not ${image === null ? 'removed' : 'ready'} within ${Math.round(limitMs / 1000)} s`;
     const cause = {
       code: 'timeout',
-      message: `it was not ${image === null ? 'removed' : 'ready'} within ${Math.round(limitMs / 1000)} s`,
+      message: waiting === undefined ? late : `${late}: ${waiting}`,
     } as const;
     return { type: 'failed', stage: 'live', cause };
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** In the record for the dashboard and the forge, and in the log for who reads that. */
+function tellWaiting({ journal }: PushTask, id: string, why: string | null): void {
+  const { functionName, stage } = journal.deploy(id);
+  const text = `${functionName} ${why === null ? 'goes on' : `waits: ${why}`}`;
+  journal.say({ kind: why === null ? 'phase' : 'warning', stage, functionName, text });
+  journal.change(id, { waiting: why ?? undefined });
 }
 
 /** Follows a committed deploy or removal to its end. A newer push doesn't stop this: the reconciler says what became of it. */

@@ -2,6 +2,7 @@ import type { ClusterObject } from '../../runtime/kubernetes/cluster-api.ts';
 import type { ApplyFailure } from './flux-objects.ts';
 
 interface ApplicationObject extends ClusterObject {
+  spec?: { syncPolicy?: { automated?: { enabled?: boolean } } };
   status?: {
     sync?: { status?: string; revision?: string };
     conditions?: { type: string; message: string }[];
@@ -27,17 +28,22 @@ export interface ObservedApplication {
   syncedCommit: string | undefined;
   /** What an operation could not apply, and of which commit; `undefined` for the commit: of the newest there is. */
   failure: (ApplyFailure & { commit: string | undefined }) | undefined;
+  /** Argo CD applies what is new without being asked. */
+  isAutomated: boolean;
 }
 
 export function applicationOf(object: ClusterObject): ObservedApplication {
-  const { sync = {}, conditions = [], operationState = {} } = (object as ApplicationObject).status ?? {};
+  const { spec, status = {} } = object as ApplicationObject;
+  const { sync = {}, conditions = [], operationState = {} } = status;
+  const { automated } = spec?.syncPolicy ?? {};
   const { phase } = operationState;
   const isSynced = sync.status === 'Synced' && phase !== 'Running' && phase !== 'Terminating';
   const unreadable = conditions.find(({ type }) => type === 'ComparisonError');
   const failure = unreadable
     ? { reason: 'BuildFailed', message: unreadable.message, commit: undefined }
     : operationFailure(operationState);
-  return { syncedCommit: isSynced ? sync.revision : undefined, failure };
+  const isAutomated = automated !== undefined && automated.enabled !== false;
+  return { syncedCommit: isSynced ? sync.revision : undefined, failure, isAutomated };
 }
 
 type Operation = NonNullable<NonNullable<ApplicationObject['status']>['operationState']>;

@@ -8,6 +8,7 @@ interface Condition {
 }
 
 interface KustomizationObject extends ClusterObject {
+  spec?: { suspend?: boolean };
   status?: {
     conditions?: Condition[];
     lastAppliedRevision?: string;
@@ -17,6 +18,7 @@ interface KustomizationObject extends ClusterObject {
 }
 
 interface SourceObject extends ClusterObject {
+  spec?: { suspend?: boolean };
   status?: { artifact?: { revision?: string; metadata?: Record<string, string> }; conditions?: Condition[] };
 }
 
@@ -35,6 +37,7 @@ export interface ObservedKustomization {
   attemptedRevision: string | undefined;
   /** Of the last attempt; not there while another one runs. */
   failure: ApplyFailure | undefined;
+  isSuspended: boolean;
 }
 
 /** What a source has ready to be applied. */
@@ -45,13 +48,14 @@ export interface ObservedSource {
   origin: string | undefined;
   /** Why nothing newer can be had. */
   problem: string | undefined;
+  isSuspended: boolean;
 }
 
 /** The annotation in which source-watcher and Towline say what commit an artifact is made from. */
 const originKey = 'org.opencontainers.image.revision';
 
 export function kustomizationOf(object: ClusterObject): ObservedKustomization {
-  const { status = {} } = object as KustomizationObject;
+  const { spec, status = {} } = object as KustomizationObject;
   const { conditions = [] } = status;
   const ready = conditions.find(({ type }) => type === 'Ready');
   const reconciling = conditions.find(({ type }) => type === 'Reconciling');
@@ -65,16 +69,19 @@ export function kustomizationOf(object: ClusterObject): ObservedKustomization {
     appliedOrigin: status.lastAppliedOriginRevision,
     attemptedRevision: status.lastAttemptedRevision,
     failure,
+    isSuspended: spec?.suspend === true,
   };
 }
 
 export function sourceOf(object: ClusterObject): ObservedSource {
-  const { artifact, conditions = [] } = (object as SourceObject).status ?? {};
+  const { spec, status = {} } = object as SourceObject;
+  const { artifact, conditions = [] } = status;
   const ready = conditions.find(({ type }) => type === 'Ready');
   return {
     revision: artifact?.revision,
     origin: artifact?.metadata?.[originKey],
     problem: ready?.status === 'False' ? (ready.message ?? ready.reason) : undefined,
+    isSuspended: spec?.suspend === true,
   };
 }
 

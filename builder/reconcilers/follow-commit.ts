@@ -1,11 +1,21 @@
-import type { FunctionCatalog } from '../../core/catalog.ts';
+import type { CatalogEntry, FunctionCatalog } from '../../core/catalog.ts';
 import type { FollowOutcome, FollowTarget, GitOpsCommits } from '../../core/reconciler.ts';
 import type { ChangeSignal } from '../../runtime/change-signal.ts';
-import { progressOf } from './function-outcome.ts';
+import { type FunctionProgress, progressOf } from './function-outcome.ts';
 import { createPatience } from './patience.ts';
+import { createWaitingNote, type WaitingNote } from './waiting-note.ts';
 
 /** A commit that the engine has applied and that contains the followed one, or why there will be none. */
 export type Applied = { commit: string } | { failed: FollowOutcome };
+
+/** What one engine knows of the way of one commit. */
+export interface Way {
+  applied(): Promise<Applied | undefined>;
+  /** Why it is not applied yet, as far as one can see. */
+  whyNot(): string | undefined;
+  /** Why nothing of the cluster can be seen. */
+  whyBlind(): string | undefined;
+}
 
 interface FollowDeps {
   /** Of the engine's objects and of the catalog. */
@@ -30,10 +40,12 @@ export function createFollowing({ changes, catalog, commits, troubleMs, now }: F
     return false;
   }
 
-  function outcomeFor(target: FollowTarget, applied: () => Promise<Applied | undefined>) {
+  function outcomeFor(target: FollowTarget, way: Way, note: WaitingNote) {
     const waiting = createPatience(troubleMs, now, () => changes.notify());
     return async (): Promise<FollowOutcome | undefined> => {
-      const progress = progressOf(target.digest, catalog.lookup(target.owner, target.functionName));
+      const entry = catalog.lookup(target.owner, target.functionName);
+      const progress = progressOf(target.digest, entry);
+      note.set(way.whyBlind() ?? whyDifferent(progress, entry));
       if (progress.type !== 'troubled') waiting.reset();
       switch (progress.type) {
         case 'done':
@@ -43,20 +55,33 @@ export function createFollowing({ changes, catalog, commits, troubleMs, now }: F
         case 'waiting':
           return undefined;
         case 'different':
-          return (await isReplaced(target, await applied())) ? { type: 'superseded' } : undefined;
+          return (await isReplaced(target, await way.applied())) ? { type: 'superseded' } : undefined;
       }
     };
   }
 
   return async (
     target: FollowTarget,
-    applied: () => Promise<Applied | undefined>,
+    way: Way,
     onApplied: () => void,
     signal: AbortSignal,
+    onWaiting: (why: string | null) => void = () => undefined,
   ): Promise<FollowOutcome> => {
-    const first = await changes.untilKnown(applied, signal);
+    const note = createWaitingNote(onWaiting, { ms: troubleMs, now, wake: () => changes.notify() });
+    const first = await changes.untilKnown(async () => {
+      const found = await way.applied();
+      note.set(found ? undefined : way.whyNot());
+      return found;
+    }, signal);
     if ('failed' in first) return first.failed;
     onApplied();
-    return changes.untilKnown(outcomeFor(target, applied), signal);
+    return changes.untilKnown(outcomeFor(target, way, note), signal);
   };
+}
+
+/** It is applied, and yet the cluster has something else. */
+function whyDifferent({ type }: FunctionProgress, entry: CatalogEntry | undefined): string | undefined {
+  if (type !== 'different') return undefined;
+  if (!entry) return 'it is applied, but the function is not there: somebody or something else deleted it';
+  return entry.drift ?? `it is applied, but the cluster has ${entry.desiredImage}`;
 }

@@ -21,8 +21,9 @@ export function progressOf(digest: string | null, entry: CatalogEntry | undefine
   return { type: 'troubled', outcome: { type: 'failed', stage: 'live', cause } };
 }
 
-function isServing({ status }: CatalogEntry): boolean {
-  return status === 'Ready' || status === 'Asleep' || status === 'Held';
+/** What somebody changed by hand since does not make a version that serves a failed one. */
+function isServing({ status, drift }: CatalogEntry): boolean {
+  return status === 'Ready' || status === 'Asleep' || status === 'Held' || drift !== undefined;
 }
 
 function done(outcome: FollowOutcome): FunctionProgress {

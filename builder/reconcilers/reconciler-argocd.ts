@@ -8,7 +8,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import { causeOf } from './apply-failure.ts';
 import { applicationOf, type ObservedApplication } from './argo-application.ts';
 import { containing } from './commit-contained.ts';
-import { type Applied, createFollowing } from './follow-commit.ts';
+import { type Applied, createFollowing, type Way } from './follow-commit.ts';
 import { createPatience } from './patience.ts';
 import { createNudge, type Nudge } from './source-nudge.ts';
 
@@ -51,6 +51,7 @@ export function createArgoReconciler(
   const applications = createReflector({
     ...{ api, path, project: applicationOf, onChange: notify, retry: config.retry },
     onState(state) {
+      notify();
       if (state.type === 'stale') logger.warn({ path, cause: state.cause }, 'Argo CD cannot be followed');
     },
   });
@@ -85,7 +86,19 @@ export function createArgoReconciler(
     }
   }
 
-  function appliedFor(target: FollowTarget): () => Promise<Applied | undefined> {
+  function whyNotSynced(key: string, target: FollowTarget): string | undefined {
+    const seen = applications.table.get(key);
+    if (!seen) return `the cluster has no Application ${key}: ${target.owner} is not set up there`;
+    if (!seen.isAutomated) return `the Application ${key} does not sync by itself: somebody has to sync it`;
+    return seen.failure && causeOf(seen.failure, target).cause.message;
+  }
+
+  function whyBlind(): string | undefined {
+    const state = applications.state();
+    return state.type === 'stale' ? `the cluster cannot be seen: ${state.cause}` : undefined;
+  }
+
+  function wayOf(target: FollowTarget): Way {
     const holds = containing(commits, target.commit);
     const waiting = createPatience(troubleMs, now, notify);
     const key = `${namespace}/${config.applicationOf(target.owner)}`;
@@ -99,21 +112,27 @@ export function createArgoReconciler(
       return isOver ? { failed: { type: 'failed', stage: 'apply', cause } } : undefined;
     }
 
-    return async () => {
-      const seen = applications.table.get(key);
-      if (!seen) return undefined;
-      const commit = await holds([seen.syncedCommit]);
-      return commit === undefined ? failureOf(seen) : { commit };
+    return {
+      async applied() {
+        const seen = applications.table.get(key);
+        if (!seen) return undefined;
+        const commit = await holds([seen.syncedCommit]);
+        return commit === undefined ? failureOf(seen) : { commit };
+      },
+      whyNot: () => whyBlind() ?? whyNotSynced(key, target),
+      whyBlind,
     };
   }
 
   return {
     synced: applications.synced,
     nudge: () => undefined,
-    follow: (target, onApplied, signal) =>
-      whileNudged(config.applicationOf(target.owner), () =>
-        followCommit(target, appliedFor(target), onApplied, AbortSignal.any([signal, closing.signal])),
-      ),
+    follow(target, onApplied, signal, onWaiting) {
+      const both = AbortSignal.any([signal, closing.signal]);
+      return whileNudged(config.applicationOf(target.owner), () =>
+        followCommit(target, wayOf(target), onApplied, both, onWaiting),
+      );
+    },
     async [Symbol.asyncDispose]() {
       unsubscribe();
       closing.abort(new TowlineError('unavailable', 'the platform is stopping'));

@@ -9,7 +9,8 @@ import type { Logger } from '../../runtime/logger.ts';
 import { causeOf } from './apply-failure.ts';
 import { containing } from './commit-contained.ts';
 import { commitOf, kustomizationOf, type ObservedKustomization, sourceOf } from './flux-objects.ts';
-import { type Applied, createFollowing } from './follow-commit.ts';
+import { whyNotApplied } from './flux-waits.ts';
+import { type Applied, createFollowing, type Way } from './follow-commit.ts';
 import { createPatience } from './patience.ts';
 import { createNudge } from './source-nudge.ts';
 
@@ -53,6 +54,7 @@ export function createFluxReconciler(
   const sources = `/apis/source.toolkit.fluxcd.io/v1/namespaces/${namespace}`;
 
   const onState = (path: string) => (state: ReflectorState) => {
+    notify();
     if (state.type === 'stale') logger.warn({ path, cause: state.cause }, 'Flux cannot be followed');
   };
   const common = { api, onChange: notify, retry: config.retry };
@@ -66,6 +68,15 @@ export function createFluxReconciler(
     ...{ ...common, path: artifactsPath, project: sourceOf },
     onState: onState(artifactsPath),
   });
+  const repositoriesPath = `${sources}/gitrepositories`;
+  const repositories =
+    repository === undefined
+      ? undefined
+      : createReflector({
+          ...{ ...common, path: repositoriesPath, project: sourceOf },
+          onState: onState(repositoriesPath),
+        });
+  const reflectors = [kustomizations, artifacts, ...(repositories ? [repositories] : [])];
   const unsubscribe = catalog.subscribe(notify);
   const followCommit = createFollowing({ changes, catalog, commits, troubleMs, now });
 
@@ -88,7 +99,7 @@ export function createFluxReconciler(
   }
 
   /** A commit that Flux has applied and that contains the target's, or why there will be none. */
-  function appliedFor(target: FollowTarget): () => Promise<Applied | undefined> {
+  function wayOf(target: FollowTarget): Way {
     const holds = containing(commits, target.commit);
     const waiting = createPatience(troubleMs, now, notify);
     const key = `${namespace}/${config.kustomizationOf(target.owner)}`;
@@ -101,26 +112,42 @@ export function createFluxReconciler(
       return isOver ? { failed: { type: 'failed', stage: 'apply', cause } } : undefined;
     }
 
-    return async () => {
-      const seen = kustomizations.table.get(key);
-      if (!seen) return undefined;
-      const commit = await holds(commitsOf(key, seen.appliedRevision, seen.appliedOrigin));
-      return commit === undefined ? failureOf(seen) : { commit };
+    return {
+      async applied() {
+        const seen = kustomizations.table.get(key);
+        if (!seen) return undefined;
+        const commit = await holds(commitsOf(key, seen.appliedRevision, seen.appliedOrigin));
+        return commit === undefined ? failureOf(seen) : { commit };
+      },
+      whyNot: () => whyNotApplied(viewOf(key), target),
+      whyBlind() {
+        const state = kustomizations.state();
+        return state.type === 'stale' ? `the cluster cannot be seen: ${state.cause}` : undefined;
+      },
+    };
+  }
+
+  function viewOf(kustomizationKey: string) {
+    const repositoryKey = `${namespace}/${repository}`;
+    return {
+      state: kustomizations.state(),
+      kustomizationKey,
+      kustomization: kustomizations.table.get(kustomizationKey),
+      artifact: artifacts.table.get(kustomizationKey),
+      repository: repositories && { key: repositoryKey, source: repositories.table.get(repositoryKey) },
     };
   }
 
   return {
-    synced: Promise.all([kustomizations.synced, artifacts.synced]).then(() => undefined),
+    synced: Promise.all(reflectors.map((one) => one.synced)).then(() => undefined),
     nudge,
-    async follow(target, onApplied, signal) {
-      const look = appliedFor(target);
-      return followCommit(target, look, onApplied, AbortSignal.any([signal, closing.signal]));
-    },
+    follow: (target, onApplied, signal, onWaiting) =>
+      followCommit(target, wayOf(target), onApplied, AbortSignal.any([signal, closing.signal]), onWaiting),
     async [Symbol.asyncDispose]() {
       unsubscribe();
       closing.abort(new TowlineError('unavailable', 'the platform is stopping'));
       await nudge[Symbol.asyncDispose]();
-      await Promise.all([kustomizations, artifacts].map((one) => one[Symbol.asyncDispose]()));
+      await Promise.all(reflectors.map((one) => one[Symbol.asyncDispose]()));
     },
   };
 }

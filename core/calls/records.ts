@@ -45,6 +45,7 @@ export const DeployRecordFields = fields<DeployRecord>({
   state: z.enum(deployStates),
   stage: Stage,
   cause: DeployCauseFields.nullable(),
+  waiting: maybeText,
   steps: z.array(fields<DeployStep>({ stage: Stage, startedAt: time, endedAt: time.nullable() })),
   image: textOrNull,
   gitopsCommit: textOrNull,
