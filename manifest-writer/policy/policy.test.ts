@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { parse } from 'yaml';
 import { TowlineError } from '../../core/errors.ts';
+import { matchesPattern } from '../../core/pattern.ts';
 import { provenance, spec } from '../render/function-fixture.ts';
-import { matchesPattern } from './pattern.ts';
 import { createPolicy, type Policy } from './policy.ts';
 
 const scale = (key: string) => `com.openfaas.scale.${key}`;

@@ -1,6 +1,6 @@
 import type { FunctionSpec } from '../../core/function-spec.ts';
+import { matchesPattern } from '../../core/pattern.ts';
 import { boundedReplicas, boundedResources } from './bounds.ts';
-import { matchesPattern } from './pattern.ts';
 import { defaultRules, mergedRules, type PolicyRules, parsePolicy } from './policy-config.ts';
 
 /** Whose rules are asked for; the id is the identity, the slug its present name. */
