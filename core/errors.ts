@@ -23,6 +23,8 @@ export const errorCodes = [
   'stack_invalid',
   'name_invalid',
   'name_taken',
+  'tenant_missing',
+  'tenant_closed',
   'language_unknown',
   'handler_missing',
   'path_escapes',

@@ -27,6 +27,7 @@ import type { PlanningContext } from './planning/decision.ts';
 import { createImageCheck } from './planning/image-check.ts';
 import { createPolicy } from './policy/policy.ts';
 import type { PolicyConfig } from './policy/policy-config.ts';
+import { type ProvisioningConfig, readProvisioning } from './provisioning/provisioning.ts';
 import {
   createTenantPublisher,
   type PublishingConfig,
@@ -92,6 +93,8 @@ export interface ManifestWriterConfig {
   /** Pushes a hosted forge takes; by default 6 on github.com and any number elsewhere. */
   maxPushesPerMinute?: number | undefined;
   limits?: Partial<ManifestWriterLimits> | undefined;
+  /** Who sets up new tenants in the cluster; nobody has to, if it isn't given. */
+  provisioning?: ProvisioningConfig | undefined;
   /** Hands tenants' folders to Flux, each as an artifact of its own; needs `deps.cluster`. */
   publishing?: PublishingConfig | undefined;
 }
@@ -117,16 +120,11 @@ export interface ManifestWriterDeps {
 /** A ManifestWriter whose intents outlive it. */
 export interface DurableManifestWriter extends ManifestWriter, AsyncDisposable {
   /** For callers that go on once the intent is kept; a deploy is one intent by its build, others by `id`. */
-  submit(intent: WriteIntent, signal?: AbortSignal, options?: SubmitOptions): Submission;
+  submit(intent: WriteIntent, signal?: AbortSignal, options?: WriteOptions): Submission;
   /** What is accepted and not finished, and why it waits. */
   state(): QueueState;
   /** For a reconciler that has to know what contains what. */
   commits: GitOpsCommits;
-}
-
-export interface SubmitOptions extends WriteOptions {
-  /** Makes a removal or a revert asked again the same intent. */
-  id?: string | undefined;
 }
 
 const defaultLimits: ManifestWriterLimits = {
@@ -187,13 +185,15 @@ function createWriter(
   const waiting = openWaitingStore(config.waitingPath ?? `${config.clonePath}.waiting.db`, ({ intent }) =>
     deps.onHoldEnded?.(intent),
   );
+  const environments = createEnvironments(config.environments, config.namespace);
   const context: PlanningContext = {
     committer,
     namespace: config.namespace,
     target: config.target ?? 'openfaas',
     policy: createPolicy(config.policy),
     secrets: SecretRules.parse(config.secrets ?? {}),
-    environments: createEnvironments(config.environments, config.namespace),
+    environments,
+    provisioning: readProvisioning(config.provisioning, environments),
     waiting,
     now: clock,
   };
@@ -253,7 +253,7 @@ function createWriter(
     everyMs: limits.lookForResumedMs,
   });
 
-  function submit(intent: WriteIntent, signal?: AbortSignal, options: SubmitOptions = {}): Submission {
+  function submit(intent: WriteIntent, signal?: AbortSignal, options: WriteOptions = {}): Submission {
     const refusal = intent.kind === 'secrets' ? whyNotSecrets(intent.intent, context) : undefined;
     if (refusal) return { accepted: Promise.resolve(), outcome: Promise.resolve(refusal) };
     return queue.submit(keptIntent(intent, options.id), signal, options);

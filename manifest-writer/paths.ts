@@ -54,3 +54,12 @@ export function isPlace(place: {
 export function isFunction(owner: string, functionName: string): boolean {
   return whyNotOwner(owner) === undefined && whyNotFunction(owner, functionName) === undefined;
 }
+
+const tenantFile = /^(?:environments\/([^/]+)\/)?tenants\/([^/]+)\/[^/]+$/;
+
+/** In whose folder a file is, whatever it is; `undefined` for every other file. */
+export function folderOwner(path: string): { environment: string; owner: string } | undefined {
+  const [, environment = defaultEnvironment, owner = ''] = tenantFile.exec(path) ?? [];
+  if (whyNotEnvironment(environment) !== undefined || whyNotOwner(owner) !== undefined) return undefined;
+  return { environment, owner };
+}

@@ -30,7 +30,8 @@ interface CommitOptions extends CommitterOptions, BatchTools {
 
 interface PlannedCommit {
   one: QueuedIntent;
-  commit: NewCommit;
+  /** Its own is the last; what it needs is before. */
+  commits: NewCommit[];
   written: WrittenFunction[];
 }
 
@@ -46,7 +47,9 @@ interface Built {
   batch: readonly QueuedIntent[];
   view: BranchView;
   plan: Plan;
+  /** Of each intent's own commit. */
   ids: string[];
+  tip: string;
 }
 
 /**
@@ -127,15 +130,19 @@ async function build(
   { repository }: CommitOptions,
 ): Promise<Built> {
   const plan = await planBatch(batch, view);
-  const commits = plan.commits.map(({ commit }) => commit);
-  const ids = commits.length === 0 ? [] : await repository.append(head, commits);
-  return { head, batch, view, plan, ids };
+  const commits = plan.commits.flatMap((planned) => planned.commits);
+  const all = commits.length === 0 ? [] : await repository.append(head, commits);
+  let made = 0;
+  const ids = plan.commits.map((planned) => {
+    made += planned.commits.length;
+    return all[made - 1] ?? head;
+  });
+  return { head, batch, view, plan, ids, tip: all.at(-1) ?? head };
 }
 
 async function publish(built: Built, options: CommitOptions): Promise<QueuedIntent[] | undefined> {
-  const { head, plan, ids } = built;
+  const { head, plan, ids, tip } = built;
   const made = plan.commits.map((planned, index) => ({ ...planned, id: ids[index] ?? head }));
-  const tip = ids.at(-1) ?? head;
   options.attempted(made.map(({ one, id, written }) => ({ one, attempt: { commit: id, tip, written } })));
   const pushing = options.repository.push(tip, head);
   const [pushed] = await Promise.allSettled([pushing, buildAhead(built, tip, options)]);
@@ -221,7 +228,7 @@ async function refuse(
 ): Promise<QueuedIntent[]> {
   const [only] = plan.commits;
   if (plan.commits.length === 1 && only) {
-    const message = `the GitOps repository refused the commit: ${words}`;
+    const message = `the GitOps repository refused the commit: ${words}${whatElse(only)}`;
     options.finish([{ one: only.one, outcome: { type: 'refused', code: 'manifest_refused', message } }]);
     return unfinished(batch);
   }
@@ -232,6 +239,12 @@ async function refuse(
   // What is left over may be about the same functions and comes before the rest.
   if (left.length > 0) return [...left, ...rest];
   return await commitBatch(rest, options);
+}
+
+/** A rule of the repository may be about a file that the developer knows nothing of. */
+function whatElse({ commits }: PlannedCommit): string {
+  const paths = commits.slice(0, -1).flatMap(({ changes }) => changes.map(({ path }) => path));
+  return paths.length === 0 ? '' : ` (with it comes the tenant's set-up: ${paths.join(', ')})`;
 }
 
 async function planBatch(batch: readonly QueuedIntent[], view: BranchView): Promise<Plan> {
@@ -248,8 +261,10 @@ async function planBatch(batch: readonly QueuedIntent[], view: BranchView): Prom
     }
     if (decision.type === 'outcome') plan.outcomes.push({ one, outcome: decision.outcome });
     else {
-      plan.commits.push({ one, commit: decision.commit, written: decision.written });
-      view.apply(decision.commit.changes);
+      const { first, commit, written } = decision;
+      const commits = first ? [first, commit] : [commit];
+      plan.commits.push({ one, commits, written });
+      for (const { changes } of commits) view.apply(changes);
     }
   }
   return plan;

@@ -16,6 +16,7 @@ import { planRelease, type ReleaseIntent } from '../planning/plan-release.ts';
 import { planRemove } from '../planning/plan-remove.ts';
 import { planRevert, planUndo } from '../planning/plan-revert.ts';
 import { planWithdraw, type WithdrawIntent } from '../planning/plan-withdraw.ts';
+import { withSetUp } from '../provisioning/with-set-up.ts';
 import type { ManifestRepository } from '../repository/manifest-repository.ts';
 import { planSecrets } from '../secrets/plan-secrets.ts';
 import type { NewIntent } from './intent-log.ts';
@@ -46,6 +47,14 @@ export function keptIntent({ kind, intent }: WriteIntent, id: string = randomUUI
 
 /** The opposite of `keptIntent`, made ready to be decided. */
 export function planIntent(
+  intent: NewIntent,
+  context: PlanningContext,
+  repository: ManifestRepository,
+): PlannedIntent {
+  return withSetUp(planOf(intent, context, repository), context);
+}
+
+function planOf(
   { kind, body }: NewIntent,
   context: PlanningContext,
   repository: ManifestRepository,

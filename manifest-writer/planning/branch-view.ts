@@ -5,6 +5,7 @@ import type { FileChange } from '../repository/manifest-repository.ts';
 export interface BranchView {
   readonly head: string;
   text(path: string): Promise<string | null>;
+  has(path: string): Promise<boolean>;
   /** Commits already on the branch; those of the batch are not among them. */
   history(): Promise<CheckedHistory>;
   /** The number that the next commit of this file gets. */
@@ -33,6 +34,10 @@ export function createBranchView(repository: IndexedRepository, head: string): B
       if (change) return change.content;
       const blob = await repository.blobOf(head, path);
       return blob === null ? null : await repository.read(blob);
+    },
+    async has(path) {
+      const change = pending.get(path);
+      return change ? change.content !== null : (await repository.blobOf(head, path)) !== null;
     },
     async nextNumber(path) {
       return (await history()).count(path) + (pending.get(path)?.commits ?? 0) + 1;

@@ -3,6 +3,7 @@ import type { WriteOutcome, WrittenFunction } from '../../core/manifest-writer.t
 import type { Environments } from '../environments/environments.ts';
 import type { WaitingStore } from '../holding/waiting-store.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { Provisioning } from '../provisioning/provisioning.ts';
 import type { Target } from '../render/target.ts';
 import type { NewCommit, Signature } from '../repository/manifest-repository.ts';
 import type { SecretRules } from '../secrets/secret-rules.ts';
@@ -10,7 +11,13 @@ import type { BranchView } from './branch-view.ts';
 
 /** What one intent means on one head. */
 export type Decision =
-  | { type: 'commit'; commit: NewCommit; written: WrittenFunction[] }
+  | {
+      type: 'commit';
+      commit: NewCommit;
+      written: WrittenFunction[];
+      /** What it needs, in a commit of its own before it and in the same push. */
+      first?: NewCommit | undefined;
+    }
   | { type: 'outcome'; outcome: WriteOutcome }
   /** It depends on a commit of the same batch that has no id yet: decide it again once that one is pushed. */
   | { type: 'later' };
@@ -33,6 +40,8 @@ export interface PlanningContext {
   secrets?: SecretRules | undefined;
   /** Only the default one, if it isn't given. */
   environments?: Environments | undefined;
+  /** Who sets up tenants; nobody has to, if it isn't given. */
+  provisioning?: Provisioning | undefined;
   /** What waits for a person; without it deploys of held functions are not kept, and large removals go at once. */
   waiting?: WaitingStore | undefined;
   /** Milliseconds since the epoch. */

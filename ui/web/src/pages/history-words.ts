@@ -14,6 +14,7 @@ const kindWords: Record<HistoryEntry['kind'], string> = {
   resume: 'Resume',
   promote: 'Promotion',
   secrets: 'Secrets',
+  tenant: 'Set-up',
   edit: 'Edit',
 };
 
