@@ -8,6 +8,7 @@ import { type DeployRecord, isEnd, type PushRecord } from '../core/deploy.ts';
 import { defaultBranchOnly, type RefTargets } from '../core/environments.ts';
 import { TowlineError } from '../core/errors.ts';
 import type { EventBus } from '../core/events.ts';
+import type { InstallationEvent } from '../core/forge-events.ts';
 import type { ManifestWriter } from '../core/manifest-writer.ts';
 import type { Reconciler } from '../core/reconciler.ts';
 import type { SourceEvent } from '../core/source-event.ts';
@@ -39,7 +40,9 @@ import { createSqliteBuiltImages } from './reuse/built-images-sqlite.ts';
 import type { BuildSecrets } from './secrets/build-secrets.ts';
 import type { SourceAccess } from './source/source-access.ts';
 import type { TemplateCatalog } from './templates/template.ts';
-import { createWebhookHandler } from './webhooks/webhook-handler.ts';
+import { createSqliteArrivalStore } from './webhooks/arrival-store-sqlite.ts';
+import { createForgeIntake } from './webhooks/forge-intake.ts';
+import { requestedRebuild } from './webhooks/requested-rebuilds.ts';
 
 export { type BuilderConfig, builderSettings, sourceSettings } from './config.ts';
 export type { BuildEngine } from './engines/build-engine.ts';
@@ -84,6 +87,10 @@ export interface BuilderDeps {
   catalogOf?: ((environment?: string) => FunctionCatalog | undefined) | undefined;
   /** What builds may read; without it a function that names one fails. */
   buildSecrets?: BuildSecrets | undefined;
+  /** For GitLab's API, by a project's full path; without it only public projects are found. */
+  gitlabToken?: ((path: string) => Promise<string | undefined>) | undefined;
+  /** Told of installations and of repositories that come and go; durable when it resolves. */
+  onInstallation?: ((event: InstallationEvent) => Promise<void>) | undefined;
   now?: (() => number) | undefined;
   random?: (() => number) | undefined;
   /** Aborting it stops the work as disposing does; dispose still has to be called. */
@@ -282,6 +289,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
 
   async function idle(): Promise<void> {
     for (;;) {
+      await forgeIntake.idle();
       await feed.idle();
       await pushQueue.idle();
       if (background.size === 0) return;
@@ -289,12 +297,26 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     }
   }
 
+  const forgeIntake = await createForgeIntake({
+    gitSecrets: config.webhookSecrets,
+    forges: config.forges ?? {},
+    arrivals: createSqliteArrivalStore(durable, (deliveryId, error) =>
+      logger.error({ err: error, deliveryId }, 'what GitLab told of cannot be read and is left out'),
+    ),
+    gitlabToken: deps.gitlabToken ?? (async () => undefined),
+    accept: (event) => accept(event, 'hook'),
+    installation: deps.onInstallation ?? (() => {}),
+    async rebuild(request) {
+      const event = await requestedRebuild(deliveries, request);
+      if (event) await accept(event, 'rebuild');
+    },
+    logger,
+    now,
+    retry: config.retry,
+  });
+
   return {
-    webhook: createWebhookHandler({
-      secrets: config.webhookSecrets,
-      logger,
-      accept: (event) => accept(event, 'hook'),
-    }),
+    webhook: forgeIntake.handle,
     async start() {
       if (isStarting) return;
       isStarting = true;
@@ -302,6 +324,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       isStarted = true;
       await feed.wake();
       feed.start();
+      forgeIntake.start();
       const emit = (event: SourceEvent) => accept(event, 'recovered');
       const recovery = recoverPushes(deliveries, sourceAccess, { refs, emit, signal: stopped });
       inBackground('branch heads could not be compared', recovery);
@@ -344,6 +367,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     async [Symbol.asyncDispose]() {
       unsubscribe();
       stop.abort(new Error('the build service stops'));
+      await forgeIntake[Symbol.asyncDispose]();
       await idle();
       await logs[Symbol.asyncDispose]();
       quick.close();
