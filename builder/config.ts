@@ -5,6 +5,7 @@ import { type LogBucket, parseLogBucket } from './logs/log-bucket.ts';
 import { parseRegistryPattern, publicRegistries } from './registry/registry-pattern.ts';
 import { parseRepositoryUrl } from './source/repository-url.ts';
 import { isPattern, templateLocation } from './templates/template-location.ts';
+import type { ForgesConfig } from './webhooks/forge-intake.ts';
 
 const minute = 60_000;
 
@@ -154,6 +155,8 @@ export interface BuilderConfig {
   workDir: string;
   /** Any of them verifies a webhook, so that a secret can be changed without downtime. */
   webhookSecrets: string[];
+  /** Forges beside the built-in git host whose webhooks are taken. */
+  forges?: ForgesConfig | undefined;
   /** `PATH` of the processes it starts. */
   path: string;
   buildTimeoutMs: number;

@@ -6,6 +6,7 @@ import type { Delivery } from '../deliveries/delivery-log.ts';
 /** Why an event is recorded without any work, or `undefined` if there is some. */
 export function whySkipped(event: SourceEvent, refs: RefTargets): string | undefined {
   if (event.type !== 'push') return undefined;
+  if (event.skipped !== undefined) return `skipped: ${event.skipped}`;
   const target = refs.forRef(event.ref, event.repository.defaultBranch);
   if (target.way === 'none') return `skipped: ${target.reason}`;
   if (event.after !== zeroSha) return undefined;
