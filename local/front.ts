@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { type EnvironmentRouter, routerByHost } from '../router/index.ts';
 import type { Front } from './listen.ts';
 
 type Handle = (request: IncomingMessage, response: ServerResponse) => void;
@@ -13,7 +14,7 @@ interface RouterRoom {
 export interface Rooms {
   router: RouterRoom;
   /** Of the other environments, each for the hosts below its own domain alone. */
-  environmentRouters?: { rootDomain: string; router: RouterRoom }[];
+  environmentRouters?: EnvironmentRouter<RouterRoom>[];
   gitHost: { handle: Handle };
   builder: { webhook: Handle };
   auth: { handle: Handle };
@@ -33,14 +34,7 @@ function startsPath(path: string, prefix: string): boolean {
   return path === prefix || path.startsWith(`${prefix}/`);
 }
 
-/** Which one reads the request; whether its host is one at all is then up to that router. */
-function routerFor({ router, environmentRouters = [] }: Rooms, { headers }: IncomingMessage): RouterRoom {
-  const host = (headers.host ?? '').toLowerCase().replace(/\.?(?::\d*)?$/, '');
-  return environmentRouters.find(({ rootDomain }) => host.endsWith(`.${rootDomain}`))?.router ?? router;
-}
-
-function roomFor(rooms: Rooms, request: IncomingMessage): Handle {
-  const router = routerFor(rooms, request);
+function roomFor(rooms: Rooms, router: RouterRoom, request: IncomingMessage): Handle {
   if (router.matches(request)) return router.handle;
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
   const found = prefixes.find(([prefix]) => startsPath(path, prefix));
@@ -49,10 +43,11 @@ function roomFor(rooms: Rooms, request: IncomingMessage): Handle {
 
 /** One port for everything of one machine: which room answers is decided by host, then by path. */
 export function createFront(rooms: Rooms): Front {
+  const routerFor = routerByHost(rooms.router, rooms.environmentRouters ?? []);
   return {
-    request: (request, response) => roomFor(rooms, request)(request, response),
+    request: (request, response) => roomFor(rooms, routerFor(request), request)(request, response),
     upgrade(request, socket, head) {
-      const router = routerFor(rooms, request);
+      const router = routerFor(request);
       if (router.matches(request)) return router.upgrade(request, socket, head);
       // Node takes its own handler away on an upgrade; a client that resets would end the process.
       socket.on('error', () => socket.destroy());

@@ -1,5 +1,9 @@
 import { z } from 'zod';
-import { integerSetting } from '../runtime/config.ts';
+import { integerSetting, type Settings } from '../runtime/config.ts';
+import { installationFileSetting } from '../runtime/installation/installation.ts';
+import { clusterSettings } from '../runtime/kubernetes/cluster-settings.ts';
+import { addressSettings } from '../runtime/program/address-settings.ts';
+import { programSettings, publicPortSetting } from '../runtime/program/program-settings.ts';
 
 /** What the router needs to know; times are milliseconds, 0 switches a limit off where it says so. */
 export interface RouterConfig {
@@ -92,3 +96,13 @@ export const routerSettings = {
     defaultText: String(routerDefaults.maxBodyBytes),
   },
 };
+
+/** Every setting of the program. */
+export const routerProgramSettings = {
+  ...publicPortSetting,
+  ...programSettings,
+  ...addressSettings,
+  ...clusterSettings,
+  ...installationFileSetting,
+  ...routerSettings,
+} satisfies Settings;

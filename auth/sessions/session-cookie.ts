@@ -1,3 +1,5 @@
+import { sessionCookieName } from '../../core/session-cookie.ts';
+
 /** Candidates of the same name that are looked at; a sibling host can plant some, a person cannot have many. */
 const maxCandidates = 4;
 const maxHeader = 16_384;
@@ -10,12 +12,8 @@ export interface SessionCookie {
   clear(): string;
 }
 
-/**
- * On https the `__Host-` prefix makes browsers refuse a cookie that another host planted;
- * plain http (one machine) cannot have the prefix.
- */
 export function createSessionCookie(secure: boolean): SessionCookie {
-  const name = secure ? '__Host-towline_session' : 'towline_session';
+  const name = sessionCookieName(secure);
   const attributes = `Path=/; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
   return {
     name,
