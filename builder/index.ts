@@ -16,7 +16,7 @@ import { backoffMs } from '../runtime/backoff.ts';
 import { delay } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { BuilderConfig } from './config.ts';
-import type { AppendResult, Delivery, DeliveryOrigin } from './deliveries/delivery-log.ts';
+import type { AppendResult, Delivery, DeliveryLog, DeliveryOrigin } from './deliveries/delivery-log.ts';
 import { createSqliteDeliveryLog } from './deliveries/delivery-log-sqlite.ts';
 import { openDatabase } from './deliveries/open-database.ts';
 import { missedPush, recoverPushes, whoPushed } from './deliveries/recover-pushes.ts';
@@ -45,6 +45,11 @@ import { createForgeIntake } from './webhooks/forge-intake.ts';
 import { requestedRebuild } from './webhooks/requested-rebuilds.ts';
 
 export { type BuilderConfig, builderSettings, sourceSettings } from './config.ts';
+export type { DeliveryLog } from './deliveries/delivery-log.ts';
+export {
+  openPostgresDeliveryLog,
+  type PostgresDeliveryLogConfig,
+} from './deliveries/postgres/delivery-log-postgres.ts';
 export type { BuildEngine } from './engines/build-engine.ts';
 export { createBuildkitEngine } from './engines/build-engine-buildkit.ts';
 export { createDockerEngine, dockerRegistry, installationLabel } from './engines/build-engine-docker.ts';
@@ -54,6 +59,7 @@ export { findDockerCommand } from './engines/docker-command.ts';
 export { connectDocker, requireEngine } from './engines/docker-connection.ts';
 export type { PullLogin } from './engines/registry-logins.ts';
 export { createGitHubApp, type GitHubApp, type GitHubAppConfig } from './github/github-app.ts';
+export { createBuildServiceCalls } from './http/build-service-calls.ts';
 export type { PrebuiltImages } from './pipeline/prebuilt-images.ts';
 export { createPrebuiltImages } from './prebuilt/prebuilt-images-registry.ts';
 export type { ImageRegistry } from './registry/image-registry.ts';
@@ -76,6 +82,8 @@ export interface BuilderDeps {
   reconciler: Reconciler;
   events: EventBus;
   sourceAccess: SourceAccess;
+  /** Where deliveries are kept, which whoever opened it closes; a file of its own if it isn't given. */
+  deliveryLog?: DeliveryLog | undefined;
   engine: BuildEngine;
   templates: TemplateCatalog;
   /** Images that are deployed as they are; without it everything is built. */
@@ -143,9 +151,11 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
 
   const durable = openDatabase(config.databasePath, 'FULL');
   const quick = openDatabase(config.databasePath, 'NORMAL');
-  const deliveries = createSqliteDeliveryLog(durable, (deliveryId, error) =>
-    logger.error({ err: error, deliveryId }, 'a delivery cannot be read and is left out'),
-  );
+  const deliveries =
+    deps.deliveryLog ??
+    createSqliteDeliveryLog(durable, (deliveryId, error) =>
+      logger.error({ err: error, deliveryId }, 'a delivery cannot be read and is left out'),
+    );
   const store = createSqliteDeployStore(quick);
   const builtImages = createSqliteBuiltImages(quick, now);
   const logOptions = {
@@ -159,7 +169,8 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     : createFileLogStore(logOptions);
 
   const stop = new AbortController();
-  const stopped = AbortSignal.any([stop.signal, ...(deps.signal ? [deps.signal] : [])]);
+  const stopSignals = [stop.signal, deps.signal, deliveries.lost].filter((signal) => signal !== undefined);
+  const stopped = AbortSignal.any(stopSignals);
   const background = new Set<Promise<void>>();
   let sweptAt = 0;
   let isStarting = false;
@@ -271,6 +282,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
   const feed = createDeliveryFeed({
     take: deliveries.take,
     add: queue.add,
+    pollMs: deliveries.pollMs,
     retry: config.retry ?? defaultQueueRetry,
     onFault: (error) => logger.error({ err: error }, 'accepted deliveries cannot be read; they wait'),
     stopped,

@@ -27,6 +27,10 @@ export type AppendResult =
  * deliveries are then one builder's until they are done or it is dead.
  */
 export interface DeliveryLog {
+  /** Others append to it too: how often to look for what they left, in milliseconds. */
+  readonly pollMs?: number | undefined;
+  /** Aborted once others have taken this builder for dead: what it took is theirs, and it has to stop. */
+  readonly lost?: AbortSignal | undefined;
   /**
    * On disk when it resolves. Throws `unavailable` if that can't be had now. An id that was seen is a duplicate. So is a hook whose ref, `before` and `after`
    * were seen, unless the ref's newest `after` is its `before`: a forced push may go back and forth, a redelivery may not.
@@ -34,7 +38,8 @@ export interface DeliveryLog {
    * A hook that comes while its push is being recovered is the real thing: it knows who pushed.
    */
   append(entry: Omit<Delivery, 'seq'>): Promise<AppendResult>;
-  /** What is not done, was not given here before, and is nobody else's: from now on it is ours. In order of acceptance. */
+  /** What is not done, was not given here before, and is nobody else's: from now on it is ours. In order of
+   * acceptance; a part of it if it is much, so ask until there is nothing. */
   take(): Promise<Delivery[]>;
   /** Not done yet, whosever it is, in order of acceptance. */
   pending(): Promise<Delivery[]>;

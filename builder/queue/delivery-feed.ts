@@ -28,11 +28,16 @@ export function createDeliveryFeed(deps: DeliveryFeedDeps): DeliveryFeed {
   let looking: Promise<void> | undefined;
   let next: Promise<void> | undefined;
 
+  async function addAll(): Promise<void> {
+    for (let taken = await deps.take(); taken.length > 0; taken = await deps.take()) {
+      for (const delivery of taken) deps.add(delivery);
+    }
+  }
+
   async function look(): Promise<void> {
     for (let tries = 1; !stopped.aborted; tries += 1) {
       try {
-        for (const delivery of await deps.take()) deps.add(delivery);
-        return;
+        return await addAll();
       } catch (error) {
         if (stopped.aborted) return;
         deps.onFault(error);
