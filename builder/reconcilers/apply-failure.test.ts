@@ -9,11 +9,11 @@ const invalid = (object: string) =>
 
 describe('the cause of a failed apply', () => {
   it('is the manifest that the cluster refuses', () => {
-    const { cause, isFinal } = causeOf(
+    const { cause, passes } = causeOf(
       { reason: 'ReconciliationFailed', message: invalid('alice-hello') },
       hello,
     );
-    assert.equal(isFinal, true);
+    assert.equal(passes, 'never');
     assert.equal(cause.code, 'manifest_refused');
     assert.match(cause.message, /^the cluster refuses the manifest: .*spec\.image/);
     assert.equal(cause.hint, undefined);
@@ -28,8 +28,8 @@ describe('the cause of a failed apply', () => {
   it('is a file that cannot be read, without the folder it was read in', () => {
     const message =
       'failed to decode Kubernetes YAML from /tmp/kustomization-123/tenants/alice/hello.yaml: yaml: line 1: did not find expected node content';
-    const { cause, isFinal } = causeOf({ reason: 'BuildFailed', message }, hello);
-    assert.equal(isFinal, true);
+    const { cause, passes } = causeOf({ reason: 'BuildFailed', message }, hello);
+    assert.equal(passes, 'never');
     assert.match(cause.message, /^Flux cannot read the manifest: .*hello\.yaml/);
     assert.doesNotMatch(cause.message, /\/tmp/);
   });
@@ -42,15 +42,25 @@ describe('the cause of a failed apply', () => {
 
   it('may pass by itself if it is not about a manifest', () => {
     for (const [reason, message] of [
-      ['ArtifactFailed', 'failed to download archive: GET http://x/y giving up after 3 attempt(s)'],
       ['PruneFailed', 'Function/fn/alice-old delete failed: context deadline exceeded'],
       [
         'ReconciliationFailed',
         'Get "https://10.0.0.1/api": dial tcp 10.0.0.1:443: connect: connection refused',
       ],
     ] as const) {
-      const { cause, isFinal } = causeOf({ reason, message }, hello);
-      assert.deepEqual([cause.code, isFinal], ['unavailable', false]);
+      const { cause, passes } = causeOf({ reason, message }, hello);
+      assert.deepEqual([cause.code, passes], ['unavailable', 'perhaps']);
+    }
+  });
+
+  it('is waited for if it is about where the manifests come from', () => {
+    for (const [reason, message] of [
+      ['ArtifactFailed', 'failed to download archive: GET http://x/y giving up after 3 attempt(s)'],
+      ['DependencyNotReady', "dependency 'flux-system/base' is not ready"],
+    ] as const) {
+      const { cause, passes } = causeOf({ reason, message }, hello, 'Argo CD');
+      assert.deepEqual([cause.code, passes], ['unavailable', 'waits']);
+      assert.match(cause.message, /^Argo CD /);
     }
   });
 

@@ -8,30 +8,37 @@ const maxMessage = 500;
 interface Kind {
   code: ErrorCode;
   words: string;
-  /** Flux gets the same answer again, however often it tries. */
-  isFinal: boolean;
+  /** `never`: the engine gets the same answer again. `waits`: nobody here can help it, and it passes by itself. */
+  passes: 'never' | 'perhaps' | 'waits';
 }
 
 /** What the API server says about the object itself; anything else may pass. */
 const refusals =
   /\((?:Invalid|Forbidden|BadRequest|MethodNotAllowed|RequestEntityTooLarge)\)|no matches for kind|failed to create typed patch object/;
 
-function kindOf({ reason, message }: ApplyFailure): Kind {
-  if (reason === 'BuildFailed')
-    return { code: 'manifest_refused', words: 'Flux cannot read the manifest', isFinal: true };
-  if (reason === 'PruneFailed')
-    return { code: 'unavailable', words: 'Flux cannot remove what is gone from git', isFinal: false };
-  if (reason === 'ArtifactFailed')
-    return { code: 'unavailable', words: 'Flux cannot fetch the manifests', isFinal: false };
-  if (refusals.test(message)) {
-    const words = 'the cluster refuses the manifest';
-    return {
-      code: /exceeded quota/.test(message) ? 'policy_refused' : 'manifest_refused',
-      words,
-      isFinal: true,
-    };
+function kindOf({ reason, message }: ApplyFailure, engine: string): Kind {
+  switch (reason) {
+    case 'BuildFailed':
+      return { code: 'manifest_refused', words: `${engine} cannot read the manifest`, passes: 'never' };
+    case 'PruneFailed':
+      return {
+        code: 'unavailable',
+        words: `${engine} cannot remove what is gone from git`,
+        passes: 'perhaps',
+      };
+    case 'ArtifactFailed':
+      return { code: 'unavailable', words: `${engine} cannot fetch the manifests`, passes: 'waits' };
+    case 'DependencyNotReady':
+      return { code: 'unavailable', words: `${engine} waits for something else`, passes: 'waits' };
+    default:
+      return refusals.test(message)
+        ? { code: refusalCode(message), words: 'the cluster refuses the manifest', passes: 'never' }
+        : { code: 'unavailable', words: `${engine} cannot apply the manifests`, passes: 'perhaps' };
   }
-  return { code: 'unavailable', words: 'Flux cannot apply the manifests', isFinal: false };
+}
+
+function refusalCode(message: string): ErrorCode {
+  return message.includes('exceeded quota') ? 'policy_refused' : 'manifest_refused';
 }
 
 /** What Flux names in a message: `<Kind>/<namespace>/<object>` that the API server refused, or a file it cannot read. */
@@ -46,16 +53,17 @@ const namedFile = /\/([a-z0-9][a-z0-9-]*)\.yaml\b/;
 export function causeOf(
   failure: ApplyFailure,
   { owner, functionName }: { owner: string; functionName: string },
-): { cause: DeployCause; isFinal: boolean } {
-  const { code, words, isFinal } = kindOf(failure);
+  engine = 'Flux',
+): { cause: DeployCause; passes: Kind['passes'] } {
+  const { code, words, passes } = kindOf(failure, engine);
   const message = oneLine(failure.message);
   const object = namedObject.exec(message)?.[1];
   const file = object === undefined ? namedFile.exec(message)?.[1] : undefined;
   const isOurs = object === undefined ? file === functionName : object === objectName(owner, functionName);
   const culprit = object ?? (file === undefined ? undefined : `${file}.yaml`);
-  if (culprit === undefined || isOurs) return { cause: { code, message: `${words}: ${message}` }, isFinal };
+  if (culprit === undefined || isOurs) return { cause: { code, message: `${words}: ${message}` }, passes };
   const hint = `Nothing of ${owner} is applied until ${culprit} is right or gone; ${functionName} itself may be fine.`;
-  return { cause: { code, message: `held up by ${culprit}: ${words}: ${message}`, hint }, isFinal };
+  return { cause: { code, message: `held up by ${culprit}: ${words}: ${message}`, hint }, passes };
 }
 
 /** Flux quotes paths of its own temporary folders, which change with every try and tell nobody anything. */

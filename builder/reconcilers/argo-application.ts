@@ -39,11 +39,22 @@ export function applicationOf(object: ClusterObject): ObservedApplication {
   const { phase } = operationState;
   const isSynced = sync.status === 'Synced' && phase !== 'Running' && phase !== 'Terminating';
   const unreadable = conditions.find(({ type }) => type === 'ComparisonError');
-  const failure = unreadable
-    ? { reason: 'BuildFailed', message: unreadable.message, commit: undefined }
-    : operationFailure(operationState);
+  const failure = unreadable ? comparisonFailure(unreadable.message) : operationFailure(operationState);
   const isAutomated = automated !== undefined && automated.enabled !== false;
   return { syncedCommit: isSynced ? sync.revision : undefined, failure, isAutomated };
+}
+
+/** Of Argo CD's repository server, and of git, about the way to the repository. */
+const outOfReach =
+  /Unavailable|DeadlineExceeded|failed to (?:fetch|list refs)|unable to access|i\/o timeout|connection refused/;
+
+/** In the words that Flux has for it. */
+function comparisonFailure(message: string): ObservedApplication['failure'] {
+  return {
+    reason: outOfReach.test(message) ? 'ArtifactFailed' : 'BuildFailed',
+    message,
+    commit: undefined,
+  };
 }
 
 type Operation = NonNullable<NonNullable<ApplicationObject['status']>['operationState']>;

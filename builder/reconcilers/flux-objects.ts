@@ -37,6 +37,8 @@ export interface ObservedKustomization {
   attemptedRevision: string | undefined;
   /** Of the last attempt; not there while another one runs. */
   failure: ApplyFailure | undefined;
+  /** What the attempt that runs now is at. */
+  progress: string | undefined;
   isSuspended: boolean;
 }
 
@@ -69,6 +71,7 @@ export function kustomizationOf(object: ClusterObject): ObservedKustomization {
     appliedOrigin: status.lastAppliedOriginRevision,
     attemptedRevision: status.lastAttemptedRevision,
     failure,
+    progress: isOver ? undefined : reconciling?.message,
     isSuspended: spec?.suspend === true,
   };
 }

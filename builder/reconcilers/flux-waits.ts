@@ -24,10 +24,9 @@ export function whyNotApplied(view: FluxView, target: FollowTarget): string | un
   if (kustomization.isSuspended) return `the Kustomization ${key} is suspended: somebody has to resume it`;
   const source = whyNoSource(view);
   if (source !== undefined) return source;
-  const { failure } = kustomization;
-  if (!failure) return undefined;
-  if (failure.reason === 'DependencyNotReady') return `Flux waits for something else: ${failure.message}`;
-  return causeOf(failure, target).cause.message;
+  const { failure, progress } = kustomization;
+  if (failure) return causeOf(failure, target).cause.message;
+  return progress === undefined ? undefined : `Flux is not done yet: ${progress}`;
 }
 
 function whyNoSource({ artifact, repository }: FluxView): string | undefined {

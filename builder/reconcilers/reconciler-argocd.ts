@@ -35,6 +35,7 @@ export interface ArgoReconciler extends Reconciler, AsyncDisposable {
   synced: Promise<void>;
 }
 
+const engine = 'Argo CD';
 /** Argo CD removes it when it has looked. */
 const refresh = 'argocd.argoproj.io/refresh';
 
@@ -90,7 +91,7 @@ export function createArgoReconciler(
     const seen = applications.table.get(key);
     if (!seen) return `the cluster has no Application ${key}: ${target.owner} is not set up there`;
     if (!seen.isAutomated) return `the Application ${key} does not sync by itself: somebody has to sync it`;
-    return seen.failure && causeOf(seen.failure, target).cause.message;
+    return seen.failure && causeOf(seen.failure, target, engine).cause.message;
   }
 
   function whyBlind(): string | undefined {
@@ -103,12 +104,16 @@ export function createArgoReconciler(
     const waiting = createPatience(troubleMs, now, notify);
     const key = `${namespace}/${config.applicationOf(target.owner)}`;
 
+    const isAbout = async ({ commit }: { commit: string | undefined }) =>
+      commit === undefined || (await holds([commit])) !== undefined;
+
     async function failureOf({ failure }: ObservedApplication): Promise<Applied | undefined> {
       if (!failure) waiting.reset();
-      if (!failure || (failure.commit !== undefined && !(await holds([failure.commit])))) return undefined;
-      const { cause, isFinal } = causeOf(failure, target);
+      if (!failure || !(await isAbout(failure))) return undefined;
+      const { cause, passes } = causeOf(failure, target, engine);
       // What could not be read has no commit: it may be the one before.
-      const isOver = (isFinal && failure.commit !== undefined) || waiting.isOver();
+      const isFinal = passes === 'never' && failure.commit !== undefined;
+      const isOver = isFinal || (passes !== 'waits' && waiting.isOver());
       return isOver ? { failed: { type: 'failed', stage: 'apply', cause } } : undefined;
     }
 

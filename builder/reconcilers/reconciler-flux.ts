@@ -107,8 +107,8 @@ export function createFluxReconciler(
     async function failureOf(seen: ObservedKustomization): Promise<Applied | undefined> {
       if (!seen.failure) waiting.reset();
       if (!seen.failure || !(await holds(commitsOf(key, seen.attemptedRevision)))) return undefined;
-      const { cause, isFinal } = causeOf(seen.failure, target);
-      const isOver = isFinal || waiting.isOver();
+      const { cause, passes } = causeOf(seen.failure, target);
+      const isOver = passes === 'never' || (passes === 'perhaps' && waiting.isOver());
       return isOver ? { failed: { type: 'failed', stage: 'apply', cause } } : undefined;
     }
 

@@ -8,11 +8,12 @@ import {
 } from '../../../runtime/kubernetes/cluster-api.ts';
 import { createReflector } from '../../../runtime/kubernetes/reflector.ts';
 import { delay } from '../../../runtime/lifecycle.ts';
+import { type FunctionTrouble, troubleOf } from './function-troubles.ts';
 
 /**
  * Stands in for what runs functions in a cluster: the OpenFaaS operator, the kubelet, and the functions themselves.
- * Everything between, the API server first, is real. An image named `…:broken…` never gets ready; every other answers
- * with its tag.
+ * Everything between, the API server first, is real. An image whose tag names a trouble never gets ready; every other
+ * answers with its tag.
  */
 export interface FunctionOperator extends AsyncDisposable {
   /** Where a function's Service would answer. */
@@ -73,23 +74,25 @@ export async function startFunctionOperator(api: ClusterApi, namespace: string):
     const { metadata } = await api.request<ClusterObject>(`${deployments}/${name}`, {
       ...{ method: 'PATCH', patch: 'apply', query, body },
     });
-    const isBroken = image.includes(':broken');
-    if (isBroken) await troubledPod(name, podLabels, image);
+    const trouble = troubleOf(name, image);
+    if (trouble) await replacePod(`${name}-new`, podLabels, image, trouble.pod);
     else {
-      await removePod(name);
+      await removePod(`${name}-new`);
+      await replacePod(`${name}-run`, podLabels, image, { conditions: [{ type: 'Ready', status: 'True' }] });
       await serve(name, /:([^@]*)/.exec(image)?.[1] ?? '');
     }
-    await report(name, { generation: metadata.generation ?? 1, isBroken, hadOld: servers.has(name) });
+    await report(name, { generation: metadata.generation ?? 1, trouble, hadOld: servers.has(name) });
   }
 
   function report(
     name: string,
-    { generation, isBroken, hadOld }: { generation: number; isBroken: boolean; hadOld: boolean },
+    how: { generation: number; trouble: FunctionTrouble | undefined; hadOld: boolean },
   ) {
-    const available = isBroken && !hadOld ? 0 : 1;
+    const { generation, trouble, hadOld } = how;
+    const available = trouble && !hadOld ? 0 : 1;
     const status = {
       observedGeneration: generation,
-      replicas: isBroken && hadOld ? 2 : 1,
+      replicas: trouble && hadOld ? 2 : 1,
       updatedReplicas: 1,
       availableReplicas: available,
       readyReplicas: available,
@@ -99,6 +102,7 @@ export async function startFunctionOperator(api: ClusterApi, namespace: string):
           status: available ? 'True' : 'False',
           lastTransitionTime: '2026-01-01T00:00:00Z',
         },
+        ...(trouble?.conditions ?? []),
       ],
     };
     return api.request(`${deployments}/${name}/status`, {
@@ -108,30 +112,37 @@ export async function startFunctionOperator(api: ClusterApi, namespace: string):
     });
   }
 
-  const podPath = (name: string) => `/api/v1/namespaces/${namespace}/pods/${name}-new`;
+  const pods = `/api/v1/namespaces/${namespace}/pods`;
 
-  async function troubledPod(name: string, labels: Record<string, string>, image: string): Promise<void> {
-    const spec = { containers: [{ name: 'function', image }] };
-    const metadata = { name: `${name}-new`, namespace, labels };
+  /** The status is what a kubelet or the scheduler writes. */
+  async function replacePod(
+    name: string,
+    labels: Record<string, string>,
+    image: string,
+    state: FunctionTrouble['pod'],
+  ): Promise<void> {
     await removePod(name);
-    await api.request(`/api/v1/namespaces/${namespace}/pods`, { method: 'POST', body: { metadata, spec } });
-    const state = { waiting: { reason: 'ImagePullBackOff', message: 'manifest unknown: broken' } };
-    const containerStatuses = [
-      { name: 'function', image, imageID: '', ready: false, restartCount: 0, started: false, state },
-    ];
-    const body = { status: { phase: 'Pending', containerStatuses } };
-    await api.request(`${podPath(name)}/status`, { method: 'PATCH', patch: 'merge', body });
+    if (!state) return;
+    const spec = { containers: [{ name: 'function', image }] };
+    await api.request(pods, { method: 'POST', body: { metadata: { name, namespace, labels }, spec } });
+    const container = {
+      ...{ name: 'function', image, imageID: '', ready: false, restartCount: 0, started: false },
+      ...state.container,
+    };
+    const containerStatuses = state.container ? [container] : [];
+    const body = { status: { phase: 'Pending', conditions: state.conditions ?? [], containerStatuses } };
+    await api.request(`${pods}/${name}/status`, { method: 'PATCH', patch: 'merge', body });
   }
 
   async function removePod(name: string): Promise<void> {
     await api
-      .request(podPath(name), { method: 'DELETE', query: { gracePeriodSeconds: 0 } })
+      .request(`${pods}/${name}`, { method: 'DELETE', query: { gracePeriodSeconds: 0 } })
       .catch(ignoreMissing);
   }
 
   async function remove(name: string): Promise<void> {
     await api.request(`${deployments}/${name}`, { method: 'DELETE' }).catch(ignoreMissing);
-    await removePod(name);
+    for (const pod of [`${name}-new`, `${name}-run`]) await removePod(pod);
     servers.get(name)?.server.close();
     servers.delete(name);
   }
@@ -156,7 +167,9 @@ export async function startFunctionOperator(api: ClusterApi, namespace: string):
     onChange({ before, after }) {
       if (before?.replicas !== 0 || !after || after.replicas === 0) return;
       const { name, generation } = after;
-      work = work.then(async () => void (await report(name, { generation, isBroken: false, hadOld: true })));
+      work = work.then(
+        async () => void (await report(name, { generation, trouble: undefined, hadOld: true })),
+      );
     },
   });
   await functions.synced;
