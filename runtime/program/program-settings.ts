@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { integerSetting, type Settings } from '../config.ts';
 
@@ -41,5 +42,18 @@ export const publicPortSetting = {
     schema: port(8080),
     defaultText: '8080',
     description: 'Port of what is for the outside, behind the edge.',
+  },
+} satisfies Settings;
+
+/** Of programs that keep something. */
+export const dataSetting = {
+  dataDir: {
+    env: 'TOWLINE_DATA',
+    schema: z
+      .string()
+      .default('/data')
+      .transform((path) => resolve(path)),
+    defaultText: '`/data`',
+    description: 'Folder of its own, on a volume that one program at a time has.',
   },
 } satisfies Settings;

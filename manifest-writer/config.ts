@@ -1,0 +1,161 @@
+import { z } from 'zod';
+import { integerSetting, type Settings } from '../runtime/config.ts';
+import { installationFileSetting } from '../runtime/installation/installation.ts';
+import { kubeconfigSetting } from '../runtime/kubernetes/cluster-settings.ts';
+import { dataSetting, programSettings } from '../runtime/program/program-settings.ts';
+import { fileSetting } from '../runtime/program/secret-file.ts';
+import { serviceTokenSetting } from '../runtime/program/service-settings.ts';
+
+const line = z.string().min(1).max(200);
+
+/** Where the GitOps repository is, and who the writer is there. */
+export const gitOpsSettings = {
+  gitOpsUrl: {
+    env: 'TOWLINE_GITOPS_URL',
+    schema: z
+      .string('must be set, as https://git.example.org/acme/functions.git')
+      .min(1, 'must be set')
+      .max(2000),
+    defaultText: 'has to be set',
+    description: 'The GitOps repository: `https://…` or `ssh://…`, without credentials.',
+  },
+  gitOpsBranch: {
+    env: 'TOWLINE_GITOPS_BRANCH',
+    schema: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$/, 'must be a branch')
+      .default('main'),
+    defaultText: '`main`',
+    description: 'The branch that is applied.',
+  },
+  gitOpsUsername: {
+    env: 'TOWLINE_GITOPS_USERNAME',
+    schema: line.default('git'),
+    defaultText: '`git`',
+    description: 'The user that goes with `TOWLINE_GITOPS_TOKEN_FILE`.',
+  },
+  gitOpsTokenFile: {
+    env: 'TOWLINE_GITOPS_TOKEN_FILE',
+    schema: fileSetting().optional(),
+    defaultText: 'none',
+    description: 'File with a token or password for an https remote; read again at each fetch and push.',
+  },
+  gitOpsAppId: {
+    env: 'TOWLINE_GITOPS_APP_ID',
+    schema: line.optional(),
+    defaultText: 'none',
+    description: 'The GitHub App that may push, in place of a token; with the two settings below.',
+  },
+  gitOpsAppInstallation: {
+    env: 'TOWLINE_GITOPS_APP_INSTALLATION',
+    schema: line.optional(),
+    defaultText: 'none',
+    description: 'The id of its installation on the repository’s owner.',
+  },
+  gitOpsAppKeyFile: {
+    env: 'TOWLINE_GITOPS_APP_KEY_FILE',
+    schema: fileSetting().optional(),
+    defaultText: 'none',
+    description: 'PEM file of its private key; read at the start.',
+  },
+  gitOpsAppApi: {
+    env: 'TOWLINE_GITOPS_APP_API',
+    schema: z.url({ protocol: /^https?$/, error: 'must be a URL' }).default('https://api.github.com'),
+    defaultText: '`https://api.github.com`',
+    description: 'Where it asks for its tokens; of a GitHub Enterprise server `https://<host>/api/v3`.',
+  },
+  gitOpsSshKeyFile: {
+    env: 'TOWLINE_GITOPS_SSH_KEY_FILE',
+    schema: fileSetting().optional(),
+    defaultText: 'none',
+    description: 'Private key for an ssh remote, without a passphrase; with the list of known hosts.',
+  },
+  gitOpsKnownHostsFile: {
+    env: 'TOWLINE_GITOPS_KNOWN_HOSTS_FILE',
+    schema: fileSetting().optional(),
+    defaultText: 'none',
+    description: 'The known hosts of an ssh remote; no other host is spoken to.',
+  },
+  signingKeyFile: {
+    env: 'TOWLINE_SIGNING_KEY_FILE',
+    schema: fileSetting().optional(),
+    defaultText: 'none: commits are not signed',
+    description: 'SSH private key without a passphrase that signs every commit; read at the start.',
+  },
+  committerName: {
+    env: 'TOWLINE_COMMITTER_NAME',
+    schema: line.default('Towline'),
+    defaultText: '`Towline`',
+    description: 'Who commits; the author is who pushed.',
+  },
+  committerEmail: {
+    env: 'TOWLINE_COMMITTER_EMAIL',
+    schema: line.default('towline@localhost'),
+    defaultText: '`towline@localhost`',
+    description:
+      'Its address. Commits are told from those of people by it: a new one is for a new repository.',
+  },
+  maxPushesPerMinute: {
+    env: 'TOWLINE_GITOPS_PUSHES_PER_MINUTE',
+    schema: integerSetting({ min: 1, max: 10_000, default: 0 }).transform((value) =>
+      value === 0 ? undefined : value,
+    ),
+    defaultText: '6 on github.com, any number elsewhere',
+    description: 'Pushes that the remote takes; more deploys go into one.',
+  },
+} satisfies Settings;
+
+/** How what is committed gets into the cluster. */
+export const deliverySettings = {
+  delivery: {
+    env: 'TOWLINE_DELIVERY',
+    schema: z
+      .enum(['published', 'generator', 'repository'], 'must be published, generator or repository')
+      .default('published'),
+    defaultText: '`published`',
+    description:
+      'How Flux gets a tenant’s folder: `published` by this program, `generator` by source-watcher, `repository` with the whole repository (also for Argo CD). As the GitOps repository was made for.',
+  },
+  fluxNamespace: {
+    env: 'TOWLINE_FLUX_NAMESPACE',
+    schema: z
+      .string()
+      .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be a namespace')
+      .default('flux-system'),
+    defaultText: '`flux-system`',
+    description: 'Where Flux’s objects are.',
+  },
+  publishPort: {
+    env: 'TOWLINE_PUBLISH_PORT',
+    schema: integerSetting({ min: 0, max: 65_535, default: 8090 }),
+    defaultText: '8090',
+    description: 'Port on which Flux fetches the tenants’ archives.',
+  },
+  publishOrigin: {
+    env: 'TOWLINE_PUBLISH_ORIGIN',
+    schema: z
+      .url({ protocol: /^https?$/, error: 'must be an origin' })
+      .default('http://manifest-writer.towline.svc:8090')
+      .transform((text) => new URL(text).origin),
+    defaultText: '`http://manifest-writer.towline.svc:8090`',
+    description: 'Where Flux reaches that port.',
+  },
+  tenants: {
+    env: 'TOWLINE_TENANTS',
+    schema: z.enum(['automatic', 'manual', 'none'], 'must be automatic, manual or none').default('automatic'),
+    defaultText: '`automatic`',
+    description:
+      'Who sets up what applies a new tenant’s folder: `automatic`, this program before the first deploy; `manual`, an operator; `none`, nothing has to be.',
+  },
+} satisfies Settings;
+
+/** Every setting of the program. */
+export const manifestWriterSettings = {
+  ...programSettings,
+  ...dataSetting,
+  ...serviceTokenSetting,
+  ...installationFileSetting,
+  ...kubeconfigSetting,
+  ...gitOpsSettings,
+  ...deliverySettings,
+} satisfies Settings;

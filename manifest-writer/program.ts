@@ -1,0 +1,77 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ConfigOf } from '../runtime/config.ts';
+import { createEventBus } from '../runtime/event-bus.ts';
+import { connectCluster } from '../runtime/kubernetes/cluster-settings.ts';
+import type { OpenProgram, ProgramContext } from '../runtime/program/program.ts';
+import { readSecretFile } from '../runtime/program/secret-file.ts';
+import { mountedServiceTokens } from '../runtime/services/service-access.ts';
+import type { manifestWriterSettings } from './config.ts';
+import { createManifestWriter, type ManifestWriterConfig } from './create-manifest-writer.ts';
+import { defaultNamespace } from './environments/environments.ts';
+import { createManifestWriterCalls } from './http/manifest-writer-calls.ts';
+import { readWriterRules } from './installation-rules.ts';
+import { remoteAccessOf } from './remote-settings.ts';
+
+export type ManifestWriterProgramConfig = ConfigOf<typeof manifestWriterSettings>;
+
+/** Every file that the settings name is read. Throws `config_invalid`. */
+export function writerConfig(config: ManifestWriterProgramConfig, path: string): ManifestWriterConfig {
+  const { dataDir, signingKeyFile, tenants } = config;
+  return {
+    ...readWriterRules(config.configFile),
+    remoteUrl: config.gitOpsUrl,
+    branch: config.gitOpsBranch,
+    clonePath: join(dataDir, 'writer.git'),
+    committer: { name: config.committerName, email: config.committerEmail },
+    namespace: defaultNamespace,
+    path,
+    access: remoteAccessOf(config),
+    signingKey: signingKeyFile && readSecretFile(signingKeyFile, 'TOWLINE_SIGNING_KEY_FILE'),
+    maxPushesPerMinute: config.maxPushesPerMinute,
+    provisioning: tenants === 'none' ? undefined : { tenants },
+    publishing: config.delivery === 'published' ? publishingConfig(config) : undefined,
+  };
+}
+
+function publishingConfig(config: ManifestWriterProgramConfig): ManifestWriterConfig['publishing'] {
+  return {
+    namespace: config.fluxNamespace,
+    branch: config.gitOpsBranch,
+    dir: join(config.dataDir, 'published'),
+    listen: { host: config.host ?? '::', port: config.publishPort },
+    origin: config.publishOrigin,
+  };
+}
+
+/** The manifest-writer with its calls. Ready once it has the repository: from then on intents are kept on its disk. */
+export async function openManifestWriter(
+  config: ManifestWriterProgramConfig,
+  { logger, signal, path }: ProgramContext,
+): Promise<OpenProgram> {
+  await using stack = new AsyncDisposableStack();
+  const tokens = mountedServiceTokens(config.serviceTokenFile, logger);
+  const settings = writerConfig(config, path);
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const events = createEventBus();
+  const writer = stack.use(
+    await createManifestWriter(settings, {
+      logger,
+      cluster: settings.publishing && connectCluster(config.kubeconfig),
+      onHoldEnded: ({ spec, provenance, buildId }) =>
+        events.publish({
+          type: 'hold.ended',
+          ownerId: provenance.ownerId,
+          owner: spec.owner,
+          functionName: spec.functionName,
+          buildId,
+        }),
+    }),
+  );
+  const resources = stack.move();
+  return {
+    whyNotReady: () => undefined,
+    internal: createManifestWriterCalls(writer, { events, tokens, logger, signal }),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}

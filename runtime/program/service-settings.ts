@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import type { Settings } from '../config.ts';
+import { fileSetting } from './secret-file.ts';
+
+/** What the platform's programs know each other by. */
+export const serviceTokenSetting = {
+  serviceTokenFile: {
+    env: 'TOWLINE_SERVICE_TOKEN_FILE',
+    schema: fileSetting().default('/etc/towline/service-token/tokens'),
+    defaultText: '`/etc/towline/service-token/tokens`',
+    description:
+      'File with the tokens of calls between the programs, one a line: the first is sent, any is accepted. Read again when it changes.',
+  },
+} satisfies Settings;
+
+const url = () =>
+  z
+    .url({ protocol: /^https?$/, error: 'must be as http://name:8081' })
+    .transform((text) => new URL(text).origin);
+
+/** Where the others answer. */
+export const manifestWriterUrlSetting = {
+  manifestWriterUrl: {
+    env: 'TOWLINE_MANIFEST_WRITER_URL',
+    schema: url().default('http://manifest-writer:8081'),
+    defaultText: '`http://manifest-writer:8081`',
+    description: 'Where the manifest-writer takes internal calls.',
+  },
+} satisfies Settings;
+
+export const builderUrlSetting = {
+  builderUrl: {
+    env: 'TOWLINE_BUILDER_URL',
+    schema: url().default('http://builder:8081'),
+    defaultText: '`http://builder:8081`',
+    description: 'Where the builder takes internal calls.',
+  },
+} satisfies Settings;
+
+export const authUrlSetting = {
+  authUrl: {
+    env: 'TOWLINE_AUTH_URL',
+    schema: url().default('http://auth:8081'),
+    defaultText: '`http://auth:8081`',
+    description: 'Where auth takes internal calls.',
+  },
+} satisfies Settings;

@@ -1,0 +1,14 @@
+import { TowlineError } from '../../core/errors.ts';
+import type { Logger } from '../logger.ts';
+import { openServiceTokens, type ServiceTokens } from './service-tokens.ts';
+
+/** The mounted tokens. Throws `config_invalid` if they are not there. */
+export function mountedServiceTokens(path: string, logger: Logger): ServiceTokens {
+  try {
+    return openServiceTokens(path, logger);
+  } catch (cause) {
+    if (cause instanceof TowlineError) throw cause;
+    const message = `TOWLINE_SERVICE_TOKEN_FILE: ${path} cannot be read`;
+    throw new TowlineError('config_invalid', message, { cause });
+  }
+}
