@@ -1,11 +1,19 @@
 import { z } from 'zod';
+import { defaultEnvironment, whyNotEnvironment } from '../../core/environments.ts';
 import { TowlineError } from '../../core/errors.ts';
 import { OwnerSlug } from '../../core/names.ts';
+import { whyNotTenantEnvironment } from '../../core/tenants.ts';
+import { clusterPattern, gitOpsEngines } from '../provisioning/set-up.ts';
 import { targets } from '../render/target.ts';
 import { fromYaml } from '../render/yaml-text.ts';
 
 const dnsName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$/;
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const Namespace = z.string().regex(label, 'a namespace');
+const Environment = z.string().superRefine((name, context) => {
+  const message = whyNotEnvironment(name) ?? whyNotTenantEnvironment(name);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+});
 const storage = z.string().regex(/^[1-9][0-9]{0,5}(Mi|Gi|Ti)$/, 'as 50Gi');
 /** A range of chart versions, or `false` if the cluster has it already. */
 const chart = (range: string) =>
@@ -24,7 +32,19 @@ export const InstallationConfig = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$/)
     .default('main'),
-  engine: z.enum(['flux', 'argocd']).default('flux'),
+  engine: z.enum(gitOpsEngines).default('flux'),
+  /**
+   * Of several clusters that read the repository, which one this is: a folder `clusters/<name>/`. The first one has no
+   * name, and the repository's root.
+   */
+  cluster: z.string().regex(clusterPattern, 'a DNS label').default(''),
+  /** What this cluster serves; each has its own folders of tenants, namespaces and rights. */
+  environments: z
+    .array(z.strictObject({ name: Environment, namespace: Namespace.optional() }))
+    .min(1)
+    .max(100)
+    .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'one is there twice')
+    .default([{ name: defaultEnvironment }]),
   /** How a tenant's folder reaches Flux: docs/adr/0010. `published` needs a manifest-writer that does it. */
   delivery: z.enum(['published', 'generator', 'repository']).default('published'),
   target: z.enum(targets).default('openfaas'),
@@ -32,7 +52,7 @@ export const InstallationConfig = z.strictObject({
   domain: z.string().regex(dnsName, 'a host name'),
   registry: z.string().regex(dnsName, 'a host name'),
   /** Where the Ingress controller or Gateway runs. */
-  edgeNamespace: z.string().regex(label, 'a namespace').default('ingress-nginx'),
+  edgeNamespace: Namespace.default('ingress-nginx'),
   /** What builds and functions must not reach: the cluster's own networks, and the metadata services of clouds. */
   privateNetworks: z
     .array(z.cidrv4())

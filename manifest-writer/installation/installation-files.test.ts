@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { parse, parseAllDocuments } from 'yaml';
+import { renderSetUp } from '../provisioning/set-up.ts';
 import { fillTemplate } from './fill-template.ts';
 import { readInstallation } from './installation-config.ts';
 import { installationFiles } from './installation-files.ts';
@@ -75,18 +76,29 @@ describe("an installation's file", () => {
 describe('the files of an installation', () => {
   it('are those that its choices ask for', async () => {
     const generator = await filesOf({ delivery: 'generator', tenants: ['alice'] });
-    assert.ok(generator.has('flux/sync/artifacts.yaml') && !generator.has('flux/sync/publisher-role.yaml'));
+    const perTenant = 'flux/sync/tenants-default.yaml';
+    assert.ok(generator.has(perTenant) && !generator.has('flux/sync/publisher-role.yaml'));
     const published = await filesOf({ openfaas: false });
-    assert.ok(!published.has('flux/sync/artifacts.yaml') && published.has('flux/sync/publisher-role.yaml'));
+    assert.ok(!published.has(perTenant) && published.has('flux/sync/publisher-role.yaml'));
+    const whole = await filesOf({ delivery: 'repository' });
+    assert.ok(published.has('flux/sync/artifacts.yaml') && !whole.has('flux/sync/artifacts.yaml'));
     assert.ok(!published.has('flux/releases/openfaas.yaml'));
     const argo = await filesOf({ engine: 'argocd', tenants: ['alice'] });
     assert.ok(argo.has('argocd/tenants/alice.yaml'));
     assert.equal([...argo.keys()].filter((path) => path.startsWith('flux/')).length, 0);
   });
 
-  it('leave nothing to be filled in, and keep every applied path alive without a manifest', async () => {
-    const files = await filesOf({ openfaas: false, sealedSecrets: false });
-    for (const [path, text] of files) assert.doesNotMatch(text, /\$\{/, path);
+  it("leave nothing to be filled in but a new tenant's name", async () => {
+    for (const engine of ['flux', 'argocd']) {
+      for (const [path, text] of await filesOf({ engine, openfaas: false, sealedSecrets: false })) {
+        const open = new Set(text.match(/\$\{[^}]*\}?/g));
+        assert.deepEqual([...open], path.includes('/tenant-template/') ? ['${tenant}'] : [], path);
+      }
+    }
+  });
+
+  it('keep every applied path alive without a manifest', async () => {
+    const files = await filesOf({ delivery: 'repository', openfaas: false, sealedSecrets: false });
     const applied = parseAllDocuments(files.get('flux/sync/kustomizations.yaml') ?? '').map(
       (one) => one.toJS().spec.path.slice(2) as string,
     );
@@ -96,6 +108,54 @@ describe('the files of an installation', () => {
         [...files.keys()].some((file) => file.startsWith(`${path}/`)),
         path,
       );
+    }
+  });
+
+  it('give a tenant what its template gives any tenant, in each environment', async () => {
+    const environments = [{ name: 'default' }, { name: 'staging' }];
+    for (const engine of ['flux', 'argocd']) {
+      const files = await filesOf({ engine, environments, tenants: ['alice', 'no'] });
+      for (const [name, owner] of [
+        ['alice', 'alice'],
+        ['no', 'no'],
+        ['alice.staging', 'alice'],
+      ] as const) {
+        const environment = name.includes('.') ? 'staging' : 'default';
+        const template = files.get(`${engine}/tenant-template/${environment}.yaml`) ?? '';
+        assert.equal(files.get(`${engine}/tenants/${name}.yaml`), renderSetUp(template, owner, 'it'));
+      }
+    }
+  });
+
+  it('make the files of tenants anew that others set up', async () => {
+    const config = readInstallation(JSON.stringify({ ...base, tenants: ['alice'] }));
+    const known = [
+      { owner: 'bob', environment: 'default' },
+      { owner: 'bob', environment: 'gone' },
+    ];
+    const files = await installationFiles(templateDir, config, known);
+    assert.ok(files.has('flux/tenants/alice.yaml') && files.has('flux/tenants/bob.yaml'));
+    assert.ok(!files.has('flux/tenants/bob.gone.yaml'));
+  });
+
+  it("keep another cluster's apart, in a folder of its own", async () => {
+    const cluster = { cluster: 'production', environments: [{ name: 'production' }], tenants: ['alice'] };
+    const files = await filesOf(cluster);
+    assert.ok(files.has('clusters/production/flux/tenants/alice.production.yaml'));
+    const own = [...files.keys()].filter((path) => !path.startsWith('clusters/production/'));
+    assert.deepEqual(own.sort(), ['README.md', 'tenants/.gitkeep']);
+    const followed = files.get('clusters/production/flux/sync/kustomizations.yaml') ?? '';
+    assert.match(followed, /path: \.\/clusters\/production\/flux\/sync$/m);
+  });
+
+  it('are refused for environments whose namespaces could be taken for others', () => {
+    for (const [environments, problem] of [
+      [[{ name: 'tenant' }], /the word "tenant"/],
+      [[{ name: 'a-very-long-environment' }], /longer than the 16 characters/],
+      [[{ name: 'x' }, { name: 'x' }], /there twice/],
+      [[], /environments/],
+    ] as const) {
+      assert.throws(() => readInstallation(JSON.stringify({ ...base, environments })), problem);
     }
   });
 
@@ -119,13 +179,26 @@ describe('npm run init-gitops', () => {
     await writeFile(config, JSON.stringify({ ...base, tenants: ['alice'] }));
     const main = join(import.meta.dirname, 'main.ts');
     const init = () => promisify(execFile)(process.execPath, [main, join(dir, 'repo'), '--config', config]);
-    assert.match((await init()).stdout, /^(\d+) of \1 files written/);
-    const mine = join(dir, 'repo/tenants/alice.txt');
+    const repo = join(dir, 'repo');
+    const git = (...args: string[]) => promisify(execFile)('git', ['-C', repo, ...args]);
+    assert.match((await init()).stdout, /^ {2}new {6}README\.md\n[\s\S]*\n(\d+) of \1 files written/);
+    const mine = join(repo, 'tenants/alice.txt');
     await writeFile(mine, 'mine');
-    assert.match((await init()).stdout, /^0 of /);
+    await mkdir(join(repo, 'flux/tenants'), { recursive: true });
+    await writeFile(join(repo, 'flux/tenants/carol.yaml'), 'older: true\n');
+    assert.match((await init()).stdout, /^ {2}changed {2}flux\/tenants\/carol\.yaml\n1 of /);
     assert.equal(await readFile(mine, 'utf8'), 'mine');
     await writeFile(config, JSON.stringify({ ...base, tenants: ['alice', 'bob'] }));
-    assert.match((await init()).stdout, /^1 of /);
+    assert.match((await init()).stdout, /^ {2}new {6}flux\/tenants\/bob\.yaml\n1 of /);
+    await git('init', '--quiet');
+    await git('add', '-A');
+    await git('-c', 'user.name=Olga', '-c', 'user.email=o@example.org', 'commit', '--quiet', '-m', 'Set up');
+    const edited = join(repo, 'platform/registry.yaml');
+    await writeFile(edited, 'unsaved: true\n');
+    await assert.rejects(init(), /in no commit yet[\s\S]*platform\/registry\.yaml/);
+    assert.equal(await readFile(edited, 'utf8'), 'unsaved: true\n');
+    await git('checkout', '--quiet', '.');
+    assert.match((await init()).stdout, /^0 of /);
     await writeFile(config, 'domain: 7\n');
     await assert.rejects(init(), /init-gitops: the installation's file has \d problem\(s\)\n {2}repository/);
   });

@@ -1,5 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defaultEnvironment } from '../../core/environments.ts';
+import { tenantNamespace, tenantObject } from '../../core/tenants.ts';
+import { environmentFolder, tenantFolder } from '../paths.ts';
+import { clusterFolder, renderSetUp, setUpPath, templatePath } from '../provisioning/set-up.ts';
 import { fillTemplate, type TemplateValues } from './fill-template.ts';
 import type { InstallationConfig } from './installation-config.ts';
 
@@ -18,16 +22,24 @@ const targetKinds = {
 const sentinelKind = { group: '', kind: 'ConfigMap' };
 const sealedSecretKind = { group: 'bitnami.com', kind: 'SealedSecret' };
 
+/** A tenant that is set up already; its file is made anew. */
+export interface KnownTenant {
+  owner: string;
+  environment: string;
+}
+
 /**
- * Every file of the GitOps repository of an installation, by its path there: `gitops-repo-template/` with the
+ * Every file of the GitOps repository that this cluster needs, by its path there: `gitops-repo-template/` with the
  * installation's values.
  */
 export async function installationFiles(
   templateDir: string,
   config: InstallationConfig,
+  known: readonly KnownTenant[] = [],
 ): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   const values = installationValues(config);
+  const folder = clusterFolder(config.cluster);
 
   async function addFolder(from: string, to: string, omitted: ReadonlySet<string> = new Set()) {
     const entries = await readdir(join(templateDir, from), { recursive: true, withFileTypes: true });
@@ -40,38 +52,59 @@ export async function installationFiles(
     }
   }
 
-  async function part(path: string, of: TemplateValues): Promise<string> {
-    return fillTemplate(
-      await readFile(join(templateDir, 'tenant', path), 'utf8'),
-      { ...values, ...of },
-      path,
-    );
-  }
+  const part = async (path: string, of: TemplateValues) =>
+    fillTemplate(await readFile(join(templateDir, path), 'utf8'), { ...values, ...of }, path).trimEnd();
   const parts = async (paths: string[], of: TemplateValues) =>
-    (await Promise.all(paths.map((path) => part(path, of)))).map((text) => text.trimEnd()).join('\n---\n');
+    `${(await Promise.all(paths.map((path) => part(path, of)))).join('\n---\n')}\n`;
 
   await addFolder('base', '');
-  await addFolder('platform', 'platform');
-  await addFolder('examples', 'examples');
-  await addFolder(config.engine, config.engine, omittedOf(config));
-  const rights = ['namespace.yaml', `role-${config.target}.yaml`, 'role-binding.yaml'];
-  if (config.sealedSecrets !== false) rights.push('role-sealed-secrets.yaml');
-  if (config.engine === 'argocd') {
-    files.set('argocd/tenants/namespace.yaml', `${await parts(rights, sharedValues(config))}\n`);
-  }
-  for (const tenant of config.tenants) {
-    const own =
-      config.engine === 'flux'
-        ? await parts([...rights, 'flux.yaml'], tenantValues(config, tenant))
-        : await parts(['argocd.yaml'], { ...sharedValues(config), tenant });
-    files.set(`${config.engine}/tenants/${tenant}.yaml`, `${own}\n`);
+  await addFolder('platform', `${folder}platform`);
+  await addFolder('examples', `${folder}examples`);
+  await addFolder(config.engine, `${folder}${config.engine}`, omittedOf(config));
+  for (const environment of config.environments) {
+    const { perEnvironment, perTenant } = partsOf(config);
+    const of = { ...environmentValues(config, environment), ...tenantValues(config, environment) };
+    const place = { ...config, environment: environment.name };
+    const path = templatePath(place);
+    const template = `${templateHead}${await parts(perTenant, of)}`;
+    files.set(path, template);
+    if (perEnvironment.length > 0) {
+      const at = `${folder}${config.engine}/sync/tenants-${environment.name}.yaml`;
+      files.set(at, await parts(perEnvironment, of));
+    }
+    const owners = known.filter((one) => one.environment === environment.name).map(({ owner }) => owner);
+    for (const owner of new Set([...config.tenants, ...owners])) {
+      files.set(setUpPath(place, owner), renderSetUp(template, owner, path));
+    }
   }
   return files;
 }
 
+/** A comment of its own, so that it isn't taken for one of what follows. */
+const templateHead = `# A tenant: its namespace, its rights, and what applies its folder. Made from the template in tenant-template/, by
+# Towline or by "npm run init-gitops": for tenants to come, change that one.
+
+`;
+
+/** With Flux each tenant has a namespace; with Argo CD those of an environment share one. */
+function partsOf({ engine, delivery, target, sealedSecrets }: InstallationConfig) {
+  const rights = [`tenant/role-${target}.yaml`, 'tenant/role-binding.yaml'];
+  if (sealedSecrets !== false) rights.push('tenant/role-sealed-secrets.yaml');
+  if (engine === 'argocd') {
+    return {
+      perEnvironment: ['tenant/namespace.yaml', ...rights, 'environment/argocd.yaml'],
+      perTenant: ['tenant/sentinel.yaml', 'tenant/argocd.yaml'],
+    };
+  }
+  return {
+    perEnvironment: delivery === 'generator' ? ['environment/flux.yaml'] : [],
+    perTenant: ['tenant/namespace.yaml', ...rights, 'tenant/sentinel.yaml', 'tenant/flux.yaml'],
+  };
+}
+
 function omittedOf({ delivery, openfaas, sealedSecrets, target }: InstallationConfig): Set<string> {
   const omitted = new Set<string>();
-  if (delivery !== 'generator') omitted.add('sync/artifacts.yaml');
+  if (delivery === 'repository') omitted.add('sync/artifacts.yaml');
   if (delivery !== 'published') omitted.add('sync/publisher-role.yaml');
   if (openfaas === false || target !== 'openfaas') omitted.add('releases/openfaas.yaml');
   if (sealedSecrets === false) omitted.add('releases/sealed-secrets.yaml');
@@ -79,36 +112,69 @@ function omittedOf({ delivery, openfaas, sealedSecrets, target }: InstallationCo
 }
 
 function installationValues(config: InstallationConfig): TemplateValues {
-  const { openfaas, sealedSecrets, tenants: _, ...values } = config;
+  const { openfaas, sealedSecrets, tenants: _, environments: __, cluster, ...values } = config;
   const kinds = [...targetKinds[config.target], sentinelKind];
   return {
     ...values,
+    folder: clusterFolder(cluster),
+    ...platformSources(config),
     openfaasChart: openfaas === false ? '' : openfaas,
     sealedSecretsChart: sealedSecrets === false ? '' : sealedSecrets,
     targetKinds: sealedSecrets === false ? kinds : [...kinds, sealedSecretKind],
-    namespace: sharedNamespace,
   };
 }
 
-function tenantValues({ delivery }: InstallationConfig, tenant: string): TemplateValues {
-  const name = `tenant-${tenant}`;
+/** Where Flux reads what operators wrote: each folder as an artifact of its own, if something makes them. */
+function platformSources({ delivery, cluster }: InstallationConfig): TemplateValues {
+  const isWhole = delivery === 'repository';
+  const paths = {
+    system: 'flux/system',
+    platform: 'platform',
+    releases: 'flux/releases',
+    tenants: 'flux/tenants',
+  };
+  const sources = Object.entries(paths).flatMap(([name, path]) => [
+    [`${name}Source`, isWhole ? 'gitops' : `towline-${name}`],
+    [`${name}Path`, isWhole ? `./${clusterFolder(cluster)}${path}` : './'],
+  ]);
+  return { platformKind: isWhole ? 'GitRepository' : 'ExternalArtifact', ...Object.fromEntries(sources) };
+}
+
+type InstalledEnvironment = InstallationConfig['environments'][number];
+
+function environmentValues(config: InstallationConfig, { name }: InstalledEnvironment): TemplateValues {
+  const suffix = name === defaultEnvironment ? '' : `.${name}`;
+  return {
+    ...{ environment: name, suffix, tenantsFolder: environmentFolder(name) },
+    tenants: `tenants${suffix}`,
+    namespaceTenant: config.engine === 'argocd' ? '' : anyTenant,
+  };
+}
+
+/** The one thing that a tenant's template leaves open. */
+const anyTenant = `\${tenant}`;
+
+/** Argo CD applies into the namespace that a manifest names, and Towline writes one for all tenants. */
+function tenantValues(config: InstallationConfig, { name, namespace }: InstalledEnvironment): TemplateValues {
+  const object = tenantObject(anyTenant, name);
+  if (config.engine === 'argocd') {
+    const shared =
+      namespace ?? (name === defaultEnvironment ? sharedNamespace : `${sharedNamespace}-${name}`);
+    return {
+      ...{ tenant: anyTenant, object, namespace: shared },
+      ...{ applier: 'towline-tenants', engineNamespace: 'argocd' },
+    };
+  }
   const source =
-    delivery === 'repository'
-      ? { sourceKind: 'GitRepository', sourceName: 'gitops', sourcePath: `./tenants/${tenant}` }
-      : { sourceKind: 'ExternalArtifact', sourceName: name, sourcePath: './' };
+    config.delivery === 'repository'
+      ? {
+          sourceKind: 'GitRepository',
+          sourceName: 'gitops',
+          sourcePath: `./${tenantFolder(anyTenant, name)}`,
+        }
+      : { sourceKind: 'ExternalArtifact', sourceName: object, sourcePath: './' };
   return {
-    ...{ ...source, tenant, namespace: name, applier: name, engineNamespace: 'flux-system' },
-    sentinels: [`towline-tenant-${tenant}`],
-  };
-}
-
-/**
- * Argo CD applies into the namespace that a manifest names, and Towline writes one for all. A role without any name
- * would be one for all names.
- */
-function sharedValues({ tenants }: InstallationConfig): TemplateValues {
-  return {
-    ...{ tenant: '', namespace: sharedNamespace, applier: 'towline-tenants', engineNamespace: 'argocd' },
-    sentinels: ['towline-tenants', ...tenants.map((tenant) => `towline-tenant-${tenant}`)],
+    ...{ ...source, tenant: anyTenant, object, namespace: tenantNamespace(anyTenant, name) },
+    ...{ applier: object, engineNamespace: 'flux-system' },
   };
 }

@@ -5,6 +5,7 @@ import type { KubernetesObject } from '@kubernetes/client-node';
 import { runProcess } from '../../runtime/run-process.ts';
 import { objectsOf } from '../../test/cluster/kubernetes/apply.ts';
 import { fluxDeployment, tool } from '../../test/cluster/tools.ts';
+import { clusterFolder } from '../provisioning/set-up.ts';
 import { readInstallation } from './installation-config.ts';
 import { installationFiles } from './installation-files.ts';
 
@@ -26,7 +27,8 @@ export async function rendered(settings: Record<string, unknown>): Promise<Map<s
     const text = deployments
       .join('\n---\n')
       .replaceAll(/^metadata:$/gm, 'metadata:\n  namespace: flux-system');
-    files.set('flux/system/gotk-components.yaml', text);
+    const folder = clusterFolder(config.cluster);
+    files.set(`${folder}flux/system/gotk-components.yaml`, text);
   }
   return files;
 }
@@ -64,6 +66,8 @@ async function kustomize(cwd: string, ...args: string[]): Promise<string> {
 
 /** The folders of an installation that an engine applies. */
 export function appliedPaths(files: Map<string, string>): string[] {
-  const manifests = [...files.keys()].filter((path) => path.endsWith('.yaml'));
+  const manifests = [...files.keys()].filter(
+    (path) => path.endsWith('.yaml') && !path.includes('/tenant-template/'),
+  );
   return [...new Set(manifests.map((path) => dirname(path)))].sort();
 }
