@@ -108,7 +108,7 @@ export const buildServiceContract = {
     log: {
       input: exactly<{ pushId: string; after: number }>({ pushId: text, after: z.number() }),
       item: LogLineFields,
-      output: z.undefined(),
+      output: z.void(),
       repeatable: true,
       endless: true,
     },
@@ -126,14 +126,14 @@ export const buildServiceContract = {
     // The second time there is nothing left to stop.
     cancel: {
       input: exactly<{ pushId: string; actor: Person }>({ pushId: text, actor: PersonFields }),
-      output: z.undefined(),
+      output: z.void(),
       repeatable: false,
       timeoutMs: readTimeoutMs,
     },
     pending: {
       input: z.strictObject({}),
       item: PendingItemFields,
-      output: z.undefined(),
+      output: z.void(),
       repeatable: true,
       endless: true,
     },

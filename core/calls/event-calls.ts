@@ -63,7 +63,7 @@ export const eventsCall = {
     after: exactly<FeedPosition>({ epoch: text, n: z.number() }).nullable(),
   }),
   item: FeedItemFields,
-  output: z.undefined(),
+  output: z.void(),
   repeatable: true,
   endless: true,
 } satisfies Call;

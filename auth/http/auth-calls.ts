@@ -1,0 +1,35 @@
+import type { RequestListener } from 'node:http';
+import type { Accounts, Authenticator, Workloads } from '../../core/auth.ts';
+import { authContract } from '../../core/calls/auth-calls.ts';
+import { type CallServerOptions, createCallServer } from '../../runtime/services/call-server.ts';
+
+export interface CalledAuth extends Authenticator, Accounts {
+  workloads: Workloads;
+  createLoginTicket(ownerId: string): Promise<{ ticket: string; expiresAt: number }>;
+}
+
+/** `/calls/auth/…`: the auth service for other processes. */
+export function createAuthCalls(auth: CalledAuth, options: CallServerOptions): RequestListener {
+  const { workloads } = auth;
+  return createCallServer(
+    authContract,
+    {
+      fromCookies: ({ header }) => auth.fromCookies(header),
+      fromToken: ({ token }) => auth.fromToken(token),
+      owners: () => auth.owners(),
+      ownerBySlug: ({ slug }) => auth.ownerBySlug(slug),
+      ownerById: ({ id }) => auth.ownerById(id),
+      createOwner: (owner) => auth.createOwner(owner),
+      createToken: (request) => auth.createToken(request),
+      tokens: ({ ownerId }) => auth.tokens(ownerId),
+      revokeToken: ({ ownerId, id }) => auth.revokeToken(ownerId, id),
+      createLoginTicket: ({ ownerId }) => auth.createLoginTicket(ownerId),
+      fromWorkloadToken: ({ token }) => workloads.fromWorkloadToken(token),
+      issuers: () => workloads.issuers(),
+      bindings: ({ ownerId }) => workloads.bindings(ownerId),
+      addBinding: (binding) => workloads.addBinding(binding),
+      removeBinding: ({ ownerId, id }) => workloads.removeBinding(ownerId, id),
+    },
+    options,
+  );
+}
