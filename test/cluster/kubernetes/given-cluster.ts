@@ -19,7 +19,7 @@ const clusterKinds = [
   '/apis/rbac.authorization.k8s.io/v1/clusterroles',
   '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
 ];
-/** Who writes with these names since the test began is the test, or the Flux that it started. */
+/** What only these have written since the test began is of the test, or of the Flux that it started. */
 const managers = new Set(['test', 'kustomize-controller']);
 
 /** A cluster that somebody else runs, as kind or k3d: used as it is, and left as it was. */
@@ -66,7 +66,9 @@ async function refuseForeignFlux(api: ClusterApi): Promise<void> {
   }
 }
 
-type Managed = ClusterObject & { metadata: { managedFields?: { manager?: string }[] } };
+type Managed = ClusterObject & {
+  metadata: { managedFields?: { manager?: string; subresource?: string }[] };
+};
 
 function list(api: ClusterApi, path: string): Promise<{ items: Managed[] }> {
   return api.request<{ items: Managed[] }>(path);
@@ -79,11 +81,14 @@ async function uids(api: ClusterApi): Promise<Set<string>> {
 
 async function removeNew(api: ClusterApi, before: ReadonlySet<string>): Promise<void> {
   const isOurs = ({ metadata: { uid = '', managedFields = [] } }: Managed) =>
-    !before.has(uid) && managedFields.some(({ manager = '' }) => managers.has(manager));
+    !before.has(uid) &&
+    managedFields.every(
+      ({ manager = '', subresource }) => subresource !== undefined || managers.has(manager),
+    );
   await releaseFluxObjects(api);
   for (const path of clusterKinds) {
     const ours = (await list(api, path)).items.filter(isOurs).map(({ metadata }) => metadata.name);
-    for (const name of ours) await api.request(`${path}/${name}`, { method: 'DELETE' }).catch(() => {});
+    for (const name of ours) await api.request(`${path}/${name}`, { method: 'DELETE' });
     const names = new Set(ours);
     const isGone = async () => !(await list(api, path)).items.some((one) => names.has(one.metadata.name));
     await until(isGone, `${[...names].join(', ')} to be deleted`);
