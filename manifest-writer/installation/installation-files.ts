@@ -58,7 +58,7 @@ export async function installationFiles(
     `${(await Promise.all(paths.map((path) => part(path, of)))).join('\n---\n')}\n`;
 
   await addFolder('base', '');
-  await addFolder('platform', `${folder}platform`);
+  await addFolder('platform', `${folder}platform`, omittedOf(config));
   await addFolder('examples', `${folder}examples`);
   await addFolder(config.engine, `${folder}${config.engine}`, omittedOf(config));
   for (const environment of config.environments) {
@@ -102,10 +102,12 @@ function partsOf({ engine, delivery, target, sealedSecrets }: InstallationConfig
   };
 }
 
-function omittedOf({ delivery, openfaas, sealedSecrets, target }: InstallationConfig): Set<string> {
+function omittedOf({ engine, delivery, openfaas, sealedSecrets, target }: InstallationConfig): Set<string> {
   const omitted = new Set<string>();
   if (delivery === 'repository') omitted.add('sync/artifacts.yaml');
   if (delivery !== 'published') omitted.add('sync/publisher-role.yaml');
+  // Not in flux/sync: its namespace comes with the rest of platform/, which flux/sync brings.
+  if (engine !== 'flux' || delivery !== 'published') omitted.add('publisher-network.yaml');
   if (openfaas === false || target !== 'openfaas') omitted.add('releases/openfaas.yaml');
   if (sealedSecrets === false) omitted.add('releases/sealed-secrets.yaml');
   return omitted;
