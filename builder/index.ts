@@ -19,7 +19,7 @@ import type { BuilderConfig } from './config.ts';
 import type { AppendResult, Delivery, DeliveryLog, DeliveryOrigin } from './deliveries/delivery-log.ts';
 import { createSqliteDeliveryLog } from './deliveries/delivery-log-sqlite.ts';
 import { openDatabase } from './deliveries/open-database.ts';
-import { missedPush, recoverPushes, whoPushed } from './deliveries/recover-pushes.ts';
+import { chainEndOf, missedPush, recoverPushes, whoPushed } from './deliveries/recover-pushes.ts';
 import { createSqliteDeployStore } from './deploys/deploy-store-sqlite.ts';
 import { createPendingDeploys } from './deploys/pending-deploys.ts';
 import { createPushJournal } from './deploys/push-journal.ts';
@@ -38,6 +38,7 @@ import { createPersistentQueue } from './queue/persistent-queue.ts';
 import { createPushQueue } from './queue/push-queue.ts';
 import { createSqliteBuiltImages } from './reuse/built-images-sqlite.ts';
 import type { BuildSecrets } from './secrets/build-secrets.ts';
+import { refHead } from './source/branch-head.ts';
 import type { SourceAccess } from './source/source-access.ts';
 import type { TemplateCatalog } from './templates/template.ts';
 import { createSqliteArrivalStore } from './webhooks/arrival-store-sqlite.ts';
@@ -62,9 +63,9 @@ export { createGitHubApp, type GitHubApp, type GitHubAppConfig } from './github/
 export { createBuildServiceCalls } from './http/build-service-calls.ts';
 export type { PrebuiltImages } from './pipeline/prebuilt-images.ts';
 export { createPrebuiltImages } from './prebuilt/prebuilt-images-registry.ts';
-export type { ImageRegistry } from './registry/image-registry.ts';
-export { createHttpImageRegistry } from './registry/image-registry-http.ts';
-export { createFolderRegistryAccess } from './registry/registry-access-folder.ts';
+export { createArgoReconciler } from './reconcilers/reconciler-argocd.ts';
+export { createFluxReconciler } from './reconcilers/reconciler-flux.ts';
+export { openRegistries, type Registries } from './registry/open-registries.ts';
 export { parseRegistryPattern, type RegistryPattern } from './registry/registry-pattern.ts';
 export type { BuildSecrets } from './secrets/build-secrets.ts';
 export { createFolderBuildSecrets } from './secrets/build-secrets-folder.ts';
@@ -228,6 +229,11 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     deployRecord: (id) => store.deploy(id),
     newerAnnouncement: (delivery) => announcements.newer(delivery),
     functionUrl: deps.functionUrl,
+    isLate: async ({ event, origin }) => {
+      if (event.type !== 'push' || origin === 'rebuild') return false;
+      const end = await chainEndOf(deliveries, event);
+      return end !== undefined && end.after !== event.after;
+    },
     random: deps.random ?? Math.random,
     now,
     workspaces: createFairSlots({
@@ -260,6 +266,11 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     openJournal: journals.open,
     process: (task) => processPush(task, context),
     refs,
+    async headOf({ event }) {
+      if (event.type !== 'push') return undefined;
+      const location = await sourceAccess.locate(event.repository, event);
+      return refHead({ location, path: config.path }, event.ref, stopped);
+    },
     async onDone(delivery) {
       await deliveries.done(delivery.event.id);
       inBackground('old records could not be removed', tidy(delivery));

@@ -17,12 +17,12 @@ import {
   requireEngine,
 } from '../builder/index.ts';
 import { digestOf } from '../core/names.ts';
+import { keptSecret } from '../runtime/kept-secret.ts';
 import { type ArtifactShelf, createFolderShelf } from './artifact-shelf.ts';
 import type { LocalConfig } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
 import { createImageShelf } from './docker-image-shelf.ts';
 import { type ContainerLimits, containerStarter, type SupervisorDeps } from './functions/index.ts';
-import { keptSecret } from './secrets.ts';
 
 /** What builds functions on this machine, and what runs them. */
 export interface LocalEngine extends AsyncDisposable {

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { TowlineError } from '../core/errors.ts';
+import { keptSecret } from '../runtime/kept-secret.ts';
 import { openDataFolder } from './data-folder.ts';
-import { keptSecret } from './secrets.ts';
 
 describe('files that outlive a start', () => {
   let dir: string;

@@ -6,6 +6,7 @@ import {
   createBuilder,
   createFolderBuildSecrets,
   createPrebuiltImages,
+  openRegistries,
   openTemplates,
 } from '../builder/index.ts';
 import type { Accounts, Owner } from '../core/auth.ts';
@@ -20,6 +21,7 @@ import {
 } from '../manifest-writer/index.ts';
 import { createRouter, routerDefaults } from '../router/index.ts';
 import { createEventBus } from '../runtime/event-bus.ts';
+import { keptSecret } from '../runtime/kept-secret.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createPlatformApi } from '../ui/server/index.ts';
 import { createArtifactSweep } from './artifact-sweep.ts';
@@ -31,8 +33,7 @@ import { createGitHost, type GitHost } from './git-host/index.ts';
 import { followGitOpsPush } from './gitops-progress.ts';
 import type { Installation } from './installation.ts';
 import type { Front } from './listen.ts';
-import { openRegistries } from './registries.ts';
-import { firstOwner, keptSecret, keptToken } from './secrets.ts';
+import { firstOwner, keptToken } from './secrets.ts';
 import { createServedEnvironments, type LocalEnvironment } from './served-environments.ts';
 
 export interface PlatformDeps {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { integerSetting, type Settings } from '../runtime/config.ts';
 import { installationFileSetting } from '../runtime/installation/installation.ts';
 import { kubeconfigSetting } from '../runtime/kubernetes/cluster-settings.ts';
+import { gitOpsEngineSettings } from '../runtime/program/gitops-settings.ts';
 import { dataSetting, programSettings } from '../runtime/program/program-settings.ts';
 import { fileSetting } from '../runtime/program/secret-file.ts';
 import { serviceTokenSetting } from '../runtime/program/service-settings.ts';
@@ -105,26 +106,8 @@ export const gitOpsSettings = {
   },
 } satisfies Settings;
 
-/** How what is committed gets into the cluster. */
+/** How tenants and their folders get to Flux. */
 export const deliverySettings = {
-  delivery: {
-    env: 'TOWLINE_DELIVERY',
-    schema: z
-      .enum(['published', 'generator', 'repository'], 'must be published, generator or repository')
-      .default('published'),
-    defaultText: '`published`',
-    description:
-      'How Flux gets a tenant’s folder: `published` by this program, `generator` by source-watcher, `repository` with the whole repository (also for Argo CD). As the GitOps repository was made for.',
-  },
-  fluxNamespace: {
-    env: 'TOWLINE_FLUX_NAMESPACE',
-    schema: z
-      .string()
-      .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be a namespace')
-      .default('flux-system'),
-    defaultText: '`flux-system`',
-    description: 'Where Flux’s objects are.',
-  },
   publishPort: {
     env: 'TOWLINE_PUBLISH_PORT',
     schema: integerSetting({ min: 0, max: 65_535, default: 8090 }),
@@ -157,5 +140,6 @@ export const manifestWriterSettings = {
   ...installationFileSetting,
   ...kubeconfigSetting,
   ...gitOpsSettings,
+  ...gitOpsEngineSettings,
   ...deliverySettings,
 } satisfies Settings;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ConfigOf } from '../runtime/config.ts';
 import { createEventBus } from '../runtime/event-bus.ts';
 import { connectCluster } from '../runtime/kubernetes/cluster-settings.ts';
+import { engineNamespace, isPublished } from '../runtime/program/gitops-settings.ts';
 import type { OpenProgram, ProgramContext } from '../runtime/program/program.ts';
 import { readSecretFile } from '../runtime/program/secret-file.ts';
 import { mountedServiceTokens } from '../runtime/services/service-access.ts';
@@ -30,13 +31,13 @@ export function writerConfig(config: ManifestWriterProgramConfig, path: string):
     signingKey: signingKeyFile && readSecretFile(signingKeyFile, 'TOWLINE_SIGNING_KEY_FILE'),
     maxPushesPerMinute: config.maxPushesPerMinute,
     provisioning: tenants === 'none' ? undefined : { tenants },
-    publishing: config.delivery === 'published' ? publishingConfig(config) : undefined,
+    publishing: isPublished(config) ? publishingConfig(config) : undefined,
   };
 }
 
 function publishingConfig(config: ManifestWriterProgramConfig): ManifestWriterConfig['publishing'] {
   return {
-    namespace: config.fluxNamespace,
+    namespace: engineNamespace(config),
     branch: config.gitOpsBranch,
     dir: join(config.dataDir, 'published'),
     listen: { host: config.host ?? '::', port: config.publishPort },

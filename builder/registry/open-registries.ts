@@ -1,12 +1,9 @@
 import type { AuthConfig } from 'dockerode';
-import {
-  createFolderRegistryAccess,
-  createHttpImageRegistry,
-  type ImageRegistry,
-  type PullLogin,
-  parseRegistryPattern,
-  type RegistryPattern,
-} from '../builder/index.ts';
+import type { PullLogin } from '../engines/registry-logins.ts';
+import type { ImageRegistry } from './image-registry.ts';
+import { createHttpImageRegistry } from './image-registry-http.ts';
+import { createFolderRegistryAccess } from './registry-access-folder.ts';
+import { parseRegistryPattern, type RegistryPattern } from './registry-pattern.ts';
 
 export interface Registries extends AsyncDisposable {
   registry: ImageRegistry;

@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import type { ConfigOf, Settings } from '../runtime/config.ts';
+import { installationFileSetting } from '../runtime/installation/installation.ts';
+import { clusterSettings } from '../runtime/kubernetes/cluster-settings.ts';
+import { addressSettings } from '../runtime/program/address-settings.ts';
+import { gitOpsEngineSettings } from '../runtime/program/gitops-settings.ts';
+import { dataSetting, programSettings, publicPortSetting } from '../runtime/program/program-settings.ts';
+import { fileSetting } from '../runtime/program/secret-file.ts';
+import { manifestWriterUrlSetting, serviceTokenSetting } from '../runtime/program/service-settings.ts';
+import { builderSettings, sourceSettings } from './config.ts';
+import { forgeSettings } from './forge-settings.ts';
+
+const { registry, ...others } = builderSettings;
+
+/** Every setting of the program. Builds are BuildKit's: nothing of a repository runs in the builder itself. */
+export const builderProgramSettings = {
+  ...publicPortSetting,
+  ...programSettings,
+  ...dataSetting,
+  ...serviceTokenSetting,
+  ...manifestWriterUrlSetting,
+  ...installationFileSetting,
+  ...addressSettings,
+  ...clusterSettings,
+  ...gitOpsEngineSettings,
+  gitOpsRepositoryObject: {
+    env: 'TOWLINE_GITOPS_OBJECT',
+    schema: z
+      .string()
+      .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'must be the name of an object')
+      .default('gitops'),
+    defaultText: '`gitops`',
+    description: 'Flux’s GitRepository, which is asked to look after a push unless tenants are published.',
+  },
+  ...forgeSettings,
+  ...sourceSettings,
+  buildSecretsDir: {
+    env: 'TOWLINE_BUILD_SECRETS',
+    schema: fileSetting().optional(),
+    defaultText: '`build-secrets` in `TOWLINE_DATA`',
+    description: 'Folder of build secrets, `<owner id>/<name>`: build-secrets.md.',
+  },
+  registriesDir: {
+    env: 'TOWLINE_REGISTRIES_DIR',
+    schema: fileSetting().optional(),
+    defaultText: '`registries` in `TOWLINE_DATA`',
+    description: 'Folder that says which registries owners may use, with credentials for them: own-ci.md.',
+  },
+  registry: { ...registry, defaultText: 'has to be set' },
+  ...others,
+} satisfies Settings;
+
+export type BuilderProgramConfig = ConfigOf<typeof builderProgramSettings>;

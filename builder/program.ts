@@ -1,0 +1,145 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { GitOpsCommits, Reconciler } from '../core/reconciler.ts';
+import { tenantObject } from '../core/tenants.ts';
+import { openServedEnvironments, type ServedEnvironments } from '../runtime/catalog/served-environments.ts';
+import { createEventBus } from '../runtime/event-bus.ts';
+import { refTargets } from '../runtime/installation/environment-rules.ts';
+import { readInstallationRules } from '../runtime/installation/installation.ts';
+import { keptSecret } from '../runtime/kept-secret.ts';
+import type { ClusterApi } from '../runtime/kubernetes/cluster-api.ts';
+import { connectCluster } from '../runtime/kubernetes/cluster-settings.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { engineNamespace, isPublished } from '../runtime/program/gitops-settings.ts';
+import type { OpenProgram, ProgramContext } from '../runtime/program/program.ts';
+import { createHttpManifestWriter } from '../runtime/services/manifest-writer-http.ts';
+import { mountedServiceTokens } from '../runtime/services/service-access.ts';
+import { createBuildkitEngine } from './engines/build-engine-buildkit.ts';
+import { buildkitConfig } from './engines/buildkit-settings.ts';
+import { readForges } from './forge-settings.ts';
+import { createBuildServiceCalls } from './http/build-service-calls.ts';
+import { createBuilder } from './index.ts';
+import { createPrebuiltImages } from './prebuilt/prebuilt-images-registry.ts';
+import type { BuilderProgramConfig } from './program-config.ts';
+import { reconcilerByEnvironment } from './reconcilers/by-environment.ts';
+import { createArgoReconciler } from './reconcilers/reconciler-argocd.ts';
+import { createFluxReconciler } from './reconcilers/reconciler-flux.ts';
+import { openRegistries } from './registry/open-registries.ts';
+import { createFolderBuildSecrets } from './secrets/build-secrets-folder.ts';
+import { gitlabTokenOf, sourceAccessOf } from './source/source-access-by-settings.ts';
+import { openTemplates } from './templates/open-templates.ts';
+
+const templatesDir = fileURLToPath(new URL('../templates', import.meta.url));
+
+/** Reads every file that the settings name. Throws `config_invalid`. */
+export function checkBuilder(config: BuilderProgramConfig): void {
+  readInstallationRules(config.configFile);
+  readForges(config);
+  buildkitConfig(config, { path: '', workDir: '', cacheKey: '' });
+}
+
+/**
+ * The builder with its calls and webhooks. Ready once its database is open: from then on deliveries are kept, whatever
+ * else is away.
+ */
+export async function openBuilder(
+  config: BuilderProgramConfig,
+  { logger, signal, path }: ProgramContext,
+): Promise<OpenProgram> {
+  await using stack = new AsyncDisposableStack();
+  const rules = readInstallationRules(config.configFile);
+  const refs = refTargets(rules.environments);
+  const forges = readForges(config);
+  const tokens = mountedServiceTokens(config.serviceTokenFile, logger);
+  const api = connectCluster(config.kubeconfig);
+  const at = (...names: string[]) => join(config.dataDir, ...names);
+  for (const dir of ['keys', 'logs', 'work', 'templates'])
+    mkdirSync(at(dir), { recursive: true, mode: 0o700 });
+
+  const events = createEventBus();
+  const writer = stack.use(
+    createHttpManifestWriter({ url: config.manifestWriterUrl, tokens, logger, events }),
+  );
+  const served = stack.use(openServedEnvironments(config, rules, { api, logger }));
+  const reconciler = openReconcilers(config, { api, served, commits: writer.commits, logger, stack });
+  const registries = stack.use(openRegistries(config.registriesDir ?? at('registries'), config.registries));
+  const cacheKey = keptSecret(at('keys', 'installation'));
+  const engine = stack.use(
+    await createBuildkitEngine(buildkitConfig(config, { path, workDir: at('work'), cacheKey }), {
+      ownerLogins: registries.logins,
+      allowedRegistries: registries.allowed,
+    }),
+  );
+  const builder = stack.use(
+    await createBuilder(
+      {
+        ...config,
+        databasePath: at('builder.db'),
+        logsDir: at('logs'),
+        workDir: at('work'),
+        webhookSecrets: forges.gitSecrets,
+        forges: forges.config,
+        path,
+      },
+      {
+        logger,
+        manifestWriter: writer,
+        reconciler,
+        events,
+        sourceAccess: sourceAccessOf(config, forges, { path, logger }),
+        engine,
+        buildSecrets: createFolderBuildSecrets(config.buildSecretsDir ?? at('build-secrets')),
+        prebuilt: createPrebuiltImages({ registry: registries.registry, target: engine }),
+        templates: await openTemplates({
+          ...config,
+          bundledDir: templatesDir,
+          cacheDir: at('templates'),
+          path,
+        }),
+        refs,
+        catalogOf: served.catalogOf,
+        functionUrl: served.functionUrl,
+        gitlabToken: gitlabTokenOf(forges.gitlabTokens),
+        signal,
+      },
+    ),
+  );
+  const resources = stack.move();
+  return {
+    whyNotReady: () => undefined,
+    front: { request: builder.webhook },
+    internal: createBuildServiceCalls(builder, {
+      ...{ events, tokens, logger, signal },
+      environments: refs.environments,
+    }),
+    start: () => builder.start(),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+interface ReconcilerDeps {
+  api: ClusterApi;
+  served: ServedEnvironments;
+  commits: GitOpsCommits;
+  logger: Logger;
+  stack: AsyncDisposableStack;
+}
+
+function openReconcilers(
+  config: BuilderProgramConfig,
+  { api, served, commits, logger, stack }: ReconcilerDeps,
+): Reconciler {
+  const namespace = engineNamespace(config);
+  const open = served.list.map(({ name, catalog }) => {
+    const deps = { api, catalog, commits, logger };
+    const objectOf = (owner: string) => tenantObject(owner, name);
+    if (config.gitOpsEngine === 'argocd') {
+      return [name, stack.use(createArgoReconciler({ namespace, applicationOf: objectOf }, deps))] as const;
+    }
+    const repository = isPublished(config) ? undefined : config.gitOpsRepositoryObject;
+    const settings = { namespace, repository, kustomizationOf: objectOf };
+    return [name, stack.use(createFluxReconciler(settings, deps))] as const;
+  });
+  return reconcilerByEnvironment(new Map<string, Reconciler>(open));
+}
