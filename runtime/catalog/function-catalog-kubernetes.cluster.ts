@@ -1,5 +1,4 @@
 import { after, before } from 'node:test';
-import { gitLabels } from '../../core/function-spec.ts';
 import { apply, clientOf } from '../../test/cluster/kubernetes/apply.ts';
 import { type ControlPlane, startControlPlane } from '../../test/cluster/kubernetes/control-plane.ts';
 import { startFunctionOperator } from '../../test/cluster/kubernetes/function-operator.ts';
@@ -7,6 +6,7 @@ import { installFunctions } from '../../test/cluster/kubernetes/openfaas.ts';
 import { describeFunctionCatalog } from '../../test/contracts/function-catalog.contract.ts';
 import { type ClusterApi, createClusterApi } from '../kubernetes/cluster-api.ts';
 import { createLogger } from '../logger.ts';
+import { functionObject } from './cluster-faults-fixture.ts';
 import { createKubernetesCatalog } from './function-catalog-kubernetes.ts';
 
 let plane: ControlPlane;
@@ -22,25 +22,6 @@ before(async () => {
 after(() => plane[Symbol.asyncDispose]());
 
 const logger = createLogger({ name: 'catalog', level: 'silent' });
-
-/** As the manifest-writer renders it. */
-function functionObject(namespace: string, owner: string, functionName: string, tag: string) {
-  const labels = {
-    [gitLabels.owner]: owner,
-    [gitLabels.ownerId]: '17',
-    [gitLabels.repo]: 'greetings',
-    [gitLabels.sha]: '1'.repeat(40),
-    [gitLabels.functionName]: functionName,
-  };
-  const name = `${owner}-${functionName}`;
-  const image = `registry.test/${name}:${tag}@sha256:${Buffer.from(tag).toString('hex').padEnd(64, '0')}`;
-  return {
-    apiVersion: 'openfaas.com/v1',
-    kind: 'Function',
-    metadata: { name, namespace, labels },
-    spec: { name, image, labels },
-  };
-}
 
 describeFunctionCatalog('the API server', async () => {
   namespaces += 1;

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { HttpMethod, type KubeConfig, RequestContext } from '@kubernetes/client-node';
 import { type Dispatcher, fetch } from 'undici';
 
@@ -85,6 +86,7 @@ export function createClusterApi(config: KubeConfig): ClusterApi {
     const url = addressOf(config, path, request.query ?? {});
     const context = new RequestContext(url.toString(), HttpMethod.GET);
     await config.applySecurityAuthentication(context);
+    await useTokenFile(config, context);
     // The generated client's types are of another copy of undici.
     const dispatcher = context.getDispatcher() as unknown as Dispatcher | undefined;
     const response = await fetch(url, {
@@ -120,6 +122,15 @@ export function createClusterApi(config: KubeConfig): ClusterApi {
       }
     },
   };
+}
+
+/** The client's own reading of a token file is up to a minute old, and a token may be refused from one moment on. */
+async function useTokenFile(config: KubeConfig, context: RequestContext): Promise<void> {
+  const provider: unknown = config.getCurrentUser()?.authProvider;
+  const { config: settings } = (provider ?? {}) as { config?: { tokenFile?: unknown } };
+  if (typeof settings?.tokenFile !== 'string') return;
+  const token = (await readFile(settings.tokenFile, 'utf8')).trim();
+  context.setHeaderParam('Authorization', `Bearer ${token}`);
 }
 
 function addressOf(config: KubeConfig, path: string, query: Query): URL {
