@@ -85,7 +85,7 @@ export function createSqliteDeliveryLog(
   );
   const newestOfRef = database.prepare(
     `SELECT * FROM deliveries WHERE repository = ?1 AND ref = ?2 AND origin <> 'rebuild' AND ${sinceDeletion}
-     ORDER BY seq DESC LIMIT 1`,
+     ORDER BY seq DESC LIMIT ?3`,
   );
   const insert = database.prepare(
     `INSERT INTO deliveries (id, repository, ref, before_commit, after_commit, origin, event, received_at, forced)
@@ -117,7 +117,7 @@ export function createSqliteDeliveryLog(
     const key = repositoryKey(event.scm, event.repository);
     const same = byContent.get(key, event.ref, event.before, event.after);
     if (!same || (same['origin'] === 'recovered' && same['done'] === 0)) return undefined;
-    const newest = newestOfRef.get(key, event.ref);
+    const newest = newestOfRef.get(key, event.ref, 1);
     return newest?.['after_commit'] === event.before ? undefined : String(same['id']);
   }
 
@@ -150,7 +150,8 @@ export function createSqliteDeliveryLog(
     done: async (id) => void setDone.run(id),
     cancel: async (id, by) => cancel.run(JSON.stringify(by), id).changes > 0,
     find: async (id) => readable(byId.get(id)),
-    newest: async (repository, scm, ref) => readable(newestOfRef.get(repositoryKey(scm, repository), ref)),
+    ofRef: async ({ repository, scm, ref }, limit) =>
+      readables(newestOfRef.all(repositoryKey(scm, repository), ref, limit)),
     recent: async (event, limit) => readables(newestOfLane.all(laneKey(event), limit)),
     repositories: async () => readables(newestOfEach.all()).map(({ event }) => knownOf(event)),
     lastSeq: async () => Number(last.get()?.['seq'] ?? 0),

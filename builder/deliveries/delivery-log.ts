@@ -17,6 +17,11 @@ export interface Delivery {
   receivedAt: number;
 }
 
+/** A ref of one repository. */
+export interface RefOf extends Pick<SourceEvent, 'repository' | 'scm'> {
+  ref: string;
+}
+
 export type AppendResult =
   | { type: 'accepted'; delivery: Delivery }
   /** `id` is the delivery that did, or does, the work. */
@@ -47,12 +52,11 @@ export interface DeliveryLog {
   /** On disk when it resolves; also of a delivery that is done. Of one that is cancelled already nothing changes: `false`. */
   cancel(id: string, by: Person): Promise<boolean>;
   find(id: string): Promise<Delivery | undefined>;
-  /** The newest delivery of a ref since the repository's last deletion that tells where the ref is: rebuilds don't. */
-  newest(
-    repository: SourceEvent['repository'],
-    scm: SourceEvent['scm'],
-    ref: string,
-  ): Promise<Delivery | undefined>;
+  /**
+   * The newest `limit` deliveries of a ref since the repository's last deletion that tell where the ref is, newest
+   * first: rebuilds don't.
+   */
+  ofRef(at: RefOf, limit: number): Promise<Delivery[]>;
   /** The newest `limit` deliveries of an event's lane, newest first. */
   recent(event: SourceEvent, limit: number): Promise<Delivery[]>;
   /** Every repository that was pushed to and not deleted since, as its newest delivery names it. */

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { RefTargets } from '../../core/environments.ts';
 import { zeroSha } from '../../core/names.ts';
 import type { PushEvent, SourceEvent } from '../../core/source-event.ts';
+import { chainEnd } from '../queue/chain.ts';
 import type { SourceAccess } from '../source/source-access.ts';
-import type { DeliveryLog } from './delivery-log.ts';
+import type { DeliveryLog, RefOf } from './delivery-log.ts';
 
 /** Written as the author of what nobody told us about. */
 const platform = { name: 'Towline', email: '', login: 'towline' };
@@ -16,11 +17,19 @@ export interface SeenHead extends Pick<SourceEvent, 'repository' | 'scm' | 'inst
   actor?: SourceEvent['actor'] | undefined;
 }
 
+/** Pushes of a ref that are looked through for its chain. */
+const chainDepth = 200;
+
+/** The push that the ref's chain ends with, whatever order they came in. */
+export async function chainEndOf(log: DeliveryLog, at: RefOf): Promise<PushEvent | undefined> {
+  const events = (await log.ofRef(at, chainDepth)).map(({ event }) => event);
+  return chainEnd(events.filter((event) => event.type === 'push'));
+}
+
 /** The event that the webhook would have brought; `undefined` if the ref's newest delivery already says so. */
 export async function missedPush(log: DeliveryLog, seen: SeenHead): Promise<PushEvent | undefined> {
   const { repository, scm, ref, head, installationId, actor = platform } = seen;
-  const newest = (await log.newest(repository, scm, ref))?.event;
-  const before = newest?.type === 'push' ? newest.after : zeroSha;
+  const before = (await chainEndOf(log, { repository, scm, ref }))?.after ?? zeroSha;
   if (before === head) return undefined;
   return {
     type: 'push',
@@ -60,7 +69,7 @@ export async function recoverPushes(
   for await (const { branch, scm = 'git', ...found } of heads) {
     signal.throwIfAborted();
     const ref = `refs/heads/${branch}`;
-    const newest = await log.newest(found.repository, scm, ref);
+    const [newest] = await log.ofRef({ repository: found.repository, scm, ref }, 1);
     if (newest && newest.seq > startedAfter) continue;
     const event = await missedPush(log, { ...found, scm, ref });
     if (event) await options.emit(event);

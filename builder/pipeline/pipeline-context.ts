@@ -43,6 +43,8 @@ export interface PipelineContext {
   deployRecord: (id: string) => DeployRecord | undefined;
   /** Of an announced image: the announcement that makes it pointless, if there is one. */
   newerAnnouncement: (delivery: Delivery) => Promise<ImageEvent | undefined>;
+  /** Whether other pushes lead on from this one: then it came late, and its branch is asked before any work. */
+  isLate: (delivery: Delivery) => Promise<boolean>;
   random: () => number;
   now: () => number;
   /** Pushes that may have a clone on the disk. */

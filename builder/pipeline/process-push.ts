@@ -19,7 +19,7 @@ import {
 import { promoteTag, type TagPush } from './promote-tag.ts';
 import { removeFunctions } from './remove-functions.ts';
 import { dropDeploy, failDeploy, settleError } from './settle.ts';
-import { openWorkspace, type Workspace } from './workspace.ts';
+import { awaitHead, openWorkspace, type Workspace } from './workspace.ts';
 
 /** The repository's next push may go on when this is given; `finished` is when this one's records have all ended. */
 export interface Processed {
@@ -144,6 +144,7 @@ async function readSource(
   let workspace: Workspace | undefined;
   try {
     journal.enterStage(stage);
+    if (await context.isLate(task.delivery)) await awaitHead(task, context, event);
     workspace = await openWorkspace(task, context, event);
     journal.setSubject(workspace.subject);
     const text = `clone ${event.after.slice(0, 7)} ${workspace.subject}`;

@@ -30,6 +30,12 @@ export async function checkHead(task: PushTask, context: PipelineContext, event:
   throw new Superseded(`${head.slice(0, 7)}, which is now the head of the branch`);
 }
 
+/** Throws `Superseded` if the branch is somewhere else. Waits for a source that is away. */
+export function awaitHead(task: PushTask, context: PipelineContext, event: PushEvent): Promise<void> {
+  const signal = interruption(task, context);
+  return patiently(task, context, { stage: 'clone', signal }, () => checkHead(task, context, event));
+}
+
 function createWorkspace(dir: string, slot: Slot, fetched: FetchedCommit): Workspace {
   return {
     ...fetched,

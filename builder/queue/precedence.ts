@@ -1,7 +1,8 @@
 import { branchOrTag, defaultEnvironment, type RefTargets } from '../../core/environments.ts';
 import { zeroSha } from '../../core/names.ts';
-import type { ImageEvent, SourceEvent } from '../../core/source-event.ts';
+import type { ImageEvent, PushEvent, SourceEvent } from '../../core/source-event.ts';
 import type { Delivery } from '../deliveries/delivery-log.ts';
+import { laterMove } from './chain.ts';
 
 /** Why an event is recorded without any work, or `undefined` if there is some. */
 export function whySkipped(event: SourceEvent, refs: RefTargets): string | undefined {
@@ -29,12 +30,6 @@ export function laneOf(event: SourceEvent, refs: RefTargets): string | undefined
   return target.way === 'promote' ? target.from : target.environment;
 }
 
-/** Whether `later`, though it arrived later, comes before `earlier` in the ref's own chain of pushes. */
-function arrivedLate(later: Delivery, earlier: Delivery): boolean {
-  if (later.event.type !== 'push' || earlier.event.type !== 'push') return false;
-  return earlier.event.before === later.event.after && later.event.before !== earlier.event.after;
-}
-
 /**
  * Whether `later`, though it arrived later, was made before `earlier`: its run comes before, or its commit is what
  * the ref pointed to before the other's. Without either the order of arrival counts.
@@ -46,11 +41,14 @@ export function announcedLate(later: ImageEvent, earlier: ImageEvent): boolean {
   return later.ref === earlier.ref && earlier.before === later.after && later.before !== earlier.after;
 }
 
+/** Of two deliveries of one repository, which one makes the other pointless; `unknown`: only the repository can tell. */
+export type Verdict = 'earlier' | 'later' | 'neither' | 'unknown';
+
 /**
- * Of two deliveries of one repository, which one makes the other pointless. A rebuild replaces rebuilds only:
- * it is no news of the branch.
+ * Two pushes of one ref have the order of its chain, for which `known` are other pushes to go by. A rebuild replaces
+ * rebuilds only: it is no news of the branch.
  */
-export function superseded(later: Delivery, earlier: Delivery): 'earlier' | 'later' | 'neither' {
+export function superseded(later: Delivery, earlier: Delivery, known: readonly Delivery[]): Verdict {
   if (later.event.type === 'image' && earlier.event.type === 'image') {
     return announcedLate(later.event, earlier.event) ? 'later' : 'earlier';
   }
@@ -59,5 +57,16 @@ export function superseded(later: Delivery, earlier: Delivery): 'earlier' | 'lat
   if (later.event.ref !== earlier.event.ref) return 'neither';
   if (later.origin === 'rebuild') return earlier.origin === 'rebuild' ? 'earlier' : 'neither';
   if (earlier.origin === 'rebuild') return 'earlier';
-  return arrivedLate(later, earlier) ? 'later' : 'earlier';
+  return byChain(later.event, earlier.event, known);
+}
+
+function byChain(later: PushEvent, earlier: PushEvent, known: readonly Delivery[]): Verdict {
+  // The same head: whoever came last knows most about it.
+  if (later.after === earlier.after) return 'earlier';
+  const moves = known.flatMap(({ event, origin }) => {
+    return event.type === 'push' && event.ref === later.ref && origin !== 'rebuild' ? [event] : [];
+  });
+  const newer = laterMove(earlier, later, moves);
+  if (newer === 'unknown') return 'unknown';
+  return newer === 'second' ? 'earlier' : 'later';
 }

@@ -10,6 +10,8 @@ export interface PushQueueDeps {
   openJournal: (delivery: Delivery) => PushJournal;
   process: (task: PushTask) => Promise<Processed>;
   refs: RefTargets;
+  /** What a push's ref points to now; `undefined` if it is gone. Asked where pushes don't tell their order. */
+  headOf: (delivery: Delivery) => Promise<string | undefined>;
   /** The delivery needs no more work. */
   onDone: (delivery: Delivery) => Promise<void>;
   /** A defect; the delivery is not tried again before a restart. */
@@ -38,6 +40,11 @@ interface Lanes {
 
 function describe({ event }: Delivery): string {
   return event.type === 'repository-deleted' ? 'the deletion of its repository' : event.after.slice(0, 7);
+}
+
+/** Whether a push says that this is where its ref is. */
+function isAt({ event }: Delivery, head: string | undefined): boolean {
+  return event.type === 'push' && event.after === head;
 }
 
 export function createPushQueue(deps: PushQueueDeps): PushQueue {
@@ -118,7 +125,11 @@ export function createPushQueue(deps: PushQueueDeps): PushQueue {
   }
 
   function applyPrecedence(task: PushTask, others: readonly PushTask[]): void {
-    const verdicts = others.map((other) => ({ other, loser: superseded(task.delivery, other.delivery) }));
+    const known = others.map(({ delivery }) => delivery);
+    const verdicts = others.map((other) => ({
+      other,
+      loser: superseded(task.delivery, other.delivery, known),
+    }));
     // What arrived too late for one of them is no news for any.
     const newer = verdicts.find(({ loser }) => loser === 'later')?.other;
     if (newer) {
@@ -128,6 +139,31 @@ export function createPushQueue(deps: PushQueueDeps): PushQueue {
     for (const { other, loser } of verdicts) {
       if (loser === 'earlier') other.supersede(new Superseded(describe(task.delivery)));
     }
+    const undecided = verdicts.filter(({ loser }) => loser === 'unknown').map(({ other }) => other);
+    if (undecided.length > 0) track(arbitrate(task, undecided));
+  }
+
+  /**
+   * The chain doesn't tell, so the branch itself does: who pushed its head is the newest. If the head is nobody's, each of
+   * them finds out before it commits, as they all do.
+   */
+  async function arbitrate(task: PushTask, others: PushTask[]): Promise<void> {
+    const rivals = [task, ...others];
+    let head: string | undefined;
+    try {
+      head = await deps.headOf(task.delivery);
+    } catch {
+      return;
+    }
+    const winner = rivals.find(({ delivery }) => isAt(delivery, head));
+    if (!winner) return;
+    for (const rival of rivals) {
+      if (rival !== winner && !isAt(rival.delivery, head)) {
+        rival.supersede(new Superseded(describe(winner.delivery)));
+      }
+    }
+    const lanes = repositories.get(laneKey(task.delivery.event));
+    if (lanes) dropSuperseded(lanes);
   }
 
   function lanesOf(key: string): Lanes {

@@ -151,14 +151,12 @@ export async function openPostgresDeliveryLog(
     async find(id) {
       return (await all('SELECT * FROM towline_deliveries WHERE id = $1', [id]))[0];
     },
-    async newest(repository, scm, ref) {
-      const found = await all(
+    ofRef: ({ repository, scm, ref }, limit) =>
+      all(
         `SELECT * FROM towline_deliveries WHERE lane = $1 AND ref = $2 AND origin <> 'rebuild'
-           AND ${sinceDeletion} ORDER BY seq DESC LIMIT 1`,
-        [repositoryKey(scm, repository), ref],
-      );
-      return found[0];
-    },
+           AND ${sinceDeletion} ORDER BY seq DESC LIMIT $3`,
+        [repositoryKey(scm, repository), ref, limit],
+      ),
     recent: (event, limit) =>
       all('SELECT * FROM towline_deliveries WHERE lane = $1 ORDER BY seq DESC LIMIT $2', [
         laneKey(event),
