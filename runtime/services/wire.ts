@@ -42,8 +42,8 @@ const WireErrorFields = fields<WireError>({
 
 const Line: z.ZodType<CallLine> = z.discriminatedUnion('type', [
   z.object({ type: z.literal('alive') }),
-  z.object({ type: z.literal('item'), value: z.unknown() }),
-  z.object({ type: z.literal('result'), value: z.unknown() }),
+  z.object({ type: z.literal('item'), value: z.unknown().optional() }),
+  z.object({ type: z.literal('result'), value: z.unknown().optional() }),
   z.object({ type: z.literal('error'), error: WireErrorFields }),
   z.object({ type: z.literal('refused'), error: WireErrorFields }),
 ]);
