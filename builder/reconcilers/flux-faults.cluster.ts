@@ -115,11 +115,17 @@ describe('what somebody changes in the cluster', () => {
     await cluster.api.request(path, { method: 'PATCH', patch: 'merge', body: { spec: { image } } });
     const { catalog } = one.installation;
     await until(async () => catalog.lookup('alice', 'hello')?.desiredImage === image, 'the drift to be seen');
+    const drifted = catalog.lookup('alice', 'hello');
+    assert.equal(drifted?.status, 'Degraded');
+    assert.match(drifted.reason ?? '', /^differs from git: image changed in the cluster by /);
+    assert.equal(drifted.targets.length, 1);
     await reapply(one, 'alice');
     await until(
       async () => catalog.lookup('alice', 'hello')?.desiredImage.includes(':one@') ?? false,
       'the repair to be seen',
     );
+    await until(async () => catalog.lookup('alice', 'hello')?.status === 'Ready', 'it to be as git says');
+    assert.equal(catalog.lookup('alice', 'hello')?.drift, undefined);
     await cluster.api.request(path, { method: 'DELETE' });
     await until(async () => catalog.lookup('alice', 'hello') === undefined, 'the removal to be seen');
     await reapply(one, 'alice');

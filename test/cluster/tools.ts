@@ -70,6 +70,11 @@ const definitions = {
     sum: 'h1:rvCP35JL8ZV5LNA2SrwNR6iLyoM3ulrSFWN0lBtYEYI=',
     dir: 'helm/sealed-secrets/crds',
   },
+  knative: {
+    module: 'knative.dev/serving@v0.51.0',
+    sum: 'h1:yN2Q7eYqJgoPfZkATjoBZyGbZ2P1Qhns9HIMU4mF+to=',
+    dir: 'config/core/300-resources',
+  },
   'gateway-api': {
     module: 'sigs.k8s.io/gateway-api@v1.5.0',
     sum: 'h1:duoo14Ky/fJXpjpmyMISE2RTBGnfCg8zICfTYLTnBJA=',
