@@ -12,7 +12,7 @@ export type CustomerList = readonly CustomerEntry[];
 
 const maxEntries = 100_000;
 const line =
-  /^(?:(?<scm>git|github|gitlab):)?(?:id:(?<id>(?:gitea-)?[0-9]{1,20})|(?<path>[A-Za-z0-9_.-]+(?:\/[A-Za-z0-9_.-]+)*))$/;
+  /^(?:(?<scm>git|github|gitlab):)?(?:id:(?<id>(?:gitea-)?[0-9]{1,20})|(?<path>[A-Za-z0-9_][A-Za-z0-9_.-]*(?:\/[A-Za-z0-9_][A-Za-z0-9_.-]*)*))$/;
 
 /**
  * One account a line; empty lines and what follows a `#` are left out. A text with any other line is no list, so that

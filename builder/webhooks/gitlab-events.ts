@@ -149,7 +149,7 @@ export function translateGitLab(delivery: ForgeDelivery, rules: GitLabRules): Ou
 
 function hasOptedIn({ topics, tag_list }: ProjectAnswer, topic: string | undefined): boolean {
   if (topic === undefined) return true;
-  const given = [...(topics ?? []), ...(tag_list ?? [])].map((each) => each.toLowerCase());
+  const given = (topics ?? tag_list ?? []).map((each) => each.toLowerCase());
   return given.includes(topic.toLowerCase());
 }
 
