@@ -25,6 +25,7 @@ import { createPendingDeploys } from './deploys/pending-deploys.ts';
 import { createPushJournal } from './deploys/push-journal.ts';
 import { createPushJournals } from './deploys/push-journals.ts';
 import type { BuildEngine } from './engines/build-engine.ts';
+import { type FeedbackConfig, openFeedback } from './feedback/open-feedback.ts';
 import { createAnnouncements } from './images/announcements.ts';
 import { createFileLogStore } from './logs/build-log-store-files.ts';
 import { createS3LogStore } from './logs/build-log-store-s3.ts';
@@ -98,6 +99,8 @@ export interface BuilderDeps {
   buildSecrets?: BuildSecrets | undefined;
   /** For GitLab's API, by a project's full path; without it only public projects are found. */
   gitlabToken?: ((path: string) => Promise<string | undefined>) | undefined;
+  /** Tells forges what becomes of their commits; without it nobody is told. */
+  feedback?: FeedbackConfig | undefined;
   /** Told of installations and of repositories that come and go; durable when it resolves. */
   onInstallation?: ((event: InstallationEvent) => Promise<void>) | undefined;
   now?: (() => number) | undefined;
@@ -338,11 +341,19 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     retry: config.retry,
   });
 
+  const feedback = openFeedback(deps.feedback, {
+    ...{ database: quick, store, deliveries, events, logger, now },
+    functionUrl: deps.functionUrl,
+    log: (pushId, signal) => logs.read(pushId, 0, signal),
+  });
+
   return {
     webhook: forgeIntake.handle,
     async start() {
       if (isStarting) return;
       isStarting = true;
+      // Before anything changes: what is read here must not replace what is newer.
+      await feedback?.start();
       await heldDeploys.start();
       isStarted = true;
       await feed.wake();
@@ -352,7 +363,10 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       const recovery = recoverPushes(deliveries, sourceAccess, { refs, emit, signal: stopped });
       inBackground('branch heads could not be compared', recovery);
     },
-    drain: idle,
+    async drain() {
+      await idle();
+      await feedback?.settled();
+    },
     pushes: async (query) => store.pushes(query),
     push: async (id) => store.push(id),
     deploy: async (id) => store.deploy(id),
@@ -392,6 +406,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       stop.abort(new Error('the build service stops'));
       await forgeIntake[Symbol.asyncDispose]();
       await idle();
+      await feedback?.[Symbol.asyncDispose]();
       await logs[Symbol.asyncDispose]();
       quick.close();
       durable.close();

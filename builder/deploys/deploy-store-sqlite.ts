@@ -110,6 +110,10 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
      WHERE json_extract(record, '$.state') = 'held' AND (?1 IS NULL OR owner = ?1) ORDER BY seq DESC`,
   );
   const open = database.prepare("SELECT id FROM pushes WHERE state <> 'done' ORDER BY seq");
+  const changed = database.prepare(
+    `SELECT record FROM pushes WHERE json_extract(record, '$.updatedAt') >= ?1
+       OR id IN (SELECT push_id FROM deploys WHERE json_extract(record, '$.updatedAt') >= ?1) ORDER BY seq`,
+  );
   const dropPush = database.prepare('DELETE FROM pushes WHERE id = ?');
   const dropDeploys = database.prepare('DELETE FROM deploys WHERE push_id = ?');
 
@@ -178,6 +182,7 @@ export function createSqliteDeployStore(database: DatabaseSync): DeployStore {
     latestDeploy,
     heldDeploys: (owner) => held.all(owner ?? null).map(parse<DeployRecord>),
     openPushes: () => open.all().map((row) => String(row['id'])),
+    changedSince: (time) => changed.all(time).map(withDeploys),
     answerOf({ owner, functionName, id, sourceCommit, ownerId, repo, environment = defaultEnvironment }) {
       const row = answered.get(owner, functionName, id, sourceCommit, ownerId, repo, environment);
       return row && String(row['answer']);

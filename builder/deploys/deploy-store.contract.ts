@@ -225,6 +225,20 @@ export function describeDeployStore(
     );
 
     it(
+      'gives the pushes that changed since a time, or whose deploys did',
+      withStore((store) => {
+        for (const id of ['1', '2', '3', '4']) store.putPush(push(id, { updatedAt: Number(id) * 10 }));
+        store.putDeploy(deploy('d1', '1', { updatedAt: 45 }));
+        store.putDeploy(deploy('d2', '2', { updatedAt: 20 }));
+        const ids = (time: number) => store.changedSince(time).map(({ id }) => id);
+        assert.deepEqual(ids(30), ['1', '3', '4']);
+        assert.deepEqual(ids(41), ['1']);
+        assert.deepEqual(store.changedSince(41)[0]?.deploys, [deploy('d1', '1', { updatedAt: 45 })]);
+        assert.deepEqual(ids(50), []);
+      }),
+    );
+
+    it(
       'forgets old finished pushes of one repository with their deploys',
       withStore((store) => {
         store.putPush(push('open', { state: 'running' }));

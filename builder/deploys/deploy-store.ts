@@ -26,6 +26,8 @@ export interface DeployStore {
   heldDeploys(owner?: string): DeployRecord[];
   /** Ids of pushes that have not ended, oldest first. */
   openPushes(): string[];
+  /** Pushes that changed since, or whose deploys did, oldest first. In milliseconds since the epoch. */
+  changedSince(time: number): PushRecord[];
   /** What the newest other deploy of the same function and source commit was committed as, or found committed. */
   answerOf(
     of: Pick<

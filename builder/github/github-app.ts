@@ -29,6 +29,11 @@ export interface GitHubApp {
     wanted: { installationId: string; repositoryId: string },
     signal: AbortSignal,
   ): Promise<string>;
+  /** A client whose token has these rights on one repository and no others. */
+  forRepository(
+    wanted: { installationId: string; repositoryId: string; permissions: Record<string, 'read' | 'write'> },
+    signal: AbortSignal,
+  ): Promise<Octokit>;
   /** `undefined`: the App is not installed there. `path` is `owner/name`. */
   installationOf(path: string, signal: AbortSignal): Promise<string | undefined>;
   /** Newest first, page by page. */
@@ -72,19 +77,15 @@ export function createGitHubApp(config: GitHubAppConfig): GitHubApp {
     // A redirect would carry the token to where the answer says.
     return fetch(input, { ...init, redirect: 'error', signal: AbortSignal.any(signals) });
   };
-  const app = new App({
-    appId,
-    privateKey,
+  const Client = Octokit.defaults({
+    baseUrl: apiUrl.replace(/\/$/, ''),
     log: silent,
-    Octokit: Octokit.defaults({
-      baseUrl: apiUrl.replace(/\/$/, ''),
-      log: silent,
-      request: { fetch: boundedFetch },
-      // The callers have their own patience.
-      retry: { enabled: false },
-      throttle: { enabled: false },
-    }),
+    request: { fetch: boundedFetch },
+    // The callers have their own patience.
+    retry: { enabled: false },
+    throttle: { enabled: false },
   });
+  const app = new App({ appId, privateKey, log: silent, Octokit: Client });
 
   async function asApp<T>(what: string, ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
     signal.throwIfAborted();
@@ -96,19 +97,26 @@ export function createGitHubApp(config: GitHubAppConfig): GitHubApp {
     }
   }
 
+  /** Kept by octokit until shortly before it expires. */
+  function tokenFor(
+    { installationId, repositoryId, permissions }: Parameters<GitHubApp['forRepository']>[0],
+    signal: AbortSignal,
+  ): Promise<string> {
+    const ask = async () => {
+      const auth: unknown = await app.octokit.auth({
+        type: 'installation',
+        installationId: Number(installationId),
+        repositoryIds: [Number(repositoryId)],
+        permissions,
+      });
+      return z.object({ token: z.string().min(1).max(1000) }).parse(auth).token;
+    };
+    return asApp('for a token', ask, signal);
+  }
+
   return {
-    contentsToken({ installationId, repositoryId }, signal) {
-      const ask = async () => {
-        const auth: unknown = await app.octokit.auth({
-          type: 'installation',
-          installationId: Number(installationId),
-          repositoryIds: [Number(repositoryId)],
-          permissions: { contents: 'read' },
-        });
-        return z.object({ token: z.string().min(1).max(1000) }).parse(auth).token;
-      };
-      return asApp('for a token', ask, signal);
-    },
+    contentsToken: (wanted, signal) => tokenFor({ ...wanted, permissions: { contents: 'read' } }, signal),
+    forRepository: async (wanted, signal) => new Client({ auth: await tokenFor(wanted, signal) }),
     async installationOf(path, signal) {
       const [owner = '', repo = ''] = path.split('/');
       const ask = async () => {
