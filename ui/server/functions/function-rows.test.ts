@@ -208,6 +208,27 @@ describe('a row of the functions page', () => {
 
     assert.deepEqual(await rows.all(alex), []);
   });
+
+  it('says that what git asks for is not there, once it was live', async () => {
+    const { rooms, rows } = setUp();
+    rooms.history = [historyEntry()];
+    rooms.deploys = [deployRecord({ ownerId, state: 'live' })];
+    const [row] = await rows.all(alex);
+    assert.equal(row?.status, 'Degraded');
+    assert.match(row.reason ?? '', /^git asks for it, and it is not there/);
+  });
+
+  it('says why the newest deploy waits, beside what serves and while nothing does', async () => {
+    const { rooms, rows } = setUp();
+    const waiting = 'the Kustomization flux-system/tenant-alex is suspended';
+    rooms.history = [historyEntry()];
+    rooms.deploys = [deployRecord({ ownerId, state: 'committed', waiting })];
+    const [away] = await rows.all(alex);
+    rooms.entries = [catalogEntry({ ownerId })];
+    const [there] = await rows.all(alex);
+    assert.deepEqual([away?.status, there?.status], ['Deploying', 'Ready']);
+    for (const row of [away, there]) assert.equal(row?.reason, `the last deploy waits: ${waiting}`);
+  });
 });
 
 describe('a thousand rows', () => {

@@ -168,12 +168,26 @@ function state(
   sources: Sources,
 ): { status: FunctionStatus; reason: string | null } {
   const { entry, last } = sources;
-  if (entry) return { status: entry.status, reason: entry.reason ?? failureOf(sources) };
+  if (entry) return { status: entry.status, reason: entry.reason ?? failureOf(sources) ?? waitingOf(last) };
   if (!exists(sources)) return { status: 'Deleting', reason: removedIn(sources) };
   const pending = deps.pending.pending(owner.slug, name);
-  if (pending) return pending;
+  if (pending) return { ...pending, reason: waitingOf(last) ?? pending.reason };
+  if (isMissing(sources)) return { status: 'Degraded', reason: missing };
   const status = last && statusOfState[last.state];
-  return { status: status ?? 'Deploying', reason: last?.cause?.message ?? null };
+  return { status: status ?? 'Deploying', reason: last?.cause?.message ?? waitingOf(last) };
+}
+
+const missing =
+  'git asks for it, and it is not there: somebody deleted it where it runs, or it has not started yet';
+
+/** It was live, and git has not changed since. */
+function isMissing({ last, entries }: Sources): boolean {
+  return last?.state === 'live' && entries[0]?.present === true && !committedSince(last, entries[0]);
+}
+
+/** Of a deploy that is on its way. */
+function waitingOf(last: DeployRecord | undefined): string | null {
+  return last?.waiting === undefined ? null : `the last deploy waits: ${last.waiting}`;
 }
 
 /** A healthy version goes on after a deploy that failed; the row says so until something newer is committed. */

@@ -75,7 +75,7 @@ function Steps({ deploy }: { deploy: DeployRecord }) {
 }
 
 function DeployCard({ deploy }: { deploy: DeployRecord }) {
-  const { functionName, owner, cause } = deploy;
+  const { functionName, owner, cause, waiting } = deploy;
   return (
     <li class="row deploy-card">
       <div class="deploy-head">
@@ -110,6 +110,12 @@ function DeployCard({ deploy }: { deploy: DeployRecord }) {
             {cause.hint && <p class="muted">{cause.hint}</p>}
           </div>
         </div>
+      )}
+      {waiting !== undefined && (
+        <p class="row-note">
+          <Icon name="warning" class="tone-warn" />
+          <span>Waits: {waiting}</span>
+        </p>
       )}
       {deploy.warnings.map((warning) => (
         <p key={warning} class="row-note">
