@@ -4,6 +4,7 @@ import { installationFileSetting } from '../runtime/installation/installation.ts
 import { clusterSettings } from '../runtime/kubernetes/cluster-settings.ts';
 import { addressSettings } from '../runtime/program/address-settings.ts';
 import { programSettings, publicPortSetting } from '../runtime/program/program-settings.ts';
+import { builderUrlSetting, serviceTokenSetting } from '../runtime/program/service-settings.ts';
 
 /** What the router needs to know; times are milliseconds, 0 switches a limit off where it says so. */
 export interface RouterConfig {
@@ -104,5 +105,11 @@ export const routerProgramSettings = {
   ...addressSettings,
   ...clusterSettings,
   ...installationFileSetting,
+  ...serviceTokenSetting,
+  builderUrl: {
+    ...builderUrlSetting.builderUrl,
+    schema: builderUrlSetting.builderUrl.schema.removeDefault().optional(),
+    defaultText: 'none: what is being built is answered as what is not there',
+  },
   ...routerSettings,
 } satisfies Settings;
