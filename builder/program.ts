@@ -138,7 +138,8 @@ function openReconcilers(
       return [name, stack.use(createArgoReconciler({ namespace, applicationOf: objectOf }, deps))] as const;
     }
     const repository = isPublished(config) ? undefined : config.gitOpsRepositoryObject;
-    const settings = { namespace, repository, kustomizationOf: objectOf };
+    const setUpRepository = config.gitOpsRepositoryObject;
+    const settings = { namespace, repository, setUpRepository, kustomizationOf: objectOf };
     return [name, stack.use(createFluxReconciler(settings, deps))] as const;
   });
   return reconcilerByEnvironment(new Map<string, Reconciler>(open));

@@ -19,6 +19,8 @@ export interface FluxReconcilerConfig {
   namespace: string;
   /** The GitRepository that is told to look at the branch after a push; none if the platform hands over the artifacts. */
   repository?: string | undefined;
+  /** The GitRepository that brings the set-up of new tenants: it is told to look when a followed one has none yet. */
+  setUpRepository?: string | undefined;
   /** The Kustomization that applies a tenant's folder. */
   kustomizationOf(owner: string): string;
   /** Milliseconds that a trouble which may pass has to last before it is told as a failure. Default: 15,000. */
@@ -47,7 +49,7 @@ export function createFluxReconciler(
   config: FluxReconcilerConfig,
   { api, catalog, commits, logger, now = Date.now }: FluxReconcilerDeps,
 ): FluxReconciler {
-  const { namespace, repository, troubleMs = 15_000 } = config;
+  const { namespace, repository, setUpRepository, troubleMs = 15_000 } = config;
   const changes = createChangeSignal();
   const closing = new AbortController();
   const notify = () => changes.notify();
@@ -80,15 +82,18 @@ export function createFluxReconciler(
   const unsubscribe = catalog.subscribe(notify);
   const followCommit = createFollowing({ changes, catalog, commits, troubleMs, now });
 
-  const nudge = createNudge({
-    async send(signal) {
-      if (repository === undefined) return;
-      const body = { metadata: { annotations: { [requestedAt]: randomUUID() } } };
-      const path = `${sources}/gitrepositories/${repository}`;
-      await api.request(path, { method: 'PATCH', patch: 'merge', body, signal, timeoutMs: 10_000 });
-    },
-    onLost: (err) => logger.warn({ err }, 'Flux was not told of a push: it will see it when it next looks'),
-  });
+  const nudgeOf = (name: string | undefined) =>
+    createNudge({
+      async send(signal) {
+        if (name === undefined) return;
+        const body = { metadata: { annotations: { [requestedAt]: randomUUID() } } };
+        const path = `${sources}/gitrepositories/${name}`;
+        await api.request(path, { method: 'PATCH', patch: 'merge', body, signal, timeoutMs: 10_000 });
+      },
+      onLost: (err) => logger.warn({ err }, 'Flux was not told of a push: it will see it when it next looks'),
+    });
+  const nudge = nudgeOf(repository);
+  const setUpNudge = nudgeOf(setUpRepository);
 
   /** The repository's commits that a revision stands for; an artifact says what it was made from. */
   function commitsOf(key: string, revision: string | undefined, origin?: string): string[] {
@@ -103,6 +108,14 @@ export function createFluxReconciler(
     const holds = containing(commits, target.commit);
     const waiting = createPatience(troubleMs, now, notify);
     const key = `${namespace}/${config.kustomizationOf(target.owner)}`;
+    let isAsked = false;
+
+    function askForSetUp(): undefined {
+      // Before the list has come nothing is known to be missing.
+      if (isAsked || kustomizations.state().type !== 'following') return;
+      isAsked = true;
+      setUpNudge();
+    }
 
     async function failureOf(seen: ObservedKustomization): Promise<Applied | undefined> {
       if (!seen.failure) waiting.reset();
@@ -115,7 +128,7 @@ export function createFluxReconciler(
     return {
       async applied() {
         const seen = kustomizations.table.get(key);
-        if (!seen) return undefined;
+        if (!seen) return askForSetUp();
         const commit = await holds(commitsOf(key, seen.appliedRevision, seen.appliedOrigin));
         return commit === undefined ? failureOf(seen) : { commit };
       },
@@ -147,6 +160,7 @@ export function createFluxReconciler(
       unsubscribe();
       closing.abort(new TowlineError('unavailable', 'the platform is stopping'));
       await nudge[Symbol.asyncDispose]();
+      await setUpNudge[Symbol.asyncDispose]();
       await Promise.all(reflectors.map((one) => one[Symbol.asyncDispose]()));
     },
   };
