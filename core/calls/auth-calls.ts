@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Identity, Workload } from '../access.ts';
 import type { Accounts, ApiToken, Owner, WorkloadBinding } from '../auth.ts';
-import { type Call, type CallContract, exactly, fields, maybeText, text, textOrNull, time } from './call.ts';
+import { type Call, type CallContract, fields, maybeText, text, textOrNull, time } from './call.ts';
 import { PersonFields } from './records.ts';
 
 /** A request of a person's browser waits for it. */
@@ -69,33 +69,33 @@ function change<Input extends z.ZodType, Output extends z.ZodType>(input: Input,
   return { input, output, repeatable: false, timeoutMs } satisfies Call;
 }
 
-const Nothing = z.strictObject({});
-const ByOwner = exactly<{ ownerId: string }>({ ownerId: text });
-const OneOfOwner = exactly<{ ownerId: string; id: string }>({ ownerId: text, id: text });
+const Nothing = z.object({});
+const ByOwner = fields<{ ownerId: string }>({ ownerId: text });
+const OneOfOwner = fields<{ ownerId: string; id: string }>({ ownerId: text, id: text });
 
 /** `Authenticator`, `Accounts`, `Workloads` and login tickets between processes. */
 export const authContract = {
   name: 'auth',
   calls: {
     fromCookies: read(
-      exactly<{ header?: string | undefined }>({ header: maybeText }),
+      fields<{ header?: string | undefined }>({ header: maybeText }),
       IdentityFields.optional(),
     ),
-    fromToken: read(exactly<{ token?: string | undefined }>({ token: maybeText }), IdentityFields.optional()),
+    fromToken: read(fields<{ token?: string | undefined }>({ token: maybeText }), IdentityFields.optional()),
     owners: read(Nothing, z.array(OwnerFields)),
-    ownerBySlug: read(exactly<{ slug: string }>({ slug: text }), OwnerFields.optional()),
-    ownerById: read(exactly<{ id: string }>({ id: text }), OwnerFields.optional()),
+    ownerBySlug: read(fields<{ slug: string }>({ slug: text }), OwnerFields.optional()),
+    ownerById: read(fields<{ id: string }>({ id: text }), OwnerFields.optional()),
     createOwner: change(
-      exactly<NewOwner>({ id: maybeText, slug: text, role, name: text, email: text }),
+      fields<NewOwner>({ id: maybeText, slug: text, role, name: text, email: text }),
       OwnerFields,
     ),
     createToken: change(
-      exactly<NewToken>({ ownerId: text, name: text, ttlMs: z.number().nullable() }),
+      fields<NewToken>({ ownerId: text, name: text, ttlMs: z.number().nullable() }),
       fields<{ token: string; record: ApiToken }>({ token: text, record: TokenFields }),
     ),
     tokens: read(ByOwner, z.array(TokenFields)),
     revokeToken: change(OneOfOwner, z.boolean()),
-    fromWorkloadToken: read(exactly<{ token: string }>({ token: text }), WorkloadFields.optional()),
+    fromWorkloadToken: read(fields<{ token: string }>({ token: text }), WorkloadFields.optional()),
     issuers: read(
       Nothing,
       z.array(
@@ -106,7 +106,7 @@ export const authContract = {
       ),
     ),
     bindings: read(ByOwner, z.array(BindingFields)),
-    addBinding: change(exactly<Omit<WorkloadBinding, 'id' | 'createdAt'>>(conditions), BindingFields),
+    addBinding: change(fields<Omit<WorkloadBinding, 'id' | 'createdAt'>>(conditions), BindingFields),
     removeBinding: change(OneOfOwner, z.boolean()),
     // A ticket that nobody gets ends by itself.
     createLoginTicket: read(

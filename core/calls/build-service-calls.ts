@@ -3,16 +3,7 @@ import { functionStatuses, type PendingDeploys } from '../catalog.ts';
 import { FunctionConfiguration } from '../function-spec.ts';
 import type { AnnouncedImage } from '../images.ts';
 import type { Person } from '../source-event.ts';
-import {
-  type Call,
-  type CallContract,
-  exactly,
-  fields,
-  maybeText,
-  readTimeoutMs,
-  text,
-  textOrNull,
-} from './call.ts';
+import { type Call, type CallContract, fields, maybeText, readTimeoutMs, text, textOrNull } from './call.ts';
 import { eventsCall } from './event-calls.ts';
 import { DeployRecordFields, LogLineFields, PersonFields, PushRecordFields } from './records.ts';
 
@@ -46,13 +37,13 @@ const PendingItemFields = fields<PendingItem>({
   ),
 });
 
-const Announced = exactly<AnnouncedImage>({
+const Announced = fields<AnnouncedImage>({
   owner: text,
   ownerId: text,
   functionName: text,
   image: text,
   scm: z.enum(['git', 'github', 'gitlab']),
-  repository: exactly<AnnouncedImage['repository']>({
+  repository: fields<AnnouncedImage['repository']>({
     id: text,
     name: text,
     url: text,
@@ -62,7 +53,7 @@ const Announced = exactly<AnnouncedImage>({
   ref: text,
   before: textOrNull,
   subject: text,
-  run: exactly<NonNullable<AnnouncedImage['run']>>({ of: text, number: z.number() }).nullable(),
+  run: fields<NonNullable<AnnouncedImage['run']>>({ of: text, number: z.number() }).nullable(),
   actor: PersonFields,
   configuration: FunctionConfiguration.nullable(),
 });
@@ -71,14 +62,14 @@ function read<Input extends z.ZodType, Output extends z.ZodType>(input: Input, o
   return { input, output, repeatable: true, timeoutMs: readTimeoutMs } satisfies Call;
 }
 
-const ById = exactly<{ id: string }>({ id: text });
+const ById = fields<{ id: string }>({ id: text });
 
 /** `BuildService` and `PendingDeploys` between processes. */
 export const buildServiceContract = {
   name: 'build-service',
   calls: {
     pushes: read(
-      exactly<{ owner: string; repo?: string | undefined; limit?: number | undefined }>({
+      fields<{ owner: string; repo?: string | undefined; limit?: number | undefined }>({
         owner: text,
         repo: maybeText,
         limit: z.number().optional(),
@@ -88,14 +79,14 @@ export const buildServiceContract = {
     push: read(ById, PushRecordFields.optional()),
     deploy: read(ById, DeployRecordFields.optional()),
     latestDeploys: read(
-      exactly<{ owner?: string | undefined; environment?: string | undefined }>({
+      fields<{ owner?: string | undefined; environment?: string | undefined }>({
         owner: maybeText,
         environment: maybeText,
       }),
       z.array(DeployRecordFields),
     ),
     heldDeploys: read(
-      exactly<{ owner?: string | undefined }>({ owner: maybeText }),
+      fields<{ owner?: string | undefined }>({ owner: maybeText }),
       z.array(DeployRecordFields),
     ),
     // The same announcement again is a duplicate.
@@ -106,7 +97,7 @@ export const buildServiceContract = {
       timeoutMs: readTimeoutMs,
     },
     log: {
-      input: exactly<{ pushId: string; after: number }>({ pushId: text, after: z.number() }),
+      input: fields<{ pushId: string; after: number }>({ pushId: text, after: z.number() }),
       item: LogLineFields,
       output: z.void(),
       repeatable: true,
@@ -114,7 +105,7 @@ export const buildServiceContract = {
     },
     // Every time is another push.
     rebuild: {
-      input: exactly<{ pushId: string; actor: Person; force?: boolean | undefined }>({
+      input: fields<{ pushId: string; actor: Person; force?: boolean | undefined }>({
         pushId: text,
         actor: PersonFields,
         force: z.boolean().optional(),
@@ -125,13 +116,13 @@ export const buildServiceContract = {
     },
     // The second time there is nothing left to stop.
     cancel: {
-      input: exactly<{ pushId: string; actor: Person }>({ pushId: text, actor: PersonFields }),
+      input: fields<{ pushId: string; actor: Person }>({ pushId: text, actor: PersonFields }),
       output: z.void(),
       repeatable: false,
       timeoutMs: readTimeoutMs,
     },
     pending: {
-      input: z.strictObject({}),
+      input: z.object({}),
       item: PendingItemFields,
       output: z.void(),
       repeatable: true,

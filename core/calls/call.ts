@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /** One method of a contract as it crosses from one process to another. */
 export interface Call {
-  /** Unknown fields are refused: an intent of which a part is not understood must not be carried out. */
+  /** What the server would drop of it is refused: an intent of which a part is not understood must not be carried out. */
   input: z.ZodType;
   /** What is told while the call goes on, if there is anything to tell. */
   item?: z.ZodType | undefined;
@@ -23,12 +23,10 @@ export interface CallContract {
 
 type Shape<T> = { [K in keyof Required<T>]: z.ZodType<T[K]> };
 
-/** Exactly these fields. A field of `T` that is forgotten here, an optional one too, does not compile. */
-export function exactly<T>(shape: Shape<T>): z.ZodType<T> {
-  return z.strictObject(shape) as unknown as z.ZodType<T>;
-}
-
-/** For answers: fields that a newer version adds are dropped. */
+/**
+ * An object with these fields. A field of `T` that is forgotten here, an optional one too, does not compile. Others are
+ * dropped: whoever sends may have more than is asked for, and a newer version may answer more.
+ */
 export function fields<T>(shape: Shape<T>): z.ZodType<T> {
   return z.object(shape) as unknown as z.ZodType<T>;
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { PlatformEvent } from '../events.ts';
-import { type Call, exactly, fields, maybeText, text } from './call.ts';
+import { type Call, fields, maybeText, text } from './call.ts';
 import { PushRecordFields } from './records.ts';
 
 /** What crosses processes: `log.line` has a call of its own, and `function.changed` comes from each one's own catalog. */
@@ -59,8 +59,8 @@ const FeedItemFields: z.ZodType<FeedItem> = z.union([
 
 /** The events of a service from a position on, or from now on. */
 export const eventsCall = {
-  input: exactly<{ after: FeedPosition | null }>({
-    after: exactly<FeedPosition>({ epoch: text, n: z.number() }).nullable(),
+  input: fields<{ after: FeedPosition | null }>({
+    after: fields<FeedPosition>({ epoch: text, n: z.number() }).nullable(),
   }),
   item: FeedItemFields,
   output: z.void(),

@@ -24,7 +24,6 @@ import {
 import {
   type Call,
   type CallContract,
-  exactly,
   fields,
   maybeText,
   readTimeoutMs,
@@ -36,18 +35,18 @@ import { eventsCall } from './event-calls.ts';
 import { PersonFields } from './records.ts';
 
 const Texts = z.record(text, text);
-const Resources = z.strictObject({ cpu: maybeText, memory: maybeText });
+const Resources = z.object({ cpu: maybeText, memory: maybeText });
 const list = z.array(text);
 const flag = z.boolean().optional();
 const count = z.number().optional();
 const trigger = z.enum(['push', 'rebuild']);
 
-const Deploy = exactly<DeployIntent>({
+const Deploy = fields<DeployIntent>({
   buildId: text,
   trigger,
   answeredBy: maybeText,
   environment: maybeText,
-  spec: exactly<FunctionSpec>({
+  spec: fields<FunctionSpec>({
     owner: text,
     functionName: text,
     image: text,
@@ -60,7 +59,7 @@ const Deploy = exactly<DeployIntent>({
     constraints: list,
     readOnlyRootFilesystem: z.boolean(),
   }),
-  provenance: exactly<Provenance>({
+  provenance: fields<Provenance>({
     owner: text,
     ownerId: text,
     repo: text,
@@ -78,7 +77,7 @@ const Deploy = exactly<DeployIntent>({
 const place = { owner: text, ownerId: text, environment: maybeText, functionName: text };
 const wish = { reason: text, actor: PersonFields };
 
-const Remove = exactly<RemoveIntent>({
+const Remove = fields<RemoveIntent>({
   owner: text,
   ownerId: text,
   environment: maybeText,
@@ -91,17 +90,17 @@ const Remove = exactly<RemoveIntent>({
   newest: Texts.optional(),
 });
 
-const Revert = exactly<RevertIntent>({
+const Revert = fields<RevertIntent>({
   ...place,
   ...wish,
   toCommit: text,
   expectedCommit: maybeText,
   hold: flag,
 });
-const Undo = exactly<UndoIntent>({ ...place, ...wish, commit: text });
-const Hold = exactly<HoldIntent>({ ...place, ...wish });
+const Undo = fields<UndoIntent>({ ...place, ...wish, commit: text });
+const Hold = fields<HoldIntent>({ ...place, ...wish });
 
-const Promote = exactly<PromoteIntent>({
+const Promote = fields<PromoteIntent>({
   owner: text,
   ownerId: text,
   functionName: text,
@@ -114,7 +113,7 @@ const Promote = exactly<PromoteIntent>({
   answeredBy: maybeText,
 });
 
-const Secrets = exactly<SecretsIntent>({
+const Secrets = fields<SecretsIntent>({
   owner: text,
   ownerId: text,
   environment: maybeText,
@@ -196,7 +195,7 @@ export interface WriteInput<Intent> {
 
 function write<Intent>(intent: z.ZodType<Intent>) {
   return {
-    input: exactly<WriteInput<Intent>>({ intent, id: text.min(1).max(200), isPatient: z.boolean() }),
+    input: fields<WriteInput<Intent>>({ intent, id: text.min(1).max(200), isPatient: z.boolean() }),
     item: Delay.nullable(),
     output: Outcome,
     repeatable: true,
@@ -215,7 +214,7 @@ interface FilePlace {
 }
 
 const filePlace = { owner: text, environment: maybeText, functionName: text };
-const Answer = exactly<RemovalAnswer>({ ownerId: text, id: text, actor: PersonFields });
+const Answer = fields<RemovalAnswer>({ ownerId: text, id: text, actor: PersonFields });
 
 /** `ManifestWriter` and `GitOpsCommits` between processes. */
 export const manifestWriterContract = {
@@ -230,19 +229,19 @@ export const manifestWriterContract = {
     hold: write(Hold),
     resume: write(Hold),
     promote: write(Promote),
-    afterHold: read(exactly<HeldDeployQuery>({ ...filePlace, buildId: text }), Outcome),
+    afterHold: read(fields<HeldDeployQuery>({ ...filePlace, buildId: text }), Outcome),
     // Once it is withdrawn, or was released, it stays so.
     withdraw: {
-      input: exactly<HeldDeployQuery & { reason: string }>({ ...filePlace, buildId: text, reason: text }),
+      input: fields<HeldDeployQuery & { reason: string }>({ ...filePlace, buildId: text, reason: text }),
       output: Outcome,
       repeatable: true,
     },
-    removals: read(exactly<{ ownerId?: string | undefined }>({ ownerId: maybeText }), z.array(Removal)),
+    removals: read(fields<{ ownerId?: string | undefined }>({ ownerId: maybeText }), z.array(Removal)),
     // The removal is gone after the first time.
     confirmRemoval: { input: Answer, output: Outcome, repeatable: false },
     rejectRemoval: { input: Answer, output: z.boolean(), repeatable: true },
     history: read(
-      exactly<HistoryQuery>({
+      fields<HistoryQuery>({
         owner: text,
         environment: maybeText,
         functionName: maybeText,
@@ -252,13 +251,13 @@ export const manifestWriterContract = {
       z.array(Entry),
     ),
     diff: read(
-      exactly<FilePlace & { from: string | null; to: string }>({ ...filePlace, from: textOrNull, to: text }),
+      fields<FilePlace & { from: string | null; to: string }>({ ...filePlace, from: textOrNull, to: text }),
       fields<ManifestDiff>({ from: textOrNull, to: text, unified: text, summary: list }),
     ),
-    at: read(exactly<FilePlace & { commit: string }>({ ...filePlace, commit: text }), text),
-    configuration: read(exactly<FilePlace>(filePlace), FunctionConfiguration.optional()),
+    at: read(fields<FilePlace & { commit: string }>({ ...filePlace, commit: text }), text),
+    configuration: read(fields<FilePlace>(filePlace), FunctionConfiguration.optional()),
     current: read(
-      exactly<{ owner?: string | undefined; environment?: string | undefined }>({
+      fields<{ owner?: string | undefined; environment?: string | undefined }>({
         owner: maybeText,
         environment: maybeText,
       }),
@@ -273,9 +272,9 @@ export const manifestWriterContract = {
         }),
       ),
     ),
-    contains: read(exactly<{ head: string; commit: string }>({ head: text, commit: text }), z.boolean()),
+    contains: read(fields<{ head: string; commit: string }>({ head: text, commit: text }), z.boolean()),
     wantedDigest: read(
-      exactly<FilePlace & { commit: string }>({ ...filePlace, commit: text }),
+      fields<FilePlace & { commit: string }>({ ...filePlace, commit: text }),
       text.nullish(),
     ),
     events: eventsCall,

@@ -94,7 +94,8 @@ export function createCallClient<C extends CallContract>(
   function requestOf(method: string, input: unknown): Request {
     const call = contract.calls[method];
     if (!call) throw new Error(`${contract.name} has no call ${method}`);
-    const body = JSON.stringify(input);
+    // Callers may hand in objects that hold more than is asked for, which the other side would refuse.
+    const body = JSON.stringify(call.input.parse(input));
     if (Buffer.byteLength(body) <= maxInputBytes) return { method, call, body };
     throw new TowlineError(
       'too_large',

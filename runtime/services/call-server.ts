@@ -6,6 +6,7 @@ import { TowlineError } from '../../core/errors.ts';
 import { httpStatus, readBody } from '../http-service.ts';
 import type { Logger } from '../logger.ts';
 import { type AnswerStream, openAnswer } from './answer-stream.ts';
+import { checkedInput } from './checked-input.ts';
 import type { ServiceTokens } from './service-tokens.ts';
 import { callPath, defaultHeartbeatMs, maxInputBytes, parseInput, toWire } from './wire.ts';
 
@@ -103,9 +104,7 @@ export function createCallServer<C extends CallContract>(
     const slow = setTimeout(() => request.destroy(), bodyTimeoutMs);
     try {
       const bytes = await readBody(request.iterator({ destroyOnReturn: false }), inputLimit);
-      const result = call.input.safeParse(parseInput(bytes));
-      if (result.success) return result.data;
-      throw new TowlineError('bad_request', `the input: ${result.error.issues.map(inWords).join('; ')}`);
+      return checkedInput(call.input, parseInput(bytes));
     } finally {
       clearTimeout(slow);
     }
@@ -169,9 +168,4 @@ export function createCallServer<C extends CallContract>(
       response.destroy();
     });
   };
-}
-
-/** Paths and rules alone: a value may be a secret. */
-function inWords(issue: z.core.$ZodIssue): string {
-  return `${issue.path.map(String).join('.').slice(0, 200) || 'it'}: ${issue.code}`;
 }

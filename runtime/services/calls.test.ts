@@ -14,7 +14,7 @@ const contract = {
   name: 'kitchen',
   calls: {
     echo: {
-      input: z.strictObject({
+      input: z.object({
         text: z.string().optional(),
         texts: z.record(z.string(), z.string()).optional(),
       }),
@@ -22,10 +22,10 @@ const contract = {
       repeatable: true,
       timeoutMs: 2_000,
     },
-    cook: { input: z.strictObject({}), item: z.string().nullable(), output: z.string(), repeatable: true },
-    eat: { input: z.strictObject({}), output: z.string(), repeatable: false, timeoutMs: 2_000 },
+    cook: { input: z.object({}), item: z.string().nullable(), output: z.string(), repeatable: true },
+    eat: { input: z.object({}), output: z.string(), repeatable: false, timeoutMs: 2_000 },
     smell: {
-      input: z.strictObject({}),
+      input: z.object({}),
       item: z.union([z.number(), z.string()]),
       output: z.void(),
       repeatable: true,
@@ -220,7 +220,17 @@ describe('what is sent', () => {
     };
 
     const bad = [
-      ...['', '{', '[]', 'null', '"x"', '{"text":1}', '{"text":"x","more":1}', '{"texts":{"a":1}}'],
+      ...[
+        '',
+        '{',
+        '[]',
+        'null',
+        '"x"',
+        '{"text":1}',
+        '{"text":"x","more":1}',
+        '{"text":"x","toString":1}',
+        '{"texts":{"a":1}}',
+      ],
       Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]),
     ];
     for (const body of bad) assert.equal(await refused(body), 'refused bad_request', String(body));
@@ -249,6 +259,14 @@ describe('what is sent', () => {
     for (const body of bodies) assert.equal((await raw(server.url, body)).code, 'bad_request', body);
     assert.equal((await raw(server.url, '{"text":"__proto__"}')).type, 'result');
     assert.equal(({} as { text?: string }).text, undefined);
+  });
+
+  it('is no more than is asked for, whatever the caller has at hand', async () => {
+    await using server = await listen(serve());
+    await using it = client(server.url);
+    const more = { text: 'x', secret: 'y' };
+
+    assert.equal(await it.ask('echo', more), 'x');
   });
 
   it('says nothing of the values in what it refuses', async () => {
