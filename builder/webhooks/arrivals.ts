@@ -84,6 +84,8 @@ export function createArrivals(deps: ArrivalsDeps): Arrivals {
   }
 
   async function work(): Promise<void> {
+    // In a later turn, when `worker` is this run.
+    await Promise.resolve();
     try {
       for (let stored = store.oldest(batch); stored.length > 0; stored = store.oldest(batch)) {
         const verdict = await completeAll(stored);

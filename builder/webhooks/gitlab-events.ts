@@ -153,7 +153,21 @@ function hasOptedIn({ topics, tag_list }: ProjectAnswer, topic: string | undefin
   return given.includes(topic.toLowerCase());
 }
 
-function sourceRepository(project: ProjectAnswer, { baseUrl }: GitLabRules): SourceRepository {
+/** As events name it; `undefined` if nothing of it can have a name here, or it has not opted in. */
+export function gitlabRepository(
+  project: ProjectAnswer,
+  rules: Pick<GitLabRules, 'baseUrl' | 'topic'>,
+): SourceRepository | undefined {
+  const isServed = hasOptedIn(project, rules.topic) && !project.archived;
+  if (!isServed || whyNotRepository(project.namespace.full_path, project.path) !== undefined)
+    return undefined;
+  return sourceRepository(project, rules);
+}
+
+function sourceRepository(
+  project: ProjectAnswer,
+  { baseUrl }: Pick<GitLabRules, 'baseUrl'>,
+): SourceRepository {
   return {
     id: project.id,
     name: project.path,
