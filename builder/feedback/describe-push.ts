@@ -151,7 +151,7 @@ function describeDeploy(record: DeployRecord, common: Common, options: DescribeO
 
 function tellNote(note: string): Told {
   if (/^(superseded|stopped) by /.test(note)) return { state: 'cancelled', text: oneLine(note) };
-  return { state: 'neutral', text: `Skipped: ${note}` };
+  return { state: 'neutral', text: `Skipped: ${note.replace(/^skipped: /, '')}` };
 }
 
 const worst: ReportState[] = ['error', 'failure', 'cancelled', 'neutral', 'success'];

@@ -77,8 +77,8 @@ const forbidden: ForgeAnswer = {
 /** What an operation on a repository needs, by the part of its path. */
 const needed: [RegExp, string][] = [
   [/check-runs/, 'checks'],
-  [/\/status/, 'statuses'],
   [/deployments/, 'deployments'],
+  [/\/status/, 'statuses'],
   [/branches/, 'contents'],
 ];
 
