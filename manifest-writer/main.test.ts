@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { git, gitEnvironment } from '../runtime/git.ts';
 import { createLogger } from '../runtime/logger.ts';
@@ -57,15 +57,19 @@ describe('the manifest-writer as a program', () => {
     assert.match(two.output(), /TOWLINE_GITOPS_TOKEN_FILE: .* is empty/);
   });
 
-  it('ends with 1 and one line if it has never seen the repository and cannot now', async () => {
+  it('lives, but is not ready before it has read the repository once', async () => {
     await using at = await scene();
-    await using program = startProgramProcess(main, {
-      ...at.env,
-      TOWLINE_GITOPS_URL: at.files.at('none.git'),
-    });
+    const { TOWLINE_GITOPS_URL: remote } = at.env;
+    const late = at.files.at('late.git');
+    await using program = startProgramProcess(main, { ...at.env, TOWLINE_GITOPS_URL: late });
+    assert.equal((await program.probe('/healthz')).status, 200);
+    const { status, body } = await program.probe('/readyz');
+    assert.equal(status, 503);
+    assert.match(body['reason'] ?? '', /^the GitOps repository/);
 
-    assert.equal(await program.ended, 1);
-    assert.match(program.output(), /^towline manifest-writer: .+\n$/);
+    await rename(remote, late);
+    await program.ready();
+    assert.equal(await program.end('SIGTERM'), 0);
   });
 
   it('answers calls, after a kill too, and ends in order', async () => {

@@ -4,6 +4,7 @@ import type { ConfigOf } from '../runtime/config.ts';
 import { createEventBus } from '../runtime/event-bus.ts';
 import { connectCluster } from '../runtime/kubernetes/cluster-settings.ts';
 import { engineNamespace, isPublished } from '../runtime/program/gitops-settings.ts';
+import { readyOnce } from '../runtime/program/health.ts';
 import type { OpenProgram, ProgramContext } from '../runtime/program/program.ts';
 import { readSecretFile } from '../runtime/program/secret-file.ts';
 import { mountedServiceTokens } from '../runtime/services/service-access.ts';
@@ -45,7 +46,7 @@ function publishingConfig(config: ManifestWriterProgramConfig): ManifestWriterCo
   };
 }
 
-/** The manifest-writer with its calls. Ready once it has the repository: from then on intents are kept on its disk. */
+/** The manifest-writer with its calls. Ready once it has read the repository, or its own copy of it. */
 export async function openManifestWriter(
   config: ManifestWriterProgramConfig,
   { logger, signal, path }: ProgramContext,
@@ -71,7 +72,7 @@ export async function openManifestWriter(
   );
   const resources = stack.move();
   return {
-    whyNotReady: () => undefined,
+    whyNotReady: readyOnce(() => writer.current('platform'), 'the GitOps repository'),
     internal: createManifestWriterCalls(writer, { events, tokens, logger, signal }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };

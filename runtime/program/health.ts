@@ -33,3 +33,27 @@ export function internalFront(health: Health, others: () => RequestListener | un
     answer(response, 404, { status: 'there is nothing here' });
   };
 }
+
+/**
+ * Not ready until `ask` has resolved once; from then on what it asks may go away again. Asked by the probes, one at a
+ * time, and never waited for: a probe has no time.
+ */
+export function readyOnce(ask: () => Promise<unknown>, what: string): () => string | undefined {
+  let state: 'unknown' | 'asking' | 'reached' = 'unknown';
+  let reason = `${what} has not answered yet`;
+  return () => {
+    if (state === 'unknown') {
+      state = 'asking';
+      ask().then(
+        () => {
+          state = 'reached';
+        },
+        (error: unknown) => {
+          state = 'unknown';
+          reason = `${what}: ${error instanceof Error ? error.message : 'an unknown error'}`;
+        },
+      );
+    }
+    return state === 'reached' ? undefined : reason;
+  };
+}

@@ -37,7 +37,7 @@ describe('the platform API as a program', () => {
 
     assert.equal((await program.probe('/healthz')).status, 200);
     assert.equal((await program.probe('/readyz')).status, 503);
-    const answer = await fetch(`http://127.0.0.1:${port}/api/me`, {
+    const answer = await fetch(`http://127.0.0.1:${port}/api/v1/me`, {
       headers: { authorization: 'Bearer guessed' },
     });
     assert.ok([401, 503].includes(answer.status), String(answer.status));

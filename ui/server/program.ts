@@ -5,6 +5,7 @@ import { openServedEnvironments } from '../../runtime/catalog/served-environment
 import { createEventBus } from '../../runtime/event-bus.ts';
 import { readInstallationRules } from '../../runtime/installation/installation.ts';
 import { connectCluster } from '../../runtime/kubernetes/cluster-settings.ts';
+import { readyOnce } from '../../runtime/program/health.ts';
 import type { OpenProgram, ProgramContext } from '../../runtime/program/program.ts';
 import { createHttpAuth } from '../../runtime/services/auth-http.ts';
 import { createHttpBuildService } from '../../runtime/services/build-service-http.ts';
@@ -59,21 +60,10 @@ export async function openUi(config: UiConfig, { logger }: ProgramContext): Prom
       },
     ),
   );
-  let hasAnswered = false;
-  async function whyNotReady(): Promise<string | undefined> {
-    const listing = served.whyNotReady();
-    if (listing !== undefined || hasAnswered) return listing;
-    return auth.owners().then(
-      () => {
-        hasAnswered = true;
-        return undefined;
-      },
-      () => 'auth has not answered yet',
-    );
-  }
+  const authAnswers = readyOnce(() => auth.owners(), 'auth');
   const resources = stack.move();
   return {
-    whyNotReady,
+    whyNotReady: () => authAnswers() ?? served.whyNotReady(),
     front: { request: platform.handle },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
