@@ -9,7 +9,11 @@ import type { Submission } from './committing/callers.ts';
 import { createBatchCommitter } from './committing/commit-batch.ts';
 import { createIntentQueue, type QueueState } from './committing/intent-queue.ts';
 import { defaultPushesPerMinute, systemTiming, type Timing } from './committing/pace.ts';
-import { createEnvironments, type EnvironmentConfig } from './environments/environments.ts';
+import {
+  createEnvironments,
+  type EnvironmentConfig,
+  type Environments,
+} from './environments/environments.ts';
 import { createGitOpsCommits } from './history/gitops-commits.ts';
 import { createHistoryReader } from './history/history-reader.ts';
 import { outcomeAfterHold } from './holding/after-hold.ts';
@@ -149,6 +153,8 @@ export async function createManifestWriter(
   deps: ManifestWriterDeps,
 ): Promise<DurableManifestWriter> {
   const limits = { ...defaultLimits, ...config.limits };
+  // Before anything is opened that a mistake would leave open.
+  const rules = rulesOf(config);
   const repository = await openGitRepository({
     remoteUrl: config.remoteUrl,
     clonePath: config.clonePath,
@@ -168,16 +174,43 @@ export async function createManifestWriter(
   const { email } = safeSignature(config.committer);
   const publisher =
     config.publishing && cluster
-      ? await createTenantPublisher(config.publishing, { api: cluster, repository, logger })
+      ? await createTenantPublisher(publishingOf(config.publishing, rules.environments), {
+          ...{ api: cluster, repository, logger },
+        })
       : undefined;
-  return createWriter(config, deps, limits, { repository: withHistory(repository, index, email), publisher });
+  const opened = { repository: withHistory(repository, index, email), publisher };
+  return createWriter(config, deps, { limits, rules, ...opened });
+}
+
+/** What is asked of every intent. Throws `config_invalid`. */
+function rulesOf(config: ManifestWriterConfig) {
+  const environments = createEnvironments(config.environments, config.namespace);
+  return {
+    namespace: config.namespace,
+    target: config.target ?? 'openfaas',
+    policy: createPolicy(config.policy),
+    secrets: SecretRules.parse(config.secrets ?? {}),
+    environments,
+    provisioning: readProvisioning(config.provisioning, environments),
+  } as const;
+}
+
+/** If it doesn't say what to publish: the environments of the installation's first cluster. */
+function publishingOf(publishing: PublishingConfig, { names, get }: Environments): PublishingConfig {
+  return { environments: names.filter((name) => get(name)?.cluster === ''), ...publishing };
+}
+
+interface Opened {
+  limits: ManifestWriterLimits;
+  rules: ReturnType<typeof rulesOf>;
+  repository: IndexedRepository;
+  publisher: TenantPublisher | undefined;
 }
 
 function createWriter(
   config: ManifestWriterConfig,
   deps: ManifestWriterDeps,
-  limits: ManifestWriterLimits,
-  { repository, publisher }: { repository: IndexedRepository; publisher: TenantPublisher | undefined },
+  { limits, rules, repository, publisher }: Opened,
 ): DurableManifestWriter {
   const { logger, clock = Date.now, onPushed, timing = systemTiming, random = Math.random } = deps;
   const stopping = new AbortController();
@@ -185,18 +218,7 @@ function createWriter(
   const waiting = openWaitingStore(config.waitingPath ?? `${config.clonePath}.waiting.db`, ({ intent }) =>
     deps.onHoldEnded?.(intent),
   );
-  const environments = createEnvironments(config.environments, config.namespace);
-  const context: PlanningContext = {
-    committer,
-    namespace: config.namespace,
-    target: config.target ?? 'openfaas',
-    policy: createPolicy(config.policy),
-    secrets: SecretRules.parse(config.secrets ?? {}),
-    environments,
-    provisioning: readProvisioning(config.provisioning, environments),
-    waiting,
-    now: clock,
-  };
+  const context: PlanningContext = { ...rules, committer, waiting, now: clock };
   const reader = createHistoryReader(repository, committer.email);
   const onRepair = (err: Error) => logger.warn({ err }, "the writer's clone is broken: making it anew");
   let batches = 0;

@@ -55,7 +55,7 @@ export function isFunction(owner: string, functionName: string): boolean {
   return whyNotOwner(owner) === undefined && whyNotFunction(owner, functionName) === undefined;
 }
 
-const tenantFile = /^(?:environments\/([^/]+)\/)?tenants\/([^/]+)\/[^/]+$/;
+const tenantFile = /^(?:environments\/([^/]+)\/)?tenants\/([^/]+)\/.+$/;
 
 /** In whose folder a file is, whatever it is; `undefined` for every other file. */
 export function folderOwner(path: string): { environment: string; owner: string } | undefined {

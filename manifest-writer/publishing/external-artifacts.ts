@@ -1,9 +1,11 @@
+import { defaultEnvironment } from '../../core/environments.ts';
 import { type ClusterApi, ClusterError, type ClusterObject } from '../../runtime/kubernetes/cluster-api.ts';
 import { createReflector } from '../../runtime/kubernetes/reflector.ts';
 
 /** What an ExternalArtifact says now. */
 export interface PublishedArtifact {
   owner: string;
+  environment: string;
   version: string | undefined;
   digest: string | undefined;
   url: string | undefined;
@@ -16,6 +18,7 @@ export interface PublishedArtifact {
 export interface ArtifactOffer {
   name: string;
   owner: string;
+  environment: string;
   branch: string;
   commit: string;
   tree: string;
@@ -38,13 +41,14 @@ export interface ExternalArtifacts extends AsyncDisposable {
 }
 
 const tenantLabel = 'towline.dev/tenant';
+const environmentLabel = 'towline.dev/environment';
 const originKey = 'org.opencontainers.image.revision';
 const treeKey = 'towline.dev/tree';
 
 export function createExternalArtifacts(
   api: ClusterApi,
   namespace: string,
-  onChange: (artifact: PublishedArtifact | undefined) => void,
+  onChange: (name: string, artifact: PublishedArtifact | undefined) => void,
 ): ExternalArtifacts {
   const path = `/apis/source.toolkit.fluxcd.io/v1/namespaces/${namespace}/externalartifacts`;
   /** Newer than the watch may know yet: what our own writes answered. */
@@ -58,15 +62,19 @@ export function createExternalArtifacts(
       const name = key.slice(key.indexOf('/') + 1);
       if (after) published.set(name, after);
       else published.delete(name);
-      onChange(after);
+      onChange(name, after);
     },
   });
 
-  async function create({ name, owner }: ArtifactOffer, signal: AbortSignal): Promise<PublishedArtifact> {
+  async function create(
+    { name, owner, environment }: ArtifactOffer,
+    signal: AbortSignal,
+  ): Promise<PublishedArtifact> {
+    const labels = { [tenantLabel]: owner, [environmentLabel]: environment };
     const body = {
       apiVersion: 'source.toolkit.fluxcd.io/v1',
       kind: 'ExternalArtifact',
-      metadata: { name, namespace, labels: { [tenantLabel]: owner } },
+      metadata: { name, namespace, labels },
       spec: {},
     };
     return publishedOf(await api.request<ClusterObject>(path, { method: 'POST', body, signal }));
@@ -97,6 +105,7 @@ function publishedOf(object: ClusterObject): PublishedArtifact {
   const { artifact } = (object as ArtifactObject).status ?? {};
   return {
     owner: object.metadata.labels?.[tenantLabel] ?? '',
+    environment: object.metadata.labels?.[environmentLabel] ?? defaultEnvironment,
     version: object.metadata.resourceVersion,
     digest: artifact?.digest,
     url: artifact?.url,

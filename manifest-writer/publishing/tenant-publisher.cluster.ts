@@ -57,14 +57,14 @@ async function scene(t: TestContext) {
       return (await person.git('rev-parse', 'HEAD')).trim();
     },
     artifact: (owner: string) => api.request<Artifact>(`${path}/tenant-${owner}`),
-    async publisher(dir = 'artifacts', lookEveryMs = 3_600_000) {
+    async publisher(dir = 'artifacts', lookEveryMs = 3_600_000, environments = ['default']) {
       clones += 1;
       const repository = await openGitRepository({
         ...{ remoteUrl: fixture.remote, clonePath: join(fixture.folder, `clone-${clones}.git`) },
         ...{ branch: 'main', searchPath, remoteTimeoutMs: 30_000, maxObjectBytes: 1_000_000 },
       });
       const made = await createTenantPublisher(
-        { namespace, branch: 'main', dir: join(fixture.folder, dir), listen, lookEveryMs },
+        { namespace, branch: 'main', dir: join(fixture.folder, dir), listen, lookEveryMs, environments },
         { api, repository, logger },
       );
       let isOpen = true;
@@ -177,6 +177,34 @@ describe('publishing tenants', () => {
     const { status } = await artifact('alice');
     assert.equal(status.artifact.metadata['towline.dev/tree'], '');
     assert.equal((await fetch(status.artifact.url)).status, 200);
+  });
+
+  it('hands over the folders of the environments that the cluster serves, each as its own', async (t) => {
+    const { edit, artifact, publisher } = await scene(t);
+    await edit({
+      'tenants/alice/hello.yaml': 'a: 1\n',
+      'environments/staging/tenants/alice/hello.yaml': 's: 1\n',
+      'environments/elsewhere/tenants/alice/hello.yaml': 'e: 1\n',
+    });
+    const { look } = await publisher('both', 3_600_000, ['default', 'staging']);
+    await look();
+    const before = await artifact('alice');
+    assert.notEqual((await artifact('alice.staging')).status.artifact.digest, before.status.artifact.digest);
+    await assert.rejects(artifact('alice.elsewhere'), /404|not found/);
+    const commit = await edit({ 'environments/staging/tenants/alice/hello.yaml': 's: 2\n' });
+    await look();
+    const { status } = await artifact('alice.staging');
+    assert.equal(status.artifact.metadata[origin], `main@sha1:${commit}`);
+    assert.equal((await artifact('alice')).metadata.resourceVersion, before.metadata.resourceVersion);
+  });
+
+  it('leaves what another cluster’s publisher hands over alone', async (t) => {
+    const { edit, artifact, publisher } = await scene(t);
+    await edit({ 'environments/staging/tenants/alice/hello.yaml': 's: 1\n' });
+    await (await publisher('staging', 3_600_000, ['staging'])).look();
+    const before = await artifact('alice.staging');
+    await (await publisher('first')).look();
+    assert.equal((await artifact('alice.staging')).metadata.resourceVersion, before.metadata.resourceVersion);
   });
 
   it('makes archives again that were lost', async (t) => {

@@ -1,10 +1,12 @@
+import { defaultEnvironment } from '../../core/environments.ts';
 import { TowlineError } from '../../core/errors.ts';
 import { whyNotOwner } from '../../core/names.ts';
+import { tenantObject } from '../../core/tenants.ts';
 import { backoffMs } from '../../runtime/backoff.ts';
 import type { ClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
 import { delay } from '../../runtime/lifecycle.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { environmentFolder, tenantFolder } from '../paths.ts';
+import { environmentFolder, folderOwner, tenantFolder } from '../paths.ts';
 import { DamagedCopyError, type ManifestRepository } from '../repository/manifest-repository.ts';
 import { openArtifactShelf } from './artifact-shelf.ts';
 import { createExternalArtifacts } from './external-artifacts.ts';
@@ -20,10 +22,10 @@ export interface PublishingConfig {
   listen: { host: string; port: number };
   /** Where Flux reaches it, as `http://manifest-writer.towline.svc:8090`; by default where it listens. */
   origin?: string | undefined;
-  /** Of the one environment that this cluster serves; the default one if it isn't given. */
-  environment?: string | undefined;
-  /** Of a tenant's ExternalArtifact. Default: `tenant-<owner>`. */
-  nameOf?: ((owner: string) => string) | undefined;
+  /** That this cluster serves; the default one if it isn't given. */
+  environments?: readonly string[] | undefined;
+  /** Of a tenant's ExternalArtifact, if it isn't called as the template calls it. */
+  nameOf?: ((owner: string, environment: string) => string) | undefined;
   /** Milliseconds between looks at the branch for commits that others pushed. Default: 15,000. */
   lookEveryMs?: number | undefined;
 }
@@ -46,6 +48,13 @@ export interface TenantPublisher extends AsyncDisposable {
   port: number;
 }
 
+interface Tenant {
+  owner: string;
+  environment: string;
+  /** Of its folder; `''` if there is none. */
+  tree: string;
+}
+
 /** Requests at once to the API server. */
 const maxAtOnce = 8;
 const maxTries = 5;
@@ -54,73 +63,82 @@ export async function createTenantPublisher(
   config: PublishingConfig,
   { api, repository, logger }: PublishingDeps,
 ): Promise<TenantPublisher> {
-  const { branch, environment, lookEveryMs = 15_000, nameOf = (owner: string) => `tenant-${owner}` } = config;
+  const { branch, environments = [defaultEnvironment], lookEveryMs = 15_000, nameOf = tenantObject } = config;
   const stopping = new AbortController();
   const { signal } = stopping;
   const shelf = await openArtifactShelf({ dir: config.dir, ...config.listen });
   const origin = config.origin ?? `http://${config.listen.host}:${shelf.port}`;
-  const root = environmentFolder(environment);
-  /** By owner: what was published here last. Anything else in the cluster is somebody else's doing. */
+  /** By name: what was published here last. Anything else in the cluster is somebody else's doing. */
   const offered = new Map<string, string>();
   /** The head up to which every tenant that a commit touched has been published. */
   let done: string | null = null;
   let timer: NodeJS.Timeout | undefined;
   let failures = 0;
   const queue = createLastInLine();
-  const artifacts = createExternalArtifacts(api, config.namespace, (artifact) => {
+  const artifacts = createExternalArtifacts(api, config.namespace, (name, artifact) => {
     // It may be another writer's that knows more: the branch says.
-    if (artifact && offered.get(artifact.owner) !== artifact.digest) look().catch(report);
+    const isOurs = artifact && environments.includes(artifact.environment);
+    if (isOurs && offered.get(name) !== artifact.digest) look().catch(report);
   });
 
-  /** Tenants with a folder, and their tree ids. */
-  async function tenantsAt(head: string): Promise<Map<string, string>> {
-    const tenants = new Map<string, string>();
+  /** Tenants with a folder, by the names of their artifacts. */
+  async function tenantsAt(head: string): Promise<Map<string, Tenant>> {
+    const tenants = new Map<string, Tenant>();
     // A tenant whose whole folder went is published empty: then Flux prunes what it had.
-    for (const { owner } of artifacts.published.values()) tenants.set(owner, '');
-    for (const { name, type, id } of await repository.list(head, root)) {
-      const problem = type === 'folder' ? whyNotOwner(name) : undefined;
-      if (problem !== undefined && head !== done) {
-        logger.warn({ folder: `${root}/${name}`, problem }, 'a folder is not published');
-      }
-      if (type === 'folder' && problem === undefined) tenants.set(name, id);
+    for (const [name, { owner, environment }] of artifacts.published) {
+      if (environments.includes(environment)) tenants.set(name, { owner, environment, tree: '' });
     }
+    for (const environment of environments) await addTenants(tenants, environment, head);
     return tenants;
   }
 
+  async function addTenants(tenants: Map<string, Tenant>, environment: string, head: string): Promise<void> {
+    const root = environmentFolder(environment);
+    for (const { name: owner, type, id } of await repository.list(head, root)) {
+      const problem = type === 'folder' ? whyNotOwner(owner) : undefined;
+      if (problem !== undefined && head !== done) {
+        logger.warn({ folder: `${root}/${owner}`, problem }, 'a folder is not published');
+      }
+      if (type !== 'folder' || problem !== undefined) continue;
+      tenants.set(nameOf(owner, environment), { owner, environment, tree: id });
+    }
+  }
+
   /** A folder may have been changed and changed back: who follows that waits for an artifact of a newer commit. */
-  async function touchedUpTo(head: string): Promise<(owner: string) => boolean> {
+  async function touchedUpTo(head: string): Promise<(name: string) => boolean> {
     if (head === done) return () => false;
-    if (done === null) return (owner) => artifacts.published.get(nameOf(owner))?.commit !== head;
+    if (done === null) return (name) => artifacts.published.get(name)?.commit !== head;
     const touched = new Set<string>();
     await repository.mainline(head, done, ({ changes }) => {
       for (const { path } of changes) {
-        if (path.startsWith(`${root}/`)) touched.add(path.slice(root.length + 1).split('/')[0] ?? '');
+        const place = folderOwner(path);
+        if (place) touched.add(nameOf(place.owner, place.environment));
       }
       return true;
     });
-    return (owner) => touched.has(owner);
+    return (name) => touched.has(name);
   }
 
-  function isAsOffered(owner: string, tree: string): boolean {
-    const seen = artifacts.published.get(nameOf(owner));
-    const digest = offered.get(owner);
+  function isAsOffered(name: string, tree: string): boolean {
+    const seen = artifacts.published.get(name);
+    const digest = offered.get(name);
     if (!seen || digest === undefined) return false;
     return seen.tree === tree && seen.digest === digest && seen.url === `${origin}/${shelf.pathOf(digest)}`;
   }
 
-  async function publishTenant(owner: string, tree: string, head: string): Promise<void> {
-    const name = nameOf(owner);
+  async function publishTenant(name: string, tenant: Tenant, head: string): Promise<void> {
+    const { owner, environment, tree } = tenant;
     const packed = await packTenant(repository, head, tenantFolder(owner, environment));
     const { content, digest, leftOut } = packed;
     if (leftOut.length > 0) logger.warn({ leftOut }, 'files that would command Flux are not published');
     await shelf.put(digest, content);
-    offered.set(owner, digest);
+    offered.set(name, digest);
     const path = shelf.pathOf(digest);
-    const url = `${origin}/${path}`;
-    const offer = { name, owner, branch, commit: head, tree, digest, path, url, size: content.length };
+    const from = { name, owner, environment, branch, commit: head, tree };
+    const offer = { ...from, digest, path, url: `${origin}/${path}`, size: content.length };
     for (let attempt = 1; attempt <= maxTries; attempt++) {
       const before = artifacts.published.get(name)?.commit;
-      if (before === head && isAsOffered(owner, tree)) return;
+      if (before === head && isAsOffered(name, tree)) return;
       // Another writer is ahead of this one.
       if (before !== undefined && (await isOlder(head, before))) return;
       if (await artifacts.offer(offer, signal)) return;
@@ -137,13 +155,13 @@ export async function createTenantPublisher(
     await artifacts.synced;
     const isTouched = await touchedUpTo(head);
     const tenants = [...(await tenantsAt(head))];
-    const due = tenants.filter(([owner, tree]) => isTouched(owner) || !isAsOffered(owner, tree));
+    const due = tenants.filter(([name, { tree }]) => isTouched(name) || !isAsOffered(name, tree));
     const problems: unknown[] = [];
     const worker = async () => {
       for (let next = due.shift(); next; next = due.shift()) {
-        const [owner, tree] = next;
-        await publishTenant(owner, tree, head).catch((err: unknown) => {
-          if (!signal.aborted) logger.warn({ err, owner }, 'a tenant could not be published');
+        const [name, tenant] = next;
+        await publishTenant(name, tenant, head).catch((err: unknown) => {
+          if (!signal.aborted) logger.warn({ err, ...tenant }, 'a tenant could not be published');
           problems.push(err);
         });
       }
