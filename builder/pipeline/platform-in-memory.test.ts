@@ -567,6 +567,7 @@ export async function createPlatform(
     reconciler: reconciler.state,
     engine: engine.state,
     gate: engine.gate,
+    events,
     seen,
     logged,
     post,
