@@ -177,7 +177,7 @@ describe('what GitHub shows of a push', () => {
     const app = { ...(known['app'] as object), id: github.app.id };
     await github.deliver('check_run', {
       ...payload,
-      action: 'rerequested',
+      ...{ action: 'rerequested', requested_action: undefined },
       check_run: {
         ...known,
         id: run.id,
