@@ -24,6 +24,8 @@ export interface Outside extends AsyncDisposable {
   /** As `npm run init-gitops` wrote them. */
   files: Map<string, string>;
   registry: TestRegistry;
+  /** Of a team with its own CI. */
+  ciRegistry: TestRegistry;
   buildkitd: TestBuildkitd;
   /** Of the functions' base image. */
   baseImage: string;
@@ -46,6 +48,7 @@ export async function startOutside(): Promise<Outside> {
   );
   const git = stack.use(await startGitHost(join(dir, 'git')));
   const registry = stack.use(await startRegistry());
+  const ciRegistry = stack.use(await startRegistry());
   const buildkitd = stack.use(await startBuildkitd({ registries: [registry.host] }));
   const { image } = await pushBaseImage(registry, await makeBaseImage('node'));
   const gitOpsUrl = await git.create('gitops.git');
@@ -57,7 +60,7 @@ export async function startOutside(): Promise<Outside> {
   });
   const resources = stack.move();
   return {
-    ...{ dir, git, gitOpsUrl, gitOps, files, registry, buildkitd, baseImage: image, ports, edge },
+    ...{ dir, git, gitOpsUrl, gitOps, files, registry, ciRegistry, buildkitd, baseImage: image, ports, edge },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
@@ -137,7 +140,7 @@ export async function newSigningKey(path: string, cwd: string): Promise<void> {
 }
 
 async function environments(
-  { dir, ports, edge, gitOpsUrl, git, registry, buildkitd, baseImage }: Outside,
+  { dir, ports, edge, gitOpsUrl, git, registry, ciRegistry, buildkitd, baseImage }: Outside,
   cluster: MissionCluster,
   services: FunctionServices,
   secrets: SecretFiles,
@@ -184,7 +187,7 @@ async function environments(
       TOWLINE_REGISTRY: registry.host,
       TOWLINE_SHARED_IMAGES: 'base',
       TOWLINE_BUILD_ARGS: `NODE_IMAGE=${baseImage}`,
-      TOWLINE_REGISTRIES: `http://${registry.host}/team`,
+      TOWLINE_REGISTRIES: `http://${ciRegistry.host}/team`,
     },
     router: { ...shared, ...addresses, ...(await follows('router')) },
     auth: { ...shared },

@@ -3,6 +3,7 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { join } from 'node:path';
+import type { FunctionDetail } from '../../../core/api.ts';
 import { type DeployRecord, isEnd, type PushRecord } from '../../../core/deploy.ts';
 import { apiPaths } from '../../../core/paths.ts';
 import type { ForgeEvent, SourceRepository } from '../../../core/source-event.ts';
@@ -97,13 +98,7 @@ export async function logIn(mission: Mission, slug: string, id: string): Promise
   return {
     ...{ slug, id, token, api },
     call: (functionName) => ask(mission, `/${functionName}`, { host: `${slug}.${edge.domain}:${edge.port}` }),
-    async functionState(functionName) {
-      const list = await api<{ name: string; state: string; reason?: string; image?: string }[]>(
-        'GET',
-        apiPaths.functions(slug),
-      );
-      return list.find(({ name }) => name === functionName);
-    },
+    detail: (functionName) => api<FunctionDetail>('GET', apiPaths.function(slug, functionName)),
   };
 }
 
