@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KubernetesObject } from '@kubernetes/client-node';
+import { tenantNamespace } from '../../core/tenants.ts';
 import { createGitOpsFixture, type GitOpsFixture, manifestOf } from '../../local/apply/gitops-fixture.ts';
 import { type ClusterApi, ClusterError, createClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
 import { clientOf, objectsOf, until } from '../../test/cluster/kubernetes/apply.ts';
@@ -14,7 +16,7 @@ import { startGitHttpServer } from '../gitops-http-server.ts';
 import { renderTenant } from '../render/tenant.ts';
 import { rendered } from './rendered-fixture.ts';
 
-/** For tests: a rendered repository that real Flux applies by itself, for alice and bob. */
+/** For tests: a rendered repository that real Flux applies by itself, for alice and bob if no other tenants are asked for. */
 export interface AppliedInstallation extends AsyncDisposable {
   plane: ControlPlane;
   api: ClusterApi;
@@ -25,6 +27,15 @@ export interface AppliedInstallation extends AsyncDisposable {
   dir: string;
   /** Commits to a tenant's folder and lets Flux look. */
   commit(owner: string, files: Record<string, string | null>): Promise<void>;
+  /** Lets Flux look at the branch. */
+  look(): Promise<void>;
+  imageIn(namespace: string, name: string): Promise<string | undefined>;
+  /** Of one of the platform's service accounts, as soon as Flux has made it. */
+  tokenOf(account: string): Promise<string>;
+  /** Whether `<namespace>:<account>` may do something to `<group>/<resource>[/<subresource>]`. */
+  may(account: string, verb: string, resource: string, namespace: string): Promise<boolean>;
+  /** By Kustomization: another value each time that Flux has worked at it. */
+  lookedAt(): Promise<Map<string, string>>;
   /** Of a function in the owner's namespace. */
   imageOf(owner: string, name: string): Promise<string | undefined>;
   /** Resolves when it is applied. */
@@ -66,8 +77,9 @@ export async function startInstallation(
   const repository = await createGitOpsFixture(dir, searchPath);
   const git = stack.use(await startGitHttpServer({ root: dir, path: searchPath }));
   const url = `${git.url}/gitops.git`;
-  const files = await rendered({ repository: url, tenants: ['alice', 'bob'], ...settings });
-  for (const owner of ['alice', 'bob']) {
+  const tenants = (settings['tenants'] ?? ['alice', 'bob']) as string[];
+  const files = await rendered({ repository: url, tenants, ...settings });
+  for (const owner of tenants) {
     const sentinel = renderTenant({ owner, ownerId: `id-${owner}`, namespace: 'openfaas-fn' });
     files.set(`tenants/${owner}/tenant.yaml`, sentinel);
   }
@@ -86,8 +98,14 @@ export async function startInstallation(
 
   async function commit(owner: string, changes: Record<string, string | null>): Promise<void> {
     const paths = Object.entries(changes).map(([name, content]) => [`tenants/${owner}/${name}`, content]);
-    const head = await repository.commit(Object.fromEntries(paths));
-    const annotations = { 'reconcile.fluxcd.io/requestedAt': head };
+    // The manifest-writer may have pushed meanwhile.
+    await repository.git('pull', '--quiet', '--rebase', 'origin', 'main');
+    await repository.commit(Object.fromEntries(paths));
+    await look();
+  }
+
+  async function look(): Promise<void> {
+    const annotations = { 'reconcile.fluxcd.io/requestedAt': randomUUID() };
     await api.request(repositoryPath, {
       method: 'PATCH',
       patch: 'merge',
@@ -95,18 +113,53 @@ export async function startInstallation(
     });
   }
 
-  async function imageOf(owner: string, name: string): Promise<string | undefined> {
-    const path = `/apis/openfaas.com/v1/namespaces/tenant-${owner}/functions/${name}`;
+  async function imageIn(namespace: string, name: string): Promise<string | undefined> {
+    const path = `/apis/openfaas.com/v1/namespaces/${namespace}/functions/${name}`;
     const found = await api.request<{ spec: { image: string } }>(path).catch((error: unknown) => {
       if (error instanceof ClusterError && error.status === 404) return undefined;
       throw error;
     });
     return found?.spec.image;
   }
+  const imageOf = (owner: string, name: string) => imageIn(tenantNamespace(owner), name);
+
+  async function tokenOf(account: string): Promise<string> {
+    const path = `/api/v1/namespaces/towline/serviceaccounts/${account}/token`;
+    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} };
+    let token = '';
+    await until(async () => {
+      const { status } = await api.request<{ status: { token: string } }>(path, { method: 'POST', body });
+      token = status.token;
+      return true;
+    }, 'Flux to make the service account');
+    return token;
+  }
+
+  async function may(account: string, verb: string, resource: string, namespace: string): Promise<boolean> {
+    const [group = '', name = '', subresource] = resource.split('/');
+    const body = {
+      ...{ apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview' },
+      spec: {
+        user: `system:serviceaccount:${account}`,
+        resourceAttributes: { group, resource: name, subresource, verb, namespace },
+      },
+    };
+    const path = '/apis/authorization.k8s.io/v1/subjectaccessreviews';
+    const { status } = await api.request<{ status: { allowed: boolean } }>(path, { method: 'POST', body });
+    return status.allowed;
+  }
+
+  async function lookedAt(): Promise<Map<string, string>> {
+    const { items } = await api.request<{ items: { metadata: { name: string; resourceVersion: string } }[] }>(
+      kustomizations,
+    );
+    return new Map(items.map(({ metadata }) => [metadata.name, metadata.resourceVersion]));
+  }
 
   const resources = stack.move();
   return {
-    ...{ plane, api, server, repository, url, dir, commit, imageOf },
+    ...{ plane, api, server, repository, url, dir, commit, look, imageIn, imageOf },
+    ...{ tokenOf, may, lookedAt },
     async deploy(owner, functionName, tag) {
       await commit(owner, { [`${functionName}.yaml`]: functionText(owner, functionName, tag) });
       await until(

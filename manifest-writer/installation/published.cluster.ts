@@ -18,7 +18,7 @@ let publisher: TenantPublisher;
 before(async () => {
   installation = resources.use(await startInstallation({}, searchPath));
   const { plane, dir, url } = installation;
-  writer = createClusterApi(clientOf(await plane.kubeconfig(await tokenOf('manifest-writer'))));
+  writer = createClusterApi(clientOf(await plane.kubeconfig(await installation.tokenOf('manifest-writer'))));
   const artifacts = '/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/externalartifacts';
   await until(async () => {
     await writer.request(artifacts);
@@ -42,22 +42,6 @@ before(async () => {
   );
 });
 after(() => resources.disposeAsync());
-
-/** Of one of the platform's service accounts. */
-async function tokenOf(account: string): Promise<string> {
-  const path = `/api/v1/namespaces/towline/serviceaccounts/${account}/token`;
-  const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} };
-  let token = '';
-  await until(async () => {
-    const { status } = await installation.api.request<{ status: { token: string } }>(path, {
-      method: 'POST',
-      body,
-    });
-    token = status.token;
-    return true;
-  }, 'Flux to make the service account');
-  return token;
-}
 
 describe("an installation whose manifest-writer publishes, with its service account's rights", () => {
   it("applies each tenant's folder in the tenant's namespace", async () => {
@@ -102,7 +86,9 @@ describe("an installation whose manifest-writer publishes, with its service acco
   });
 
   it('lets the builder ask Flux to look, and not at anything else', async () => {
-    const builder = createClusterApi(clientOf(await installation.plane.kubeconfig(await tokenOf('builder'))));
+    const builder = createClusterApi(
+      clientOf(await installation.plane.kubeconfig(await installation.tokenOf('builder'))),
+    );
     const path = '/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories/gitops';
     const annotations = { 'reconcile.fluxcd.io/requestedAt': 'now' };
     await builder.request(path, { method: 'PATCH', patch: 'merge', body: { metadata: { annotations } } });
