@@ -124,6 +124,8 @@ export interface Source {
   deliver(event: ForgeEvent, secret?: string): Promise<Answer>;
   /** Tells the builder that the repository is gone. */
   deleted(): Promise<string>;
+  /** From then on the hook tells another installation. */
+  moveTo(mission: Mission): void;
 }
 
 export async function sourceOf(mission: Mission, owner: Owner, name: string): Promise<Source> {
@@ -137,16 +139,17 @@ export async function sourceOf(mission: Mission, owner: Owner, name: string): Pr
   };
   const base = { scm: 'git', repository, actor: { ...person, login: 'ada' } } as const;
   let before = none;
+  let told = mission;
 
   async function deliver(event: ForgeEvent, secret?: string): Promise<Answer> {
     const body = JSON.stringify(event);
-    const key = secret ?? (await readFile(mission.secrets.webhookSecret, 'utf8')).split('\n', 1)[0] ?? '';
+    const key = secret ?? (await readFile(told.secrets.webhookSecret, 'utf8')).split('\n', 1)[0] ?? '';
     const signature = createHmac('sha256', key).update(body).digest('hex');
     const headers = {
       'content-type': 'application/json',
       'x-towline-signature-256': `sha256=${signature}`,
     };
-    return ask(mission, '/webhooks/git', { method: 'POST', headers, body });
+    return ask(told, '/webhooks/git', { method: 'POST', headers, body });
   }
 
   async function accepted(event: ForgeEvent): Promise<string> {
@@ -168,6 +171,9 @@ export async function sourceOf(mission: Mission, owner: Owner, name: string): Pr
       const event = { ...base, type: 'push', id: randomUUID(), ref, before, after: commit } as const;
       before = commit;
       return { id: await accepted(event), commit };
+    },
+    moveTo(mission) {
+      told = mission;
     },
     deleted: () => accepted({ ...base, type: 'repository-deleted', id: randomUUID() }),
   };
