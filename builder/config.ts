@@ -147,6 +147,24 @@ export const sourceSettings = {
   },
 } satisfies Settings;
 
+/** How the builder keeps in step with forges. */
+export const watchSettings = {
+  compareMs: {
+    env: 'TOWLINE_COMPARE_MS',
+    schema: integerSetting({ min: 10_000, max: 24 * 60 * minute, default: 10 * minute }),
+    description:
+      'How often branch heads are compared with what was pushed, and GitHub is asked for what it could not deliver, in milliseconds.',
+    defaultText: '600000',
+  },
+  uninstallGraceMs: {
+    env: 'TOWLINE_UNINSTALL_GRACE_MS',
+    schema: integerSetting({ min: 0, max: 30 * 24 * 60 * minute, default: 60 * minute }),
+    description:
+      'After the GitHub App was uninstalled its functions go on for so long, in milliseconds; then they are removed, unless it was installed again.',
+    defaultText: '3600000 (1 hour)',
+  },
+} satisfies Settings;
+
 /** Times are in milliseconds. */
 export interface BuilderConfig {
   databasePath: string;
@@ -170,6 +188,10 @@ export interface BuilderConfig {
   retry?: { firstMs: number; maxMs: number } | undefined;
   /** How long the webhook of a commit seen at the head of a branch may take before the push is recovered. Default: 3 s. */
   webhookGraceMs?: number | undefined;
+  /** How often branch heads are compared, and forges are asked for what they could not deliver. Default: 10 minutes. */
+  compareMs?: number | undefined;
+  /** Between the uninstallation of the App and the removal of what it deployed. Default: an hour. */
+  uninstallGraceMs?: number | undefined;
   /** Finished pushes kept per repository, with their logs. Default: 500. */
   keepPushes?: number | undefined;
   /** Logs are kept this long. Default: 30 days. */

@@ -8,7 +8,6 @@ import { type DeployRecord, isEnd, type PushRecord } from '../core/deploy.ts';
 import { defaultBranchOnly, type RefTargets } from '../core/environments.ts';
 import { TowlineError } from '../core/errors.ts';
 import type { EventBus } from '../core/events.ts';
-import type { InstallationEvent } from '../core/forge-events.ts';
 import type { ManifestWriter } from '../core/manifest-writer.ts';
 import type { Reconciler } from '../core/reconciler.ts';
 import type { SourceEvent } from '../core/source-event.ts';
@@ -19,7 +18,7 @@ import type { BuilderConfig } from './config.ts';
 import type { AppendResult, Delivery, DeliveryLog, DeliveryOrigin } from './deliveries/delivery-log.ts';
 import { createSqliteDeliveryLog } from './deliveries/delivery-log-sqlite.ts';
 import { openDatabase } from './deliveries/open-database.ts';
-import { chainEndOf, missedPush, recoverPushes, whoPushed } from './deliveries/recover-pushes.ts';
+import { chainEndOf, missedPush, whoPushed } from './deliveries/recover-pushes.ts';
 import { createSqliteDeployStore } from './deploys/deploy-store-sqlite.ts';
 import { createPendingDeploys } from './deploys/pending-deploys.ts';
 import { createPushJournal } from './deploys/push-journal.ts';
@@ -27,6 +26,7 @@ import { createPushJournals } from './deploys/push-journals.ts';
 import type { BuildEngine } from './engines/build-engine.ts';
 import { type FeedbackConfig, openFeedback } from './feedback/open-feedback.ts';
 import { createAnnouncements } from './images/announcements.ts';
+import { createForgeWatch } from './installations/forge-watch.ts';
 import { createFileLogStore } from './logs/build-log-store-files.ts';
 import { createS3LogStore } from './logs/build-log-store-s3.ts';
 import { createHeldDeploys } from './pipeline/held-deploys.ts';
@@ -46,7 +46,7 @@ import { createSqliteArrivalStore } from './webhooks/arrival-store-sqlite.ts';
 import { createForgeIntake } from './webhooks/forge-intake.ts';
 import { requestedRebuild } from './webhooks/requested-rebuilds.ts';
 
-export { type BuilderConfig, builderSettings, sourceSettings } from './config.ts';
+export { type BuilderConfig, builderSettings, sourceSettings, watchSettings } from './config.ts';
 export type { DeliveryLog } from './deliveries/delivery-log.ts';
 export {
   openPostgresDeliveryLog,
@@ -60,6 +60,9 @@ export { buildkitConfig, dockerImages } from './engines/buildkit-settings.ts';
 export { findDockerCommand } from './engines/docker-command.ts';
 export { connectDocker, requireEngine } from './engines/docker-connection.ts';
 export type { PullLogin } from './engines/registry-logins.ts';
+
+import type { GitHubApp } from './github/github-app.ts';
+
 export { createGitHubApp, type GitHubApp, type GitHubAppConfig } from './github/github-app.ts';
 export { createBuildServiceCalls } from './http/build-service-calls.ts';
 export type { PrebuiltImages } from './pipeline/prebuilt-images.ts';
@@ -101,8 +104,8 @@ export interface BuilderDeps {
   gitlabToken?: ((path: string) => Promise<string | undefined>) | undefined;
   /** Tells forges what becomes of their commits; without it nobody is told. */
   feedback?: FeedbackConfig | undefined;
-  /** Told of installations and of repositories that come and go; durable when it resolves. */
-  onInstallation?: ((event: InstallationEvent) => Promise<void>) | undefined;
+  /** Asked for what it could not deliver; without it only branch heads are compared. */
+  githubApp?: GitHubApp | undefined;
   now?: (() => number) | undefined;
   random?: (() => number) | undefined;
   /** Aborting it stops the work as disposing does; dispose still has to be called. */
@@ -302,10 +305,24 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     stopped,
   });
 
-  async function accept(event: SourceEvent, origin: DeliveryOrigin, isForced = false): Promise<AppendResult> {
-    if (stopped.aborted) throw new TowlineError('unavailable', 'the build service is stopping');
+  async function append(
+    event: SourceEvent,
+    origin: DeliveryOrigin,
+    isForced: boolean,
+  ): Promise<AppendResult> {
     const entry = { event, origin, receivedAt: now(), ...(isForced ? { isForced } : {}) };
     const result = await deliveries.append(entry);
+    if (result.type === 'accepted') forgeWatch.accepted(event);
+    return result;
+  }
+
+  async function accept(told: SourceEvent, origin: DeliveryOrigin, isForced = false): Promise<AppendResult> {
+    if (stopped.aborted) throw new TowlineError('unavailable', 'the build service is stopping');
+    // What is built again was settled when it came.
+    const { before, event } =
+      origin === 'rebuild' ? { before: undefined, event: told } : forgeWatch.settle(told);
+    if (before) await append(before, origin, false);
+    const result = await append(event, origin, isForced);
     // Before the start it waits with the former run's deliveries, so that all are taken up in order.
     if (result.type === 'accepted' && isStarted) void feed.wake();
     return result;
@@ -323,6 +340,21 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     }
   }
 
+  const forgeWatch = createForgeWatch(
+    {
+      ...config,
+      webhookGraceMs: config.webhookGraceMs ?? defaultWebhookGraceMs,
+      retry: config.retry ?? defaultQueueRetry,
+    },
+    {
+      ...{ database: durable, deliveries, sourceAccess, refs, logger, now, stopped },
+      forges: config.forges ?? {},
+      githubApp: deps.githubApp,
+      gitlabToken: deps.gitlabToken ?? (async () => undefined),
+      accept: (event) => accept(event, 'recovered'),
+      background: inBackground,
+    },
+  );
   const forgeIntake = await createForgeIntake({
     gitSecrets: config.webhookSecrets,
     forges: config.forges ?? {},
@@ -331,7 +363,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     ),
     gitlabToken: deps.gitlabToken ?? (async () => undefined),
     accept: (event) => accept(event, 'hook'),
-    installation: deps.onInstallation ?? (() => {}),
+    installation: (event) => forgeWatch.put(event),
     async rebuild(request) {
       const event = await requestedRebuild(deliveries, request);
       if (event) await accept(event, 'rebuild');
@@ -345,6 +377,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     ...{ database: quick, store, deliveries, events, logger, now },
     functionUrl: deps.functionUrl,
     log: (pushId, signal) => logs.read(pushId, 0, signal),
+    history: (query) => deps.manifestWriter.history(query),
   });
 
   return {
@@ -359,9 +392,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       await feed.wake();
       feed.start();
       forgeIntake.start();
-      const emit = (event: SourceEvent) => accept(event, 'recovered');
-      const recovery = recoverPushes(deliveries, sourceAccess, { refs, emit, signal: stopped });
-      inBackground('branch heads could not be compared', recovery);
+      forgeWatch.start();
     },
     async drain() {
       await idle();

@@ -7,7 +7,8 @@ import { gitOpsEngineSettings } from '../runtime/program/gitops-settings.ts';
 import { dataSetting, programSettings, publicPortSetting } from '../runtime/program/program-settings.ts';
 import { fileSetting } from '../runtime/program/secret-file.ts';
 import { manifestWriterUrlSetting, serviceTokenSetting } from '../runtime/program/service-settings.ts';
-import { builderSettings, sourceSettings } from './config.ts';
+import { builderSettings, sourceSettings, watchSettings } from './config.ts';
+import { feedbackSettings } from './feedback/feedback-settings.ts';
 import { forgeSettings } from './forge-settings.ts';
 
 const { registry, ...others } = builderSettings;
@@ -33,7 +34,9 @@ export const builderProgramSettings = {
     description: 'Flux’s GitRepository, which is asked to look after a push unless tenants are published.',
   },
   ...forgeSettings,
+  ...feedbackSettings,
   ...sourceSettings,
+  ...watchSettings,
   buildSecretsDir: {
     env: 'TOWLINE_BUILD_SECRETS',
     schema: fileSetting().optional(),

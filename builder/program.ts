@@ -17,6 +17,7 @@ import { createHttpManifestWriter } from '../runtime/services/manifest-writer-ht
 import { mountedServiceTokens } from '../runtime/services/service-access.ts';
 import { createBuildkitEngine } from './engines/build-engine-buildkit.ts';
 import { buildkitConfig } from './engines/buildkit-settings.ts';
+import { feedbackOf } from './feedback/feedback-settings.ts';
 import { readForges } from './forge-settings.ts';
 import { createBuildServiceCalls } from './http/build-service-calls.ts';
 import { createBuilder } from './index.ts';
@@ -35,7 +36,7 @@ const templatesDir = fileURLToPath(new URL('../templates', import.meta.url));
 /** Reads every file that the settings name. Throws `config_invalid`. */
 export function checkBuilder(config: BuilderProgramConfig): void {
   readInstallationRules(config.configFile);
-  readForges(config);
+  feedbackOf(config, readForges(config));
   buildkitConfig(config, { path: '', workDir: '', cacheKey: '' });
 }
 
@@ -52,7 +53,7 @@ export async function openBuilder(
   const refs = refTargets(rules.environments);
   const forges = readForges(config);
   const tokens = mountedServiceTokens(config.serviceTokenFile, logger);
-  const api = connectCluster(config.kubeconfig);
+  const api = await connectCluster(config.kubeconfig);
   const at = (...names: string[]) => join(config.dataDir, ...names);
   for (const dir of ['keys', 'logs', 'work', 'templates'])
     mkdirSync(at(dir), { recursive: true, mode: 0o700 });
@@ -101,6 +102,8 @@ export async function openBuilder(
         catalogOf: served.catalogOf,
         functionUrl: served.functionUrl,
         gitlabToken: gitlabTokenOf(forges.gitlabTokens),
+        feedback: feedbackOf(config, forges),
+        githubApp: forges.githubApp,
         signal,
       },
     ),

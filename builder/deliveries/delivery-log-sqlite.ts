@@ -8,6 +8,7 @@ import {
   laneKey,
   repositoryKey,
 } from './delivery-log.ts';
+import { createGroupCommit } from './group-commit.ts';
 
 const schema = `
   CREATE TABLE IF NOT EXISTS deliveries (
@@ -68,6 +69,7 @@ export function createSqliteDeliveryLog(
 ): DeliveryLog {
   database.exec(schema);
   addColumns(database);
+  const group = createGroupCommit(database);
 
   function readable(row: Row | undefined): Delivery | undefined {
     try {
@@ -121,33 +123,35 @@ export function createSqliteDeliveryLog(
     return newest?.['after_commit'] === event.before ? undefined : String(same['id']);
   }
 
+  function appendNow(entry: Omit<Delivery, 'seq'>): AppendResult {
+    const duplicate = duplicateOf(entry);
+    if (duplicate !== undefined) return { type: 'duplicate', id: duplicate };
+    const { event, origin, receivedAt } = entry;
+    const [ref, before, after] =
+      event.type === 'repository-deleted' ? ['', '', ''] : [event.ref, event.before, event.after];
+    const { lastInsertRowid } = insert.run(
+      event.id,
+      laneKey(event),
+      ref,
+      before,
+      after,
+      origin,
+      JSON.stringify(event),
+      receivedAt,
+      entry.isForced ? 1 : 0,
+    );
+    return { type: 'accepted', delivery: { ...entry, seq: Number(lastInsertRowid) } };
+  }
+
   return {
-    async append(entry) {
-      const duplicate = duplicateOf(entry);
-      if (duplicate !== undefined) return { type: 'duplicate', id: duplicate };
-      const { event, origin, receivedAt } = entry;
-      const [ref, before, after] =
-        event.type === 'repository-deleted' ? ['', '', ''] : [event.ref, event.before, event.after];
-      const { lastInsertRowid } = insert.run(
-        event.id,
-        laneKey(event),
-        ref,
-        before,
-        after,
-        origin,
-        JSON.stringify(event),
-        receivedAt,
-        entry.isForced ? 1 : 0,
-      );
-      return { type: 'accepted', delivery: { ...entry, seq: Number(lastInsertRowid) } };
-    },
+    append: (entry) => group.run(() => appendNow(entry)),
     async take() {
       const rows = pendingAfter.all(taken);
       taken = Math.max(taken, ...rows.map((row) => Number(row['seq'])));
       return readables(rows);
     },
     pending: async () => readables(pendingAfter.all(0)),
-    done: async (id) => void setDone.run(id),
+    done: (id) => group.run(() => void setDone.run(id)),
     cancel: async (id, by) => cancel.run(JSON.stringify(by), id).changes > 0,
     find: async (id) => readable(byId.get(id)),
     ofRef: async ({ repository, scm, ref }, limit) =>

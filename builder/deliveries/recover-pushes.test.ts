@@ -39,6 +39,8 @@ it('a missed push is by whom the host names, else by the platform', async () => 
 
   const log = createSqliteDeliveryLog(database, (_id, error) => assert.ifError(error));
   await recoverPushes(log, sourceAccess, {
+    known: [],
+    graceMs: 0,
     refs: defaultBranchOnly,
     emit: async (event) => events.push(event),
     signal: new AbortController().signal,

@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { RefTargets } from '../../core/environments.ts';
 import { zeroSha } from '../../core/names.ts';
 import type { PushEvent, SourceEvent } from '../../core/source-event.ts';
+import { delay } from '../../runtime/lifecycle.ts';
+import { wasSuspended } from '../installations/forge-names.ts';
 import { chainEnd } from '../queue/chain.ts';
-import type { SourceAccess } from '../source/source-access.ts';
+import type { KnownRepository, SourceAccess } from '../source/source-access.ts';
 import type { DeliveryLog, RefOf } from './delivery-log.ts';
 
 /** Written as the author of what nobody told us about. */
@@ -29,8 +31,11 @@ export async function chainEndOf(log: DeliveryLog, at: RefOf): Promise<PushEvent
 /** The event that the webhook would have brought; `undefined` if the ref's newest delivery already says so. */
 export async function missedPush(log: DeliveryLog, seen: SeenHead): Promise<PushEvent | undefined> {
   const { repository, scm, ref, head, installationId, actor = platform } = seen;
-  const before = (await chainEndOf(log, { repository, scm, ref }))?.after ?? zeroSha;
-  if (before === head) return undefined;
+  const end = await chainEndOf(log, { repository, scm, ref });
+  const isThere = end?.after === head;
+  // What was not deployed because nobody was served then is as good as missed.
+  if (end && isThere && !wasSuspended(end)) return undefined;
+  const before = (isThere ? end?.before : end?.after) ?? zeroSha;
   return {
     type: 'push',
     id: `recovered-${randomUUID()}`,
@@ -58,20 +63,33 @@ export async function whoPushed(
 export async function recoverPushes(
   log: DeliveryLog,
   sourceAccess: SourceAccess,
-  options: { refs: RefTargets; emit: (event: PushEvent) => Promise<unknown>; signal: AbortSignal },
+  options: {
+    known: readonly KnownRepository[];
+    refs: RefTargets;
+    /** How long a webhook that is on its way may take. */
+    graceMs: number;
+    emit: (event: PushEvent) => Promise<unknown>;
+    signal: AbortSignal;
+  },
 ): Promise<void> {
-  const { refs, signal } = options;
+  const { refs, signal, known } = options;
   const startedAfter = await log.lastSeq();
+  const missed: SeenHead[] = [];
   const heads = sourceAccess.heads(
     (repository, branch) => refs.forRef(`refs/heads/${branch}`, repository.defaultBranch).way === 'deploy',
-    { known: await log.repositories(), signal },
+    { known, signal },
   );
   for await (const { branch, scm = 'git', ...found } of heads) {
     signal.throwIfAborted();
     const ref = `refs/heads/${branch}`;
     const [newest] = await log.ofRef({ repository: found.repository, scm, ref }, 1);
     if (newest && newest.seq > startedAfter) continue;
-    const event = await missedPush(log, { ...found, scm, ref });
+    const head = { ...found, scm, ref };
+    if (await missedPush(log, head)) missed.push(head);
+  }
+  if (missed.length > 0) await delay(options.graceMs, signal);
+  for (const head of missed) {
+    const event = await missedPush(log, head);
     if (event) await options.emit(event);
   }
 }

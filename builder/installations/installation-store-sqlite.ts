@@ -1,0 +1,132 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { InstallationEvent } from '../../core/forge-events.ts';
+import type {
+  InstallationStore,
+  KnownInstallation,
+  KnownOwner,
+  ServedRepository,
+} from './installation-store.ts';
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS forge_events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    event TEXT NOT NULL,
+    handled INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS forge_events_waiting ON forge_events (seq) WHERE handled = 0;
+  CREATE TABLE IF NOT EXISTS forge_owners (
+    scm TEXT NOT NULL, id TEXT NOT NULL, slug TEXT NOT NULL UNIQUE, path TEXT NOT NULL,
+    PRIMARY KEY (scm, id)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS forge_repositories (
+    scm TEXT NOT NULL, id TEXT NOT NULL, owner_id TEXT NOT NULL, name TEXT NOT NULL, record TEXT NOT NULL,
+    PRIMARY KEY (scm, id), UNIQUE (scm, owner_id, name)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS forge_installations (
+    id INTEGER PRIMARY KEY, account_id TEXT NOT NULL, state TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS forge_installations_by_account ON forge_installations (account_id, id);
+  CREATE TABLE IF NOT EXISTS forge_marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+`;
+
+/** Handled events are kept to know a redelivery by. */
+const keptEvents = 20_000;
+
+type Row = Record<string, unknown>;
+
+/** The connection must be in WAL mode with `synchronous = FULL`: see `openDatabase`. */
+export function createSqliteInstallationStore(
+  database: DatabaseSync,
+  onUnreadable: (id: string, error: unknown) => void = () => {},
+): InstallationStore {
+  database.exec(schema);
+  const put = database.prepare(
+    'INSERT INTO forge_events (id, event) VALUES (?, ?) ON CONFLICT (id) DO NOTHING',
+  );
+  const waiting = database.prepare('SELECT id, event FROM forge_events WHERE handled = 0 ORDER BY seq');
+  const handled = database.prepare('UPDATE forge_events SET handled = 1 WHERE id = ?');
+  const prune = database.prepare(
+    'DELETE FROM forge_events WHERE handled = 1 AND seq <= (SELECT MAX(seq) FROM forge_events) - ?',
+  );
+  const owner = database.prepare('SELECT * FROM forge_owners WHERE scm = ? AND id = ?');
+  const putOwner = database.prepare(
+    `INSERT INTO forge_owners (scm, id, slug, path) VALUES (?, ?, ?, ?)
+     ON CONFLICT (scm, id) DO UPDATE SET path = excluded.path ON CONFLICT (slug) DO NOTHING`,
+  );
+  const repository = database.prepare('SELECT record FROM forge_repositories WHERE scm = ? AND id = ?');
+  const putRepository = database.prepare(
+    `INSERT INTO forge_repositories (scm, id, owner_id, name, record) VALUES (?1, ?2, ?3, ?4, ?5)
+     ON CONFLICT (scm, id) DO UPDATE SET owner_id = ?3, name = ?4, record = ?5
+     ON CONFLICT (scm, owner_id, name) DO NOTHING`,
+  );
+  const nameTaken = database.prepare(
+    'SELECT 1 FROM forge_repositories WHERE scm = ? AND owner_id = ? AND name = ? AND id <> ?',
+  );
+  const forget = database.prepare('DELETE FROM forge_repositories WHERE scm = ? AND id = ?');
+  const allRepositories = database.prepare(
+    `SELECT record FROM forge_repositories WHERE (?1 IS NULL OR scm = ?1) AND (?2 IS NULL OR owner_id = ?2)
+     ORDER BY rowid`,
+  );
+  const installation = database.prepare('SELECT * FROM forge_installations WHERE id = ?');
+  const newest = database.prepare(
+    'SELECT * FROM forge_installations WHERE account_id = ? ORDER BY id DESC LIMIT 1',
+  );
+  const putInstallation = database.prepare(
+    `INSERT INTO forge_installations (id, account_id, state) VALUES (?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET account_id = excluded.account_id, state = excluded.state`,
+  );
+  const mark = database.prepare('SELECT value FROM forge_marks WHERE name = ?');
+  const setMark = database.prepare(
+    'INSERT INTO forge_marks (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+  );
+
+  const toRepository = (row: Row) => JSON.parse(String(row['record'])) as ServedRepository;
+  const toInstallation = (row: Row | undefined): KnownInstallation | undefined =>
+    row && {
+      id: String(row['id']),
+      accountId: String(row['account_id']),
+      state: String(row['state']) as KnownInstallation['state'],
+    };
+
+  function readable({ id, event }: Row): InstallationEvent[] {
+    try {
+      return [InstallationEvent.parse(JSON.parse(String(event)))];
+    } catch (error) {
+      onUnreadable(String(id), error);
+      return [];
+    }
+  }
+
+  return {
+    put(event) {
+      put.run(event.id, JSON.stringify(event));
+      prune.run(keptEvents);
+    },
+    waiting: () => waiting.all().flatMap(readable),
+    handled: (id) => void handled.run(id),
+    owner: (scm, id) => owner.get(scm, id) as unknown as KnownOwner | undefined,
+    putOwner({ scm, id, slug, path }) {
+      return putOwner.run(scm, id, slug, path).changes > 0;
+    },
+    repository(scm, id) {
+      const row = repository.get(scm, id);
+      return row && toRepository(row);
+    },
+    putRepository(record) {
+      const { scm, id, ownerId, name } = record;
+      if (nameTaken.get(scm, ownerId, name, id)) return false;
+      return putRepository.run(scm, id, ownerId, name, JSON.stringify(record)).changes > 0;
+    },
+    forgetRepository: (scm, id) => void forget.run(scm, id),
+    repositories: (of) => allRepositories.all(of?.scm ?? null, of?.ownerId ?? null).map(toRepository),
+    installation: (id) => toInstallation(installation.get(id)),
+    newestInstallation: (accountId) => toInstallation(newest.get(accountId)),
+    putInstallation: ({ id, accountId, state }) => void putInstallation.run(id, accountId, state),
+    mark(name) {
+      const row = mark.get(name);
+      return row && Number(row['value']);
+    },
+    setMark: (name, value) => void setMark.run(name, value),
+  };
+}

@@ -1,0 +1,236 @@
+import type {
+  InstallationChanged,
+  InstallationEvent,
+  RepositoriesChanged,
+  RepositoryRef,
+} from '../../core/forge-events.ts';
+import type {
+  Person,
+  RepositoryDeletedEvent,
+  SourceEvent,
+  SourceRepository,
+} from '../../core/source-event.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { KnownRepository } from '../source/source-access.ts';
+import { slugOf, whyNotRepository } from '../webhooks/forge-values.ts';
+import type { ForgeNames } from './forge-names.ts';
+import type { InstallationStore, KnownInstallation, ServedRepository } from './installation-store.ts';
+
+export interface InstallationsDeps {
+  store: InstallationStore;
+  names: ForgeNames;
+  /** The newest delivery of each repository that was pushed to. */
+  known: () => Promise<KnownRepository[]>;
+  /** Durable when it resolves; an id that was seen is a duplicate. */
+  accept: (event: SourceEvent) => Promise<unknown>;
+  /** Looks where these are, and queues what was missed. */
+  compare: (repositories: readonly KnownRepository[]) => Promise<void>;
+  /** Where a repository is cloned from, by its path on the forge; `undefined`: this forge isn't set up. */
+  cloneUrlOf: (scm: SourceEvent['scm'], path: string) => string | undefined;
+  /** What GitLab tells of a project; `undefined`: there is none to be served. */
+  gitlabRepository: (ref: RepositoryRef) => Promise<SourceRepository | undefined>;
+  /** Between an uninstallation and the removal of what was deployed. Default: an hour. */
+  graceMs?: number | undefined;
+  logger: Logger;
+  now: () => number;
+}
+
+/** Who the platform is to serve, as forges tell it. */
+export interface Installations {
+  /** Durable when it returns; acted on by `work`. */
+  put(event: InstallationEvent): void;
+  /** Acts on what forges told, and removes what nobody came back for. */
+  work(): Promise<void>;
+  /** Milliseconds since the epoch when `work` has to be done again; `undefined`: nothing waits. */
+  nextAt(): number | undefined;
+  /** Those that were never pushed to, or nobody heard of it. */
+  served(): Promise<KnownRepository[]>;
+}
+
+const defaultGraceMs = 60 * 60_000;
+const platform: Person = { name: 'Towline', email: '', login: 'towline' };
+type Reason = RepositoryDeletedEvent['reason'];
+const reasonOf: Record<RepositoriesChanged['reason'], Reason> = {
+  chosen: 'removed',
+  created: 'removed',
+  deleted: 'deleted',
+  unarchived: 'removed',
+  transferred: 'transferred',
+  'opted-out': 'opted-out',
+};
+
+const stateAfter: Record<InstallationChanged['change'], KnownInstallation['state']> = {
+  created: 'active',
+  unsuspended: 'active',
+  'permissions-accepted': 'active',
+  suspended: 'suspended',
+  deleted: 'deleted',
+};
+
+export function createInstallations(deps: InstallationsDeps): Installations {
+  const { store, now, names } = deps;
+  const { withNames } = names;
+  let working: Promise<void> | undefined;
+
+  async function remove(id: string, one: ServedRepository, reason: Reason, actor: Person): Promise<void> {
+    const found = (await deps.known()).find((each) => {
+      return each.scm === one.scm && each.repository.id === one.id;
+    });
+    if (found && found.repository.ownerId === one.ownerId) {
+      await deps.accept({ ...found, type: 'repository-deleted', id: id.slice(0, 200), reason, actor });
+    }
+    store.forgetRepository(one.scm, one.id);
+  }
+
+  /** Of GitHub the event says all that is needed; of GitLab it doesn't say whose the repository is. */
+  async function describe(
+    event: InstallationEvent,
+    ref: RepositoryRef,
+  ): Promise<SourceRepository | undefined> {
+    if (event.scm === 'gitlab') return deps.gitlabRepository(ref);
+    const account = 'installation' in event ? event.installation?.account : undefined;
+    const [owner = '', name = ''] = ref.path.split('/');
+    const cloneUrl = deps.cloneUrlOf('github', ref.path);
+    if (!account || cloneUrl === undefined || whyNotRepository(owner, name) !== undefined) return undefined;
+    const { id, path, private: isPrivate } = ref;
+    const whose = { owner: slugOf(account.path), ownerId: account.id };
+    return { id, name, path, ...whose, cloneUrl, private: isPrivate, defaultBranch: 'main' };
+  }
+
+  async function named(
+    event: InstallationEvent,
+    ref: RepositoryRef,
+    pushedTo: KnownRepository | undefined,
+  ): Promise<KnownRepository | undefined> {
+    const repository = (await describe(event, ref)) ?? pushedTo?.repository;
+    if (!repository) return undefined;
+    const installation = 'installation' in event ? event.installation : null;
+    const installationId = installation?.id ?? pushedTo?.installationId;
+    const origin = { scm: event.scm, ...(installationId === undefined ? {} : { installationId }) };
+    return { ...origin, repository: withNames({ ...origin, repository }) };
+  }
+
+  async function serve(event: InstallationEvent, refs: readonly RepositoryRef[]): Promise<void> {
+    const known = new Map((await deps.known()).map((each) => [`${each.scm}:${each.repository.id}`, each]));
+    const found: KnownRepository[] = [];
+    for (const ref of refs) {
+      const one = await named(event, ref, known.get(`${event.scm}:${ref.id}`));
+      if (!one) continue;
+      const kept = store.repository(event.scm, ref.id);
+      if (kept) store.putRepository({ ...kept, removeAt: null });
+      found.push(one);
+    }
+    await deps.compare(found);
+  }
+
+  /** What comes late, about an installation that is gone, says nothing about the one that followed it. */
+  function isPast({ installation: { id, account } }: InstallationChanged): boolean {
+    const newest = store.newestInstallation(account.id);
+    if (newest !== undefined && BigInt(newest.id) > BigInt(id)) return true;
+    return store.installation(id)?.state === 'deleted';
+  }
+
+  function uninstalled(own: readonly ServedRepository[], account: string): void {
+    const removeAt = now() + (deps.graceMs ?? defaultGraceMs);
+    for (const one of own) store.putRepository({ ...one, removeAt: one.removeAt ?? removeAt });
+    const about = { account, repositories: own.length, removeAt: new Date(removeAt) };
+    deps.logger.info(
+      about,
+      'the App was uninstalled; what it deployed is removed if nobody installs it again',
+    );
+  }
+
+  async function installationChanged(event: InstallationChanged): Promise<void> {
+    const { installation, change, scm } = event;
+    const { id, account } = installation;
+    const state = stateAfter[change];
+    const past = isPast(event);
+    if (!past || state === 'deleted') store.putInstallation({ id, accountId: account.id, state });
+    if (past) return;
+    const own = store.repositories({ scm, ownerId: account.id });
+    if (change === 'created') await serve(event, event.repositories);
+    if (change === 'unsuspended')
+      await serve(
+        event,
+        own.filter(({ removeAt }) => removeAt === null),
+      );
+    if (change === 'deleted') uninstalled(own, account.path);
+  }
+
+  async function left(event: RepositoriesChanged): Promise<void> {
+    const { scm, installation, actor, reason } = event;
+    for (const { id } of event.repositories) {
+      const one = store.repository(scm, id);
+      const isTheirs = !installation || one?.ownerId === installation.account.id;
+      if (one && isTheirs) await remove(`${event.id}-${id}`, one, reasonOf[reason], actor);
+    }
+  }
+
+  async function repositoriesChanged(event: RepositoriesChanged): Promise<void> {
+    const { installation: of, change } = event;
+    const known = of && store.installation(of.id);
+    if (known?.state === 'deleted') return;
+    if (change === 'removed') return left(event);
+    if (of && !known) store.putInstallation({ id: of.id, accountId: of.account.id, state: 'active' });
+    return serve(event, event.repositories);
+  }
+
+  async function handle(event: InstallationEvent): Promise<void> {
+    if (event.type === 'installation') return installationChanged(event);
+    if (event.type === 'repositories') return repositoriesChanged(event);
+    if (event.type === 'account-renamed') {
+      const owner = store.owner(event.scm, event.account.id);
+      if (owner) store.putOwner({ ...owner, path: event.account.path });
+      return;
+    }
+    const { id, path, private: isPrivate } = event.repository;
+    const one = store.repository(event.scm, id);
+    if (!one) return;
+    store.putRepository({ ...one, path, private: isPrivate });
+    if (event.change === 'edited' && one.removeAt === null) await serve(event, [event.repository]);
+  }
+
+  async function removeOverdue(): Promise<void> {
+    for (const one of store.repositories()) {
+      if (one.removeAt === null || one.removeAt > now()) continue;
+      await remove(`uninstalled-${one.scm}-${one.id}-${one.removeAt}`, one, 'uninstalled', platform);
+    }
+  }
+
+  async function workOnce(): Promise<void> {
+    for (const event of store.waiting()) {
+      await handle(event);
+      store.handled(event.id);
+    }
+    await removeOverdue();
+  }
+
+  return {
+    put: (event) => store.put(event),
+    work() {
+      working = (working ?? Promise.resolve()).catch(() => {}).then(workOnce);
+      return working;
+    },
+    nextAt() {
+      const times = store.repositories().map(({ removeAt }) => removeAt ?? Number.POSITIVE_INFINITY);
+      const next = Math.min(...times);
+      return Number.isFinite(next) ? next : undefined;
+    },
+    async served() {
+      const known = new Set((await deps.known()).map(({ scm, repository }) => `${scm}:${repository.id}`));
+      return store.repositories().flatMap((one) => {
+        const owner = store.owner(one.scm, one.ownerId);
+        const cloneUrl = deps.cloneUrlOf(one.scm, one.path);
+        if (!owner || cloneUrl === undefined || known.has(`${one.scm}:${one.id}`)) return [];
+        return [toKnown(one, owner.slug, cloneUrl)];
+      });
+    },
+  };
+}
+
+function toKnown(one: ServedRepository, owner: string, cloneUrl: string): KnownRepository {
+  const { scm, id, ownerId, name, path, private: isPrivate, installationId } = one;
+  const named = { id, name, owner, ownerId, path, private: isPrivate };
+  const repository = { ...named, cloneUrl, defaultBranch: 'main' };
+  return { scm, repository, ...(installationId === null ? {} : { installationId }) };
+}
