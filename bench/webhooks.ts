@@ -44,6 +44,10 @@ const redeliverMs = 250;
 const path = process.env['PATH'] ?? '/usr/bin:/bin';
 
 function listening(port: number): void {
+  process.on('message', () => {
+    const { user, system } = process.cpuUsage();
+    process.send?.({ cpuMs: (user + system) / 1000 });
+  });
   process.send?.({ port });
 }
 
@@ -101,6 +105,13 @@ async function start(what: string, dir: string, port = 0): Promise<{ child: Chil
   });
   const [message] = await once(child, 'message');
   return { child, port: (message as { port: number }).port };
+}
+
+/** Processor time that it has used so far, in milliseconds: what it costs, whatever else runs on the machine. */
+async function cpuMs({ child }: { child: ChildProcess }): Promise<number> {
+  child.send('cpu');
+  const [message] = await once(child, 'message');
+  return (message as { cpuMs: number }).cpuMs;
 }
 
 async function end({ child }: { child: ChildProcess }): Promise<void> {
@@ -221,17 +232,21 @@ function count(dir: string, expected: number): { lost: number; duplicates: numbe
   return { lost: expected - distinct, duplicates: rows - distinct };
 }
 
+/** In milliseconds, with the start of the process. */
+const perDelivery = (total: number, deliveries: number) => Math.round((100 * total) / deliveries) / 100;
+
 async function measure(rate: number, seconds: number): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'towline-bench-webhooks-'));
   try {
     const peer = await start('peer', dir);
     await offer(peer.port, rate, rate);
     const peerSent = (await offer(peer.port, rate * Math.min(seconds, 10), rate)).sent;
+    const peerCpuMs = await cpuMs(peer);
     await end(peer);
 
     let builder = await start('builder', dir);
     const { port } = builder;
-    const startedAt = performance.now() - 0;
+    const startedAt = performance.now();
     const restart = { killedAt: 0, backAt: 0 };
     const total = rate * seconds;
     const killAfterMs = (seconds * 1000) / 2;
@@ -244,6 +259,8 @@ async function measure(rate: number, seconds: number): Promise<void> {
         restart.backAt = performance.now() - startedAt;
       },
     });
+    // Of the second run: its start, and half of what was offered.
+    const secondCpuMs = await cpuMs(builder);
     await end(builder);
     // What was due up to a redelivery's time after the builder was back waited for the restart.
     const settledAt = restart.backAt + 2 * redeliverMs;
@@ -261,6 +278,8 @@ async function measure(rate: number, seconds: number): Promise<void> {
       budget_p99_ms: 25,
       peer_p50_ms: percentile(peers, 0.5),
       peer_p99_ms: percentile(peers, 0.99),
+      cpu_ms_per_delivery: perDelivery(secondCpuMs, total / 2),
+      peer_cpu_ms_per_delivery: perDelivery(peerCpuMs, rate * (1 + Math.min(seconds, 10))),
       away_ms: Math.round(restart.backAt - restart.killedAt),
       accepted_in_time: undisturbed.length,
       sent_again: resent,
