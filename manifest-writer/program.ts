@@ -59,7 +59,7 @@ export async function openManifestWriter(
   const writer = stack.use(
     await createManifestWriter(settings, {
       logger,
-      cluster: settings.publishing && connectCluster(config.kubeconfig),
+      cluster: settings.publishing && (await connectCluster(config.kubeconfig)),
       onHoldEnded: ({ spec, provenance, buildId }) =>
         events.publish({
           type: 'hold.ended',

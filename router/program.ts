@@ -25,7 +25,7 @@ export async function openRouters(
 ): Promise<OpenProgram> {
   await using stack = new AsyncDisposableStack();
   const rules = readInstallationRules(config.configFile);
-  const api = connectCluster(config.kubeconfig);
+  const api = await connectCluster(config.kubeconfig);
   const served = stack.use(openServedEnvironments(config, rules, { api, logger }));
   const builds =
     config.builderUrl === undefined

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { HttpMethod, type KubeConfig, RequestContext } from '@kubernetes/client-node';
-import { type Dispatcher, fetch } from 'undici';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { fetch } from 'undici';
+import { type ClusterAccess, kubeconfigAccess } from './cluster-access.ts';
 
 /** As every object of the Kubernetes API begins. */
 export interface ClusterObject {
@@ -64,7 +64,7 @@ export interface WatchRequest {
   onOpen?: (() => void) | undefined;
 }
 
-/** The API server, as the kubeconfig's user: credentials are read again for each request, so a rotated token is used. */
+/** The API server, asked as one user: credentials are read again for each request, so a rotated token is used. */
 export interface ClusterApi {
   /** Throws `ClusterError` for an answer that is no success, and what `fetch` throws if there is none. */
   request<T>(path: string, request?: ClusterRequest): Promise<T>;
@@ -81,17 +81,15 @@ const contentTypes = {
   apply: 'application/apply-patch+yaml',
 } as const;
 
-export function createClusterApi(config: KubeConfig): ClusterApi {
+export function createClusterApi(config: KubeConfig | ClusterAccess): ClusterApi {
+  const access = 'credentials' in config ? config : kubeconfigAccess(config);
+
   async function send(path: string, request: ClusterRequest & { signal: AbortSignal }) {
-    const url = addressOf(config, path, request.query ?? {});
-    const context = new RequestContext(url.toString(), HttpMethod.GET);
-    await config.applySecurityAuthentication(context);
-    await useTokenFile(config, context);
-    // The generated client's types are of another copy of undici.
-    const dispatcher = context.getDispatcher() as unknown as Dispatcher | undefined;
+    const url = addressOf(access.server, path, request.query ?? {});
+    const { headers, dispatcher } = await access.credentials();
     const response = await fetch(url, {
       method: request.method ?? 'GET',
-      headers: { ...context.getHeaders(), accept: 'application/json', ...contentType(request) },
+      headers: { ...headers, accept: 'application/json', ...contentType(request) },
       body: request.body === undefined ? null : JSON.stringify(request.body),
       ...(dispatcher ? { dispatcher } : {}),
       redirect: 'error',
@@ -124,19 +122,8 @@ export function createClusterApi(config: KubeConfig): ClusterApi {
   };
 }
 
-/** The client's own reading of a token file is up to a minute old, and a token may be refused from one moment on. */
-async function useTokenFile(config: KubeConfig, context: RequestContext): Promise<void> {
-  const provider: unknown = config.getCurrentUser()?.authProvider;
-  const { config: settings } = (provider ?? {}) as { config?: { tokenFile?: unknown } };
-  if (typeof settings?.tokenFile !== 'string') return;
-  const token = (await readFile(settings.tokenFile, 'utf8')).trim();
-  context.setHeaderParam('Authorization', `Bearer ${token}`);
-}
-
-function addressOf(config: KubeConfig, path: string, query: Query): URL {
-  const server = config.getCurrentCluster()?.server;
-  if (server === undefined) throw new Error('the kubeconfig names no cluster');
-  const url = new URL(server.replace(/\/$/, '') + path);
+function addressOf(server: string, path: string, query: Query): URL {
+  const url = new URL(server + path);
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined) url.searchParams.set(name, String(value));
   }

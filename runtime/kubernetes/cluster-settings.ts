@@ -1,9 +1,8 @@
-import { accessSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
-import { KubeConfig } from '@kubernetes/client-node';
 import { z } from 'zod';
 import { TowlineError } from '../../core/errors.ts';
 import { booleanSetting, type Settings } from '../config.ts';
+import { type ClusterAccess, kubeconfigAccess, serviceAccountAccess } from './cluster-access.ts';
 import { type ClusterApi, createClusterApi } from './cluster-api.ts';
 
 export const kubeconfigSetting = {
@@ -59,19 +58,12 @@ export function serviceOriginOf(template: string | undefined) {
   return (object: { name: string; namespace: string }) => originFrom(template, object) ?? '';
 }
 
-const inCluster = [
-  '/var/run/secrets/kubernetes.io/serviceaccount/token',
-  '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt',
-];
-
 /** Throws `config_invalid`. Nothing is asked yet. */
-export function connectCluster(kubeconfig: string | undefined): ClusterApi {
-  const config = new KubeConfig();
+export async function connectCluster(kubeconfig: string | undefined): Promise<ClusterApi> {
   try {
-    if (kubeconfig === undefined) {
-      for (const file of inCluster) accessSync(file, constants.R_OK);
-      config.loadFromCluster();
-    } else config.loadFromFile(kubeconfig);
+    return createClusterApi(
+      kubeconfig === undefined ? serviceAccountAccess() : await openKubeconfig(kubeconfig),
+    );
   } catch (cause) {
     const what =
       kubeconfig === undefined
@@ -79,7 +71,11 @@ export function connectCluster(kubeconfig: string | undefined): ClusterApi {
         : `${kubeconfig} cannot be used as a kubeconfig`;
     throw new TowlineError('config_invalid', what, { cause });
   }
-  if (config.getCurrentCluster() === null)
-    throw new TowlineError('config_invalid', `${kubeconfig} names no current cluster`);
-  return createClusterApi(config);
+}
+
+async function openKubeconfig(path: string): Promise<ClusterAccess> {
+  const { KubeConfig } = await import('@kubernetes/client-node');
+  const config = new KubeConfig();
+  config.loadFromFile(path);
+  return kubeconfigAccess(config);
 }

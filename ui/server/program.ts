@@ -32,7 +32,7 @@ export async function openUi(config: UiConfig, { logger }: ProgramContext): Prom
   await using stack = new AsyncDisposableStack();
   const rules = readInstallationRules(config.configFile);
   const tokens = mountedServiceTokens(config.serviceTokenFile, logger);
-  const api = connectCluster(config.kubeconfig);
+  const api = await connectCluster(config.kubeconfig);
   const events = createEventBus();
   const served = stack.use(openServedEnvironments(config, rules, { api, logger }));
   for (const one of served.list) stack.defer(announceFunctions(one, events));
