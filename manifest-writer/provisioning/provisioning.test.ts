@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
 import { alice, committer, deployIntent, gitopsFixture, searchPath } from '../gitops-fixture.ts';
 import { readInstallation } from '../installation/installation-config.ts';
 import { installationFiles } from '../installation/installation-files.ts';
-import { closedTenant } from '../render/tenant.ts';
 import { startWriterProcess } from '../writer-processes-fixture.ts';
 
 const templateDir = join(import.meta.dirname, '../../gitops-repo-template');
@@ -17,13 +18,16 @@ const installation = {
 const filesOf = (settings: object = {}) =>
   installationFiles(templateDir, readInstallation(JSON.stringify({ ...installation, ...settings })));
 
+const closeTenant = (...args: string[]) =>
+  promisify(execFile)(process.execPath, [join(import.meta.dirname, 'close-tenant.ts'), ...args]);
+
 /** A repository as `init-gitops` makes it, and an operator who works in it. */
 async function installed(t: TestContext, settings: object = {}) {
   const fixture = await gitopsFixture(t);
   const operator = await fixture.person();
 
   async function commit(files: Iterable<[string, string | null]>, message = 'Change'): Promise<void> {
-    await operator.git('pull', '--quiet', '--rebase');
+    await operator.git('pull', '--quiet', '--rebase', '--autostash');
     for (const [path, text] of files) {
       if (text === null) await operator.git('rm', '--quiet', path);
       else {
@@ -294,10 +298,13 @@ describe('a tenant that an operator closed', () => {
     const writer = await scene.automatic();
     await writer.deploy(deployIntent());
     const sentinel = await scene.show('main:tenants/alice/tenant.yaml');
-    await scene.commit([
-      ['flux/tenants/alice.yaml', null],
-      ['tenants/alice/tenant.yaml', closedTenant(sentinel, 'left the company')],
-    ]);
+    await scene.operator.git('pull', '--quiet');
+    const { stdout } = await closeTenant(scene.operator.path, 'alice', '--reason', 'left the company');
+    assert.match(
+      stdout,
+      /closed {3}tenants\/alice\/tenant\.yaml\n {2}removed {2}flux\/tenants\/alice\.yaml\n/,
+    );
+    await scene.commit([]);
     const outcome = await writer.deploy(deployIntent({ source: '2' }));
     assert.ok(outcome.type === 'refused' && outcome.code === 'tenant_closed');
     assert.match(outcome.message, /closed by an operator: left the company/);
@@ -310,5 +317,13 @@ describe('a tenant that an operator closed', () => {
     await scene.commit([['tenants/alice/tenant.yaml', sentinel]]);
     assert.equal((await writer.deploy(deployIntent({ source: '3' }))).type, 'pushed');
     assert.match(await scene.show('main:flux/tenants/alice.yaml'), /tenant-alice/);
+  });
+
+  it('is not found where there is none, and is nobody outside of the repository', async (t) => {
+    const scene = await installed(t);
+    const { path } = scene.operator;
+    await assert.rejects(closeTenant(path, 'nobody', '--reason', 'x'), /there is no tenant "nobody"/);
+    await assert.rejects(closeTenant(path, '../flux', '--reason', 'x'), /an owner is 1 to 39/);
+    await assert.rejects(closeTenant(path, 'alice'), /usage: npm run close-tenant/);
   });
 });
