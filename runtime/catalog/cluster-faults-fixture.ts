@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { KubeConfig, type User } from '@kubernetes/client-node';
 import type { FunctionCatalog } from '../../core/catalog.ts';
 import { gitLabels } from '../../core/function-spec.ts';
@@ -12,6 +14,7 @@ import {
   type FunctionOperator,
   startFunctionOperator,
 } from '../../test/cluster/kubernetes/function-operator.ts';
+import { serviceAccountAccess } from '../kubernetes/cluster-access.ts';
 import { type ClusterApi, createClusterApi } from '../kubernetes/cluster-api.ts';
 import { createLogger } from '../logger.ts';
 import {
@@ -63,6 +66,8 @@ let namespaces = 0;
 export interface FollowOptions {
   /** Who follows; default: the administrator. */
   user?: Omit<User, 'name'> | undefined;
+  /** The folder with a service account's token, whose certificate is put beside it: who follows is a pod's. */
+  account?: string | undefined;
   config?: Partial<KubernetesCatalogConfig> | undefined;
   /** Between the catalog and the API server. */
   wrap?: ((api: ClusterApi) => ClusterApi) | undefined;
@@ -87,7 +92,13 @@ export async function followNamespace(
     const { cause } = JSON.parse(line) as { cause?: string };
     if (cause !== undefined) causes.push(cause);
   };
-  const api = createClusterApi(clientOver(way.url, plane, options.user ?? { token: plane.adminToken }));
+  const { account, user = { token: plane.adminToken } } = options;
+  if (account !== undefined) await writeFile(join(account, 'ca.crt'), plane.ca);
+  const api = createClusterApi(
+    account === undefined
+      ? clientOver(way.url, plane, user)
+      : serviceAccountAccess({ dir: account, server: way.url }),
+  );
   const catalog = stack.use(
     createKubernetesCatalog(
       {

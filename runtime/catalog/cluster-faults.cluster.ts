@@ -225,49 +225,59 @@ describe('credentials', () => {
     return status.token;
   }
 
-  it('are read anew from their file, so that a token may be replaced and the old one refused', async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'towline-token-'));
+  async function accountFolder(): Promise<string> {
+    const dir = await mkdtemp(join(tmpdir(), 'towline-account-'));
     open.push({ [Symbol.asyncDispose]: () => rm(dir, { recursive: true }) });
-    const tokenFile = join(dir, 'token');
-    let old = '';
-    const one = await serve({
-      user: { authProvider: { name: 'tokenFile', config: { tokenFile } } },
-      async prepare(namespace) {
-        await prepare(namespace);
-        old = await issue(namespace, 'first');
-        await writeFile(tokenFile, old);
-      },
+    return dir;
+  }
+
+  /** As the program finds them: in a pod's folder, or in a kubeconfig that names a file. */
+  const ways: Record<string, (dir: string) => FollowOptions> = {
+    'a pod': (dir) => ({ account: dir }),
+    'a kubeconfig': (dir) => ({
+      user: { authProvider: { name: 'tokenFile', config: { tokenFile: join(dir, 'token') } } },
+    }),
+  };
+  for (const [name, way] of Object.entries(ways)) {
+    it(`are read anew from their file, so that a token may be replaced and the old one refused (${name})`, async () => {
+      const dir = await accountFolder();
+      const tokenFile = join(dir, 'token');
+      let old = '';
+      const one = await serve({
+        ...way(dir),
+        async prepare(namespace) {
+          await prepare(namespace);
+          old = await issue(namespace, 'first');
+          await writeFile(tokenFile, old);
+        },
+      });
+      await admin.api.request(`/api/v1/namespaces/${one.namespace}/secrets/first`, { method: 'DELETE' });
+      const asOld = createClusterApi(clientOf(await plane.kubeconfig(old)));
+      const path = `/apis/openfaas.com/v1/namespaces/${one.namespace}/functions`;
+      await until(async () => {
+        const error = await asOld.request(path).catch((refused: unknown) => refused);
+        return error instanceof ClusterError && error.status === 401;
+      }, 'the old token to be refused');
+      // Watches that are open stay open; the next one is refused.
+      one.way.cut();
+      one.way.mend();
+      await one.stale(/answers 401/);
+      await one.deploy('hello', 'two');
+      await one.traffic.more(50);
+      await writeFile(tokenFile, `${await issue(one.namespace, 'second')}\n`);
+      await one.shows('hello', 'two');
+      await one.following();
+      assertServed(one);
     });
-    await admin.api.request(`/api/v1/namespaces/${one.namespace}/secrets/first`, { method: 'DELETE' });
-    const asOld = createClusterApi(clientOf(await plane.kubeconfig(old)));
-    await until(async () => {
-      const asked = asOld.request(`/apis/openfaas.com/v1/namespaces/${one.namespace}/functions`);
-      return asked.then(() => false).catch((error) => error instanceof ClusterError && error.status === 401);
-    }, 'the old token to be refused');
-    // Watches that are open stay open; the next one is refused.
-    one.way.cut();
-    one.way.mend();
-    await one.stale(/answers 401/);
-    await one.deploy('hello', 'two');
-    await one.traffic.more(50);
-    await writeFile(tokenFile, `${await issue(one.namespace, 'second')}\n`);
-    await one.shows('hello', 'two');
-    await one.following();
-    assertServed(one);
-  });
+  }
 
   it('that lose the right to one kind leave the others as they are, until they get it back', async () => {
-    const token = Promise.withResolvers<string>();
-    const user = { authProvider: { name: 'tokenFile', config: { tokenFile: '' } } };
-    const dir = await mkdtemp(join(tmpdir(), 'towline-token-'));
-    open.push({ [Symbol.asyncDispose]: () => rm(dir, { recursive: true }) });
-    user.authProvider.config.tokenFile = join(dir, 'token');
+    const account = await accountFolder();
     const one = await serve({
-      user,
+      account,
       async prepare(namespace) {
         await prepare(namespace);
-        token.resolve(await issue(namespace, 'only'));
-        await writeFile(user.authProvider.config.tokenFile, await token.promise);
+        await writeFile(join(account, 'token'), await issue(namespace, 'only'));
       },
     });
     await apply(admin.config, [role(one.namespace, [functions, pods])]);
@@ -286,15 +296,13 @@ describe('credentials', () => {
   });
 
   it('without the right to see pods are enough to route', async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'towline-token-'));
-    open.push({ [Symbol.asyncDispose]: () => rm(dir, { recursive: true }) });
-    const tokenFile = join(dir, 'token');
+    const account = await accountFolder();
     const one = await serve({
-      user: { authProvider: { name: 'tokenFile', config: { tokenFile } } },
+      account,
       async prepare(namespace) {
         await prepare(namespace);
         await apply(admin.config, [role(namespace, [functions, deployments])]);
-        await writeFile(tokenFile, await issue(namespace, 'only'));
+        await writeFile(join(account, 'token'), await issue(namespace, 'only'));
       },
     });
     await one.traffic.more(10);
