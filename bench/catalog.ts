@@ -1,0 +1,156 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { provenance, spec } from '../manifest-writer/render/function-fixture.ts';
+import { renderManifest } from '../manifest-writer/render/render-manifest.ts';
+import { serviceAccountAccess } from '../runtime/kubernetes/cluster-access.ts';
+import { type ClusterApi, createClusterApi } from '../runtime/kubernetes/cluster-api.ts';
+import { clientOf } from '../test/cluster/kubernetes/apply.ts';
+import { startOwnControlPlane } from '../test/cluster/kubernetes/control-plane.ts';
+import { installFunctions } from '../test/cluster/kubernetes/openfaas.ts';
+import { type Cost, clock, type Following, type Message } from './catalog/follower.ts';
+import { functionNameOf, imageOf, namespaceOf, objectOf, ownerOf } from './catalog/sample.ts';
+import { percentile, report } from './figures.ts';
+
+/*
+ * What it costs to follow 10,000 functions of a real API server: each is a Function as the manifest-writer renders it,
+ * a Deployment and a ready pod. The router with its catalog, and @kubernetes/client-node's own informers on the same
+ * three kinds, one after the other in a process each. A change is counted from the moment its write is sent until the
+ * process has it in its table.
+ */
+
+const { values } = parseArgs({
+  options: {
+    functions: { type: 'string', default: '10000' },
+    changes: { type: 'string', default: '100' },
+  },
+});
+const functions = Number(values.functions);
+const say = (line: string) => process.stderr.write(`# ${line}\n`);
+
+interface Wanted {
+  path: string;
+  body: object;
+  status?: object;
+}
+
+/** The three objects of one function. */
+function objectsOf(index: number): Wanted[] {
+  const owner = ownerOf(index);
+  const namespace = namespaceOf(index);
+  const image = imageOf(index, 1);
+  const asked = spec({
+    ...{ owner, functionName: functionNameOf(index), image },
+    ...{ environment: { GREETING: 'hello' }, secrets: ['api-key'] },
+    ...{ limits: { cpu: '1', memory: '256Mi' }, requests: { cpu: '50m', memory: '64Mi' } },
+  });
+  const options = { target: 'openfaas', namespace, deployedAt: 1_700_000_000_000 } as const;
+  const { data } = renderManifest(asked, { ...provenance, owner, ownerId: `id-${owner}` }, options);
+  const { spec: rendered } = data as { spec: { labels: Record<string, string> } };
+  const name = objectOf(index);
+  const labels = { ...rendered.labels, faas_function: name };
+  const podSpec = { containers: [{ name: 'function', image, ports: [{ containerPort: 8080 }] }] };
+  const ready = { type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' };
+  const selector = { matchLabels: { faas_function: name } };
+  return [
+    { path: `/apis/openfaas.com/v1/namespaces/${namespace}/functions`, body: data },
+    {
+      path: `/apis/apps/v1/namespaces/${namespace}/deployments`,
+      body: {
+        metadata: { name, labels: { faas_function: name } },
+        spec: { selector, template: { metadata: { labels }, spec: podSpec } },
+      },
+      status: {
+        ...{ observedGeneration: 1, replicas: 1, updatedReplicas: 1, availableReplicas: 1, readyReplicas: 1 },
+        conditions: [{ ...ready, type: 'Available' }],
+      },
+    },
+    {
+      path: `/api/v1/namespaces/${namespace}/pods`,
+      body: { metadata: { name: `${name}-5d9c7b5f6-x2x4z`, labels }, spec: podSpec },
+      status: { phase: 'Running', conditions: [ready] },
+    },
+  ];
+}
+
+async function create(api: ClusterApi, { path, body, status }: Wanted): Promise<void> {
+  await api.request(path, { method: 'POST', body });
+  if (!status) return;
+  const { name } = (body as { metadata: { name: string } }).metadata;
+  await api.request(`${path}/${name}/status`, { method: 'PATCH', patch: 'merge', body: { status } });
+}
+
+async function fill(api: ClusterApi): Promise<void> {
+  const namespaces = new Set(Array.from({ length: functions }, (_, index) => namespaceOf(index)));
+  for (const name of namespaces) {
+    await api.request('/api/v1/namespaces', { method: 'POST', body: { metadata: { name } } });
+  }
+  let next = 0;
+  const started = performance.now();
+  const work = async () => {
+    for (let index = next++; index < functions; index = next++) {
+      for (const one of objectsOf(index)) await create(api, one);
+      const done = index + 1;
+      if (done % 1_000 === 0)
+        say(`${done} functions after ${Math.round((performance.now() - started) / 1000)} s`);
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, work));
+}
+
+/** One follower, in a process of its own; `round` makes its images new ones. */
+async function measure(program: string, where: Following, api: ClusterApi, round: number) {
+  const file = join(import.meta.dirname, 'catalog', `${program}.ts`);
+  const child = fork(file, [JSON.stringify(where)], { stdio: 'inherit' });
+  const waiting = new Map<string, (at: number) => void>();
+  const synced = Promise.withResolvers<Cost>();
+  child.on('exit', () => synced.reject(new Error(`${program} ended too early`)));
+  child.on('message', (message: Message) => {
+    if (message.type === 'changed') return waiting.get(message.image)?.(message.at);
+    const { type: _, ...cost } = message;
+    synced.resolve(cost);
+  });
+  const cost = await synced.promise;
+  const latencies: number[] = [];
+  for (let change = 0; change < Number(values.changes); change++) {
+    const index = (change * 7_919) % functions;
+    const image = imageOf(index, round * 1_000 + change + 2);
+    const seen = new Promise<number>((resolve) => waiting.set(image, resolve));
+    const path = `/apis/openfaas.com/v1/namespaces/${namespaceOf(index)}/functions/${objectOf(index)}`;
+    const sent = clock();
+    await api.request(path, { method: 'PATCH', patch: 'merge', body: { spec: { image } } });
+    latencies.push((await seen) - sent);
+    await wait(20);
+  }
+  child.kill();
+  await once(child, 'exit');
+  const [p50, p95] = [percentile(latencies, 0.5), percentile(latencies, 0.95)];
+  const figures = { ...cost, change_routed_p50_ms: p50, change_routed_p95_ms: p95 };
+  say(`${program} ${JSON.stringify(figures)}`);
+  return figures;
+}
+
+async function main(): Promise<void> {
+  await using plane = await startOwnControlPlane();
+  const kubeconfig = await plane.kubeconfig();
+  await installFunctions(clientOf(kubeconfig));
+  const account = join(plane.dir, 'account');
+  await mkdir(account);
+  await writeFile(join(account, 'ca.crt'), plane.ca);
+  await writeFile(join(account, 'token'), plane.adminToken);
+  const { server } = plane;
+  const api = createClusterApi(serviceAccountAccess({ dir: account, server }));
+  await fill(api);
+  const where = { functions, server, account, kubeconfig };
+  const ours = await measure('router-process', where, api, 1);
+  const peer = await measure('informer-process', where, api, 2);
+  const load = Math.round((loadavg()[0] ?? 0) * 10) / 10;
+  report({ bench: 'catalog', functions, ...ours, peer: { name: 'client-node informers', ...peer }, load });
+}
+
+await main();
+process.exit(0);
