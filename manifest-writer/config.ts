@@ -29,6 +29,13 @@ export const gitOpsSettings = {
     defaultText: '`main`',
     description: 'The branch that is applied.',
   },
+  gitOpsCredentials: {
+    env: 'TOWLINE_GITOPS_CREDENTIALS',
+    schema: fileSetting().optional(),
+    defaultText: 'none',
+    description:
+      'Folder with files named as in Flux’s Git secrets: `username` and `password` for https, or `identity` and `known_hosts` for ssh. In place of the files below.',
+  },
   gitOpsUsername: {
     env: 'TOWLINE_GITOPS_USERNAME',
     schema: line.default('git'),

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { TowlineError } from '../core/errors.ts';
 import type { ConfigOf } from '../runtime/config.ts';
 import { readSecretFile } from '../runtime/program/secret-file.ts';
@@ -9,9 +11,10 @@ type GitOpsConfig = ConfigOf<typeof gitOpsSettings>;
 
 /** One way, given whole, or none. Throws `config_invalid`. */
 export function remoteAccessOf(config: GitOpsConfig): RemoteAccessConfig {
+  const folder = folderAccess(config);
   const app = appCredentials(config);
-  const ssh = sshFiles(config);
-  const token = tokenCredentials(config);
+  const ssh = sshFiles(config) ?? folder.ssh;
+  const token = tokenCredentials(config) ?? folder.credentials;
   const ways = [app, ssh, token].filter((way) => way !== undefined);
   if (ways.length > 1) {
     throw new TowlineError(
@@ -20,6 +23,20 @@ export function remoteAccessOf(config: GitOpsConfig): RemoteAccessConfig {
     );
   }
   return { credentials: app ?? token, ssh };
+}
+
+/** A mounted Secret as Flux's are: what is in it says which way. */
+function folderAccess({ gitOpsCredentials: dir }: GitOpsConfig): RemoteAccessConfig {
+  if (dir === undefined) return {};
+  const file = (name: string) => join(dir, name);
+  const read = (name: string) => readSecretFile(file(name), 'TOWLINE_GITOPS_CREDENTIALS');
+  if (existsSync(file('identity'))) {
+    read('known_hosts');
+    return { ssh: { keyPath: file('identity'), knownHostsPath: file('known_hosts') } };
+  }
+  const credentials = () => ({ username: read('username'), password: read('password') });
+  credentials();
+  return { credentials: async () => credentials() };
 }
 
 /** The file is read for each call, so that a mounted secret may change. */

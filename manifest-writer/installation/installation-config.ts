@@ -59,6 +59,18 @@ export const InstallationConfig = z.strictObject({
     .min(1)
     .max(50)
     .default(['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', '100.64.0.0/10']),
+  /** Of the programs, by its digest. Without it `platform/` has no Deployments of them: they run elsewhere. */
+  image: z
+    .string()
+    .regex(
+      /^[a-z0-9.-]+(:[0-9]+)?(\/[a-z0-9._-]+)+(:[\w.-]+)?@sha256:[0-9a-f]{64}$/,
+      'an image with its digest',
+    )
+    .optional(),
+  /** Addresses of the Ingress controller's or Gateway's pods, whose word is taken for where a request came from. */
+  trustedProxies: z.array(z.cidrv4()).max(50).default([]),
+  /** What the builder and the manifest-writer each keep. */
+  stateStorage: storage.default('20Gi'),
   builders: z.int().min(1).max(100).default(2),
   builderStorage: storage.default('50Gi'),
   registryStorage: storage.default('100Gi'),

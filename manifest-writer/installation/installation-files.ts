@@ -4,6 +4,7 @@ import { defaultEnvironment } from '../../core/environments.ts';
 import { tenantNamespace, tenantObject } from '../../core/tenants.ts';
 import { environmentFolder, tenantFolder } from '../paths.ts';
 import { clusterFolder, renderSetUp, setUpPath, templatePath } from '../provisioning/set-up.ts';
+import { toYaml } from '../render/yaml-text.ts';
 import { fillTemplate, type TemplateValues } from './fill-template.ts';
 import type { InstallationConfig } from './installation-config.ts';
 
@@ -102,8 +103,14 @@ function partsOf({ engine, delivery, target, sealedSecrets }: InstallationConfig
   };
 }
 
-function omittedOf({ engine, delivery, openfaas, sealedSecrets, target }: InstallationConfig): Set<string> {
-  const omitted = new Set<string>();
+/** What runs Towline's own programs. */
+const programFiles = ['router', 'builder', 'manifest-writer', 'auth', 'ui', 'settings'].map(
+  (name) => `${name}.yaml`,
+);
+
+function omittedOf(config: InstallationConfig): Set<string> {
+  const { engine, delivery, openfaas, sealedSecrets, target, image } = config;
+  const omitted = new Set<string>(image === undefined ? programFiles : []);
   if (delivery === 'repository') omitted.add('sync/artifacts.yaml');
   if (delivery !== 'published') omitted.add('sync/publisher-role.yaml');
   // Not in flux/sync: its namespace comes with the rest of platform/, which flux/sync brings.
@@ -120,10 +127,20 @@ function installationValues(config: InstallationConfig): TemplateValues {
     ...values,
     folder: clusterFolder(cluster),
     ...platformSources(config),
+    image: config.image ?? '',
+    trustedProxies: config.trustedProxies.join(','),
+    namespacePerTenant: String(config.engine === 'flux'),
+    rules: rulesOf(config),
     openfaasChart: openfaas === false ? '' : openfaas,
     sealedSecretsChart: sealedSecrets === false ? '' : sealedSecrets,
     targetKinds: sealedSecrets === false ? kinds : [...kinds, sealedSecretKind],
   };
+}
+
+/** The rules of the installation as all programs read them: docs/environments.md. */
+function rulesOf({ target, environments }: InstallationConfig): string {
+  const others = environments.filter(({ name }) => name !== defaultEnvironment);
+  return toYaml({ target, ...(others.length > 0 ? { environments: others } : {}) });
 }
 
 /** Where Flux reads what operators wrote: each folder as an artifact of its own, if something makes them. */

@@ -18,6 +18,7 @@ export async function rendered(settings: Record<string, unknown>): Promise<Map<s
     JSON.stringify({
       repository: 'https://git.example.org/acme/functions.git',
       ...{ domain: 'fn.example.org', registry: 'registry.example.org', tenants: ['alice', 'bob', 'no'] },
+      image: `registry.example.org/towline@sha256:${'a'.repeat(64)}`,
       ...settings,
     }),
   );

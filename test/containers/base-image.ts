@@ -19,14 +19,15 @@ import {
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
+import { tool } from '../cluster/tools.ts';
 
 const run = promisify(execFile);
 
-export type BaseImageKind = 'shell' | 'node' | 'python';
+export type BaseImageKind = 'shell' | 'node' | 'python' | 'platform';
 
 /** An image made of this machine's own programs, so that no test asks a public registry. */
 export interface BaseImage {
-  /** `base/shell:1`, `base/node:24`, `base/python:3`: to put behind a registry's host. */
+  /** `base/shell:1`, `base/node:24`, `base/python:3`, `base/platform:1`: to put behind a registry's host. */
   name: string;
   /** A docker archive, as `docker load` and `skopeo copy docker-archive:` take it, tagged with the name. */
   archive: string;
@@ -42,11 +43,12 @@ const names: Record<BaseImageKind, string> = {
   shell: 'base/shell:1',
   node: 'base/node:24',
   python: 'base/python:3',
+  platform: 'base/platform:1',
 };
 
 /**
  * Busybox as the whole userland, CA certificates, a user `app` (1000), and for `node` this process's node with npm,
- * for `python` the machine's python3 with its library. Made once and kept in the cache folder, by the programs' versions.
+ * for `python` the machine's python3 with its library, for `platform` node, git, ssh and BuildKit's buildctl. Made once and kept in the cache folder, by the programs' versions.
  */
 export async function makeBaseImage(kind: BaseImageKind): Promise<BaseImage> {
   const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'towline', 'test-images');
@@ -76,7 +78,11 @@ export async function makeBaseImage(kind: BaseImageKind): Promise<BaseImage> {
 async function fingerprint(kind: BaseImageKind): Promise<string> {
   const hash = createHash('sha256').update(version);
   const sources = [await busybox()];
-  if (kind === 'node') sources.push(process.execPath, await npmDir());
+  if (kind === 'node' || kind === 'platform') sources.push(process.execPath, await npmDir());
+  if (kind === 'platform') {
+    sources.push(...platformPrograms, await tool('buildctl'));
+    hash.update(platformLibraries.join());
+  }
   if (kind === 'python') sources.push((await python()).executable);
   for (const path of sources) {
     const { size, mtimeMs } = await stat(path);
@@ -88,7 +94,8 @@ async function fingerprint(kind: BaseImageKind): Promise<string> {
 async function build(kind: BaseImageKind, dir: string): Promise<void> {
   const root = join(dir, 'root');
   await addUserland(root);
-  if (kind === 'node') await addNode(root);
+  if (kind === 'node' || kind === 'platform') await addNode(root);
+  if (kind === 'platform') await addPlatformPrograms(root);
   const python = kind === 'python' ? await addPython(root) : {};
   const layer = join(dir, 'layer.tar');
   await tar(layer, root, ['.']);
@@ -166,6 +173,29 @@ async function addNode(root: string): Promise<void> {
   });
   for (const name of ['npm', 'npx']) {
     await symlink(`../lib/node_modules/npm/bin/${name}-cli.js`, join(root, 'usr/local/bin', name));
+  }
+}
+
+const platformPrograms = ['/usr/bin/git', '/usr/bin/ssh'];
+/** Of the C library: what prebuilt Node modules are linked with, and what finds hosts. */
+const platformLibraries = ['librt.so.1', 'libresolv.so.2', 'libnss_dns.so.2', 'libnss_files.so.2'];
+
+async function libraryDir(): Promise<string> {
+  const { stdout } = await run('ldd', [platformPrograms[0]!]);
+  return dirname(/=> (\/\S+\/libc\.so\.6) /.exec(stdout)![1]!);
+}
+
+async function addPlatformPrograms(root: string): Promise<void> {
+  for (const path of platformPrograms) await copyProgram(root, path, path);
+  await copyProgram(root, await tool('buildctl'), '/usr/bin/buildctl');
+  for (const dir of ['/usr/lib/git-core', '/usr/share/git-core']) {
+    await cp(dir, join(root, dir), { recursive: true, verbatimSymlinks: true });
+  }
+  await copyLibraries(root, '/usr/lib/git-core/git-remote-http');
+  const libraries = await libraryDir();
+  for (const name of platformLibraries) {
+    const path = join(libraries, name);
+    if (await stat(path).catch(() => undefined)) await copyFile(await realpath(path), join(root, path));
   }
 }
 

@@ -49,7 +49,8 @@ export function startProgramProcess(
     if (line.includes('"msg":"listening"')) resolve(JSON.parse(line));
   });
   createInterface({ input: child.stderr! }).on('line', keep);
-  const ended = once(child, 'close').then(([code, signal]: [number | null, string | null]) => {
+  const ended = once(child, 'close').then((args: unknown[]) => {
+    const [code, signal] = args as [number | null, string | null];
     reject(new Error(`${main} ended with ${code ?? signal}:\n${output}`));
     return code ?? signal ?? 'unknown';
   });
