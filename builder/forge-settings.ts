@@ -75,7 +75,7 @@ export const forgeSettings = {
     schema: commaList.pipe(z.array(tokenFile)).default([]),
     defaultText: 'none: public projects only',
     description:
-      'Access tokens with `read_repository` by path, comma separated: `group/project=/file`; `=/file` for everything. Files are read at each use.',
+      'Access tokens by path, with the scope `read_repository` to fetch and `api` to show what becomes of commits, comma separated: `group/project=/file`; `=/file` for everything. Files are read at each use.',
   },
   gitlabTopic: {
     env: 'TOWLINE_GITLAB_TOPIC',

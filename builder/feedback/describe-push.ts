@@ -169,9 +169,13 @@ function tellEnd(push: PushRecord, told: Told[]): Told {
   return { state, text: `${live} of ${told.length} live; ${first?.functionName ?? 'push'}: ${about?.text}` };
 }
 
+/** Also each of its deploys: one that was held may go on later. */
+const isOver = ({ state, deploys }: PushRecord) =>
+  state === 'done' && deploys.every((deploy) => isEnd(deploy.state));
+
 function tellPush(push: PushRecord, ahead: number): Told {
   const told = push.deploys.map(tellDeploy);
-  if (push.state === 'done') return tellEnd(push, told);
+  if (isOver(push)) return tellEnd(push, told);
   if (push.state === 'queued')
     return { state: 'queued', text: ahead > 0 ? `Queued, ${ahead} ahead` : 'Queued' };
   const ended = push.deploys.filter((deploy) => isEnd(deploy.state)).length;
@@ -205,7 +209,7 @@ function describeWhole(push: PushRecord, common: Common, options: DescribeOption
     summary: `${quoted(text)}${table}\n\n[Log](${common.logUrl})`,
     functionUrl: null,
     annotations: distinct(push.deploys.flatMap(annotationsOf)),
-    endedAt: push.state === 'done' ? push.updatedAt : null,
+    endedAt: isOver(push) ? push.updatedAt : null,
   };
 }
 

@@ -1,8 +1,11 @@
 import type { LogLine, PushRecord } from '../../core/deploy.ts';
-import type { EventBus } from '../../core/events.ts';
+import type { EventBus, PlatformEvent } from '../../core/events.ts';
+import type { ManifestWriter } from '../../core/manifest-writer.ts';
 import type { SourceEvent } from '../../core/source-event.ts';
 import type { BackoffOptions } from '../../runtime/backoff.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { AuditEvent, auditOfHistory, auditOfPush } from './audit-event.ts';
+import { type AuditWebhookConfig, postAudit } from './audit-webhook.ts';
 import { type DescribeOptions, describePush } from './describe-push.ts';
 import { createDispatcher } from './dispatcher.ts';
 import type { Outbox, OutboxCounts, WaitingEntry } from './outbox.ts';
@@ -12,6 +15,8 @@ import type { ReportOutcome, StatusReporter } from './status-reporter.ts';
 export interface FeedbackConfig extends Pick<DescribeOptions, 'origin'> {
   /** By the name that their reports are kept under; it must stay the same. */
   reporters: Readonly<Record<string, StatusReporter>>;
+  /** Who is told what people did, besides the log. */
+  auditWebhook?: AuditWebhookConfig | undefined;
   retry?: BackoffOptions | undefined;
 }
 
@@ -27,6 +32,7 @@ export interface FeedbackDeps {
   /** How many pushes of its repository have to end first. */
   ahead(push: PushRecord): number;
   log(pushId: string, signal: AbortSignal): AsyncIterable<LogLine>;
+  history: ManifestWriter['history'];
   now: () => number;
 }
 
@@ -45,6 +51,9 @@ const lookBackMs = 7 * 24 * 60 * 60_000;
 const maxLines = 3000;
 /** A log that is still written has no end: what is there by then is what is shown. */
 const readMs = 500;
+const auditChannel = 'audit';
+/** Among them is the commit that an event tells of. */
+const newestEntries = 20;
 
 export function createFeedback(config: FeedbackConfig, deps: FeedbackDeps): Feedback {
   const { outbox, logger, now } = deps;
@@ -70,7 +79,14 @@ export function createFeedback(config: FeedbackConfig, deps: FeedbackDeps): Feed
     return lines;
   }
 
+  async function sendAudit(entry: WaitingEntry, signal: AbortSignal): Promise<ReportOutcome> {
+    const { auditWebhook } = config;
+    if (!auditWebhook) return { type: 'reported' };
+    return postAudit(auditWebhook, AuditEvent.parse(JSON.parse(entry.payload)), { now: now(), signal });
+  }
+
   async function send(entry: WaitingEntry, signal: AbortSignal): Promise<ReportOutcome> {
+    if (entry.channel === auditChannel) return sendAudit(entry, signal);
     const reporter = config.reporters[entry.channel];
     if (!reporter) return { type: 'refused', reason: `nobody tells ${entry.channel} any more` };
     const report = StatusReport.parse(JSON.parse(entry.payload));
@@ -101,7 +117,19 @@ export function createFeedback(config: FeedbackConfig, deps: FeedbackDeps): Feed
     }
   }
 
+  /** Logged when it is news, and kept until it is told. */
+  function audit(event: AuditEvent): void {
+    const entry = {
+      ...{ key: `${auditChannel}:${event.id}`, channel: auditChannel, destination: auditChannel },
+      ...{ owner: event.owner, order: 0, isFinal: true, payload: JSON.stringify(event) },
+    };
+    if (!outbox.put(entry, now())) return;
+    logger.info({ audit: event }, 'audit');
+    dispatcher.wake();
+  }
+
   async function take(push: PushRecord): Promise<void> {
+    for (const each of auditOfPush(push, config.origin)) audit(each);
     const event = await deps.eventOf(push.id);
     if (!event) return;
     const options = {
@@ -137,9 +165,29 @@ export function createFeedback(config: FeedbackConfig, deps: FeedbackDeps): Feed
     if (!working) startWork();
   }
 
-  const unsubscribe = deps.events.subscribe((event) => {
+  type HistoryChange = Extract<PlatformEvent, { type: 'history.changed' }>;
+
+  async function auditHistory({ owner, functionName, environment, commit }: HistoryChange): Promise<void> {
+    try {
+      const entries = await deps.history({ owner, functionName, environment, limit: newestEntries });
+      const entry = entries.find((each) => each.commit === commit);
+      const found = entry && auditOfHistory(entry, config.origin);
+      if (found && found.time >= since) audit(found);
+    } catch (error) {
+      logger.warn({ err: error, owner, functionName, commit }, 'a commit could not be audited');
+    }
+  }
+
+  const looking = new Set<Promise<void>>();
+
+  function heard(event: PlatformEvent): void {
     if (event.type === 'push.changed') changed(event.push);
-  });
+    if (event.type !== 'history.changed' || stop.signal.aborted) return;
+    const work: Promise<void> = auditHistory(event).finally(() => looking.delete(work));
+    looking.add(work);
+  }
+
+  const unsubscribe = deps.events.subscribe(heard);
 
   return {
     async start() {
@@ -152,11 +200,13 @@ export function createFeedback(config: FeedbackConfig, deps: FeedbackDeps): Feed
     counts: () => outbox.counts(),
     async settled() {
       while (working) await working;
+      await Promise.all(looking);
       await dispatcher.settled();
     },
     async [Symbol.asyncDispose]() {
       unsubscribe();
       while (working) await working;
+      await Promise.all(looking);
       stop.abort(new Error('feedback stops'));
       await dispatcher[Symbol.asyncDispose]();
     },

@@ -7,7 +7,7 @@ import { createSqliteOutbox } from './outbox-sqlite.ts';
 
 export type { FeedbackConfig } from './feedback.ts';
 
-type OpenDeps = Pick<FeedbackDeps, 'events' | 'functionUrl' | 'log' | 'logger' | 'now'> & {
+type OpenDeps = Pick<FeedbackDeps, 'events' | 'functionUrl' | 'history' | 'log' | 'logger' | 'now'> & {
   /** Gets tables of its own. */
   database: DatabaseSync;
   store: DeployStore;

@@ -10,6 +10,7 @@ import type { FeedbackConfig } from '../../builder/feedback/feedback.ts';
 import { gitHubReporters } from '../../builder/feedback/github-reporters.ts';
 import {
   type Builder,
+  type BuilderConfig,
   createBuilder,
   createGitHubApp,
   createGitHubSourceAccess,
@@ -72,6 +73,8 @@ export function exampleOf(name: string): Record<string, unknown> {
 export interface ForgePlatformOptions {
   feedback?: Partial<FeedbackConfig>;
   commitStatuses?: boolean;
+  config?: Partial<BuilderConfig>;
+  ignoredPushers?: string[];
 }
 
 /** GitHub's double with one repository that is served over HTTP, and a builder whose App is installed there. */
@@ -111,6 +114,7 @@ export async function startForgePlatform(options: ForgePlatformOptions = {}) {
             webhookSecrets: [github.app.webhookSecret],
             appId: String(github.app.id),
           },
+          ignoredPushers: options.ignoredPushers,
         },
         path,
         buildTimeoutMs: 60_000,
@@ -120,6 +124,7 @@ export async function startForgePlatform(options: ForgePlatformOptions = {}) {
         readyFollowTimeoutMs: 60_000,
         retry: { firstMs: 5, maxMs: 20 },
         webhookGraceMs: 20,
+        ...options.config,
       },
       {
         logger: createLogger(
@@ -130,6 +135,7 @@ export async function startForgePlatform(options: ForgePlatformOptions = {}) {
         reconciler: reconciler.reconciler,
         events: createEventBus(),
         sourceAccess: createGitHubSourceAccess({ app, webUrl: gitServer.url, path }),
+        githubApp: app,
         engine: engine.engine,
         templates: createTemplates(root),
         functionUrl: (owner, name) => `https://${owner}.example.org/${name}`,
@@ -171,6 +177,8 @@ export async function startForgePlatform(options: ForgePlatformOptions = {}) {
   const resources = stack.move();
   return {
     github,
+    installation,
+    repository,
     engine,
     reconciler,
     writer,
@@ -192,6 +200,8 @@ export async function startForgePlatform(options: ForgePlatformOptions = {}) {
       const status = await github.deliver('push', payload);
       return { commit: after, status };
     },
+    /** Nobody takes webhooks any more. */
+    stop: () => builder[Symbol.asyncDispose](),
     /** As a death of the process does, or its end, and a new start. */
     async restart({ abandon = false } = {}) {
       if (!abandon) await builder[Symbol.asyncDispose]();

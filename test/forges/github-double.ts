@@ -39,8 +39,8 @@ export interface GitHubDouble extends ForgeServer {
   deliver(event: string, payload: object, guid?: string): Promise<number>;
   /** The next requests are answered as GitHub's primary limit does, until the time (milliseconds) has come. */
   limitPrimary(resetAt: number): void;
-  /** One request is answered as the secondary limit does. */
-  limitSecondary(retryAfterSeconds: number): void;
+  /** One request for this operation is answered as the secondary limit does. */
+  limitSecondary(retryAfterSeconds: number, operation: string): void;
   /** What comes back from the page that creates an App of a manifest. */
   acceptManifest(): string;
 }
@@ -103,7 +103,7 @@ export async function startGitHubDouble(options: GitHubDoubleOptions = {}): Prom
   let nextId = 1000;
   const id = () => (nextId += 1);
   let limitedUntil = 0;
-  let secondary: number | undefined;
+  let secondary: { seconds: number; operation: string } | undefined;
   const answers = createGitHubAnswers(contract, () => server.origin);
   const now = () => new Date().toISOString();
 
@@ -437,8 +437,8 @@ export async function startGitHubDouble(options: GitHubDoubleOptions = {}): Prom
     handle(request) {
       if (limited())
         return { status: 403, body: { message: 'API rate limit exceeded for installation ID 1.' } };
-      if (secondary !== undefined) {
-        const headers = { 'retry-after': String(secondary) };
+      if (secondary?.operation === request.name) {
+        const headers = { 'retry-after': String(secondary.seconds) };
         secondary = undefined;
         return { status: 403, headers, body: { message: 'You have exceeded a secondary rate limit.' } };
       }
@@ -493,8 +493,8 @@ export async function startGitHubDouble(options: GitHubDoubleOptions = {}): Prom
     limitPrimary(resetAt: number) {
       limitedUntil = resetAt;
     },
-    limitSecondary(retryAfterSeconds: number) {
-      secondary = retryAfterSeconds;
+    limitSecondary(seconds: number, operation: string) {
+      secondary = { seconds, operation };
     },
     acceptManifest() {
       const code = randomUUID().replaceAll('-', '');

@@ -135,7 +135,7 @@ describe('what GitHub shows of a push', () => {
     // Another request may have been under way when the first was refused.
     assert.ok(refused.length >= 1 && refused.length <= 2, `${refused.length} requests met the limit`);
     assert.ok(Date.now() >= reset);
-    github.limitSecondary(1);
+    github.limitSecondary(1, 'POST /repos/{owner}/{repo}/check-runs');
     const second = await platform.push(stackFiles({ hello: 'two' }));
     await until('the second end is told', () =>
       ['towline', 'towline/hello'].every(
@@ -164,11 +164,8 @@ describe('what GitHub shows of a push', () => {
     await platform.builder().drain();
     const { commit } = await platform.push(stackFiles({ hello: 'two' }));
     await platform.builder().drain();
-    const [first, second] = github.state.deployments;
-    assert.deepEqual(
-      [first?.statuses.at(-1)?.state, second?.statuses.at(-1)?.state],
-      ['inactive', 'success'],
-    );
+    const last = () => github.state.deployments.map(({ statuses }) => statuses.at(-1)?.state).join();
+    await until('the second took the place of the first', () => last() === 'inactive,success');
     const run = runs(platform, commit)['towline'];
     assert.ok(run);
     const payload = platform.base('check_run');
@@ -188,9 +185,11 @@ describe('what GitHub shows of a push', () => {
       },
     });
     await platform.builder().drain();
+    await until('all are completed', () =>
+      github.state.checkRuns.every(({ status }) => status === 'completed'),
+    );
     const names = github.state.checkRuns.filter((each) => each.headSha === commit).map(({ name }) => name);
     assert.deepEqual(names.sort(), ['towline', 'towline', 'towline/hello', 'towline/hello']);
-    assert.ok(github.state.checkRuns.every(({ status }) => status === 'completed'));
   });
 
   it('ends with a log line, and is not tried for ever, where the App may not write checks', async () => {

@@ -1,0 +1,23 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openDatabase } from '../deliveries/open-database.ts';
+import { describeOutbox } from './outbox.contract.ts';
+import { createSqliteOutbox } from './outbox-sqlite.ts';
+
+describeOutbox('sqlite', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'towline-outbox-'));
+  const databases = [openDatabase(join(dir, 'a.db'), 'NORMAL')];
+  return {
+    outbox: createSqliteOutbox(databases[0]!),
+    reopen() {
+      const database = openDatabase(join(dir, 'a.db'), 'NORMAL');
+      databases.push(database);
+      return createSqliteOutbox(database);
+    },
+    dispose() {
+      for (const database of databases) database.close();
+      rmSync(dir, { recursive: true });
+    },
+  };
+});
