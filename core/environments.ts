@@ -1,4 +1,5 @@
 import type { FunctionCatalog } from './catalog.ts';
+import type { SourceRepository } from './source-event.ts';
 
 /** Where a push to a source repository's main branch goes; its manifests lie below `tenants/`. */
 export const defaultEnvironment = 'default';
@@ -19,12 +20,18 @@ export type RefTarget =
   /** Nothing; `reason` is for whoever pushed it. */
   | { way: 'none'; reason: string };
 
+/** What a repository's own rules know it by. */
+export type NamedRepository = Pick<SourceRepository, 'id' | 'owner' | 'name' | 'path'>;
+
 /** Which refs of source repositories go where. */
 export interface RefTargets {
   /** Every environment of the installation, the default one too. */
   environments: readonly string[];
-  /** `ref` in full, as `refs/heads/main`; `defaultBranch` is its repository's. */
-  forRef(ref: string, defaultBranch: string): RefTarget;
+  /**
+   * `ref` in full, as `refs/heads/main`; `defaultBranch` is its repository's, which may have rules of its own if it is
+   * given.
+   */
+  forRef(ref: string, defaultBranch: string, repository?: NamedRepository): RefTarget;
 }
 
 const shortRef = /^refs\/(heads|tags)\/(.+)$/;

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { Person, SourceEvent } from '../../core/source-event.ts';
 import {
+  type AppendResult,
   type Delivery,
   type DeliveryLog,
   type DeliveryOrigin,

@@ -195,7 +195,7 @@ export function createPushJournal(delivery: Delivery, deps: JournalDeps): PushJo
   function ownEnvironment(): string {
     const { event } = delivery;
     if (event.type !== 'push') return defaultEnvironment;
-    const target = deps.refs.forRef(event.ref, event.repository.defaultBranch);
+    const target = deps.refs.forRef(event.ref, event.repository.defaultBranch, event.repository);
     return target.way === 'none' ? defaultEnvironment : target.environment;
   }
 

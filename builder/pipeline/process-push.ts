@@ -241,7 +241,7 @@ export async function processPush(task: PushTask, context: PipelineContext): Pro
   if (task.superseded.aborted) return endWithoutSource(task, context);
   if (event.type === 'image') return announce(task, context, event);
   if (event.type !== 'push') return removeRepository(task, context);
-  const target = context.refs.forRef(event.ref, event.repository.defaultBranch);
+  const target = context.refs.forRef(event.ref, event.repository.defaultBranch, event.repository);
   if (target.way === 'promote') return promote(task, context, { event, target });
   return deployCommit(task, context, event);
 }

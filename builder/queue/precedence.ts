@@ -8,7 +8,7 @@ import { laterMove } from './chain.ts';
 export function whySkipped(event: SourceEvent, refs: RefTargets): string | undefined {
   if (event.type !== 'push') return undefined;
   if (event.skipped !== undefined) return `skipped: ${event.skipped}`;
-  const target = refs.forRef(event.ref, event.repository.defaultBranch);
+  const target = refs.forRef(event.ref, event.repository.defaultBranch, event.repository);
   if (target.way === 'none') return `skipped: ${target.reason}`;
   if (event.after !== zeroSha) return undefined;
   const name = branchOrTag(event.ref)?.name ?? event.ref;
@@ -25,7 +25,7 @@ export function whySkipped(event: SourceEvent, refs: RefTargets): string | undef
  */
 export function laneOf(event: SourceEvent, refs: RefTargets): string | undefined {
   if (event.type !== 'push') return undefined;
-  const target = refs.forRef(event.ref, event.repository.defaultBranch);
+  const target = refs.forRef(event.ref, event.repository.defaultBranch, event.repository);
   if (target.way === 'none') return undefined;
   return target.way === 'promote' ? target.from : target.environment;
 }

@@ -3,6 +3,7 @@ import {
   branchOrTag,
   defaultBranchOnly,
   defaultEnvironment,
+  type NamedRepository,
   type RefTarget,
   type RefTargets,
   whyNotEnvironment,
@@ -10,6 +11,18 @@ import {
 import { matchesPattern } from '../../core/pattern.ts';
 
 const Patterns = z.array(z.string().min(1).max(200)).max(50);
+
+/** The branches of one repository that are deployed, in place of the environment's. */
+const RepositoryRules = z
+  .strictObject({
+    /** As the forge writes it, `acme/shop`; letters may be of either case. Changes with a rename. */
+    path: z.string().min(3).max(700).optional(),
+    /** The forge's own id, which stays. */
+    id: z.string().min(1).max(200).optional(),
+    branches: Patterns,
+  })
+  .refine(({ path, id }) => (path === undefined) !== (id === undefined), 'say either its path or its id');
+type RepositoryRules = z.output<typeof RepositoryRules>;
 
 /** One environment: which pushes go there, and by which rules. Its manifests' path follows from its name. */
 export const EnvironmentRules = z.strictObject({
@@ -21,6 +34,8 @@ export const EnvironmentRules = z.strictObject({
    * every branch. Of the default environment that doesn't say: each repository's default branch.
    */
   branches: Patterns.optional(),
+  /** Repositories of which other branches are deployed here than `branches` says; the first that fits counts. */
+  repositories: z.array(RepositoryRules).max(1000).default([]),
   /** Tags whose commit is promoted here. */
   tags: Patterns.default([]),
   /** Where a tag promotes from. */
@@ -101,12 +116,12 @@ export function withDefault<T extends EnvironmentRules>(list: readonly T[], make
 /** Which refs go where, in the order of the list; without any, default branches are deployed and nothing else. */
 export function refTargets(given: readonly EnvironmentRules[]): RefTargets {
   const list = withDefault(given, implicitDefault);
-  function forRef(ref: string, defaultBranch: string): RefTarget {
+  function forRef(ref: string, defaultBranch: string, repository?: NamedRepository): RefTarget {
     const found = branchOrTag(ref);
     if (found === undefined) return { way: 'none', reason: `${ref} is neither a branch nor a tag` };
     const { kind, name } = found;
     if (kind === 'branch') {
-      const environment = list.find((one) => takesBranch(one, name, defaultBranch))?.name;
+      const environment = list.find((one) => takesBranch(one, name, defaultBranch, repository))?.name;
       return environment === undefined ? nowhere(kind, name) : { way: 'deploy', environment };
     }
     const target = list.find(({ tags }) => tags.some((one) => matches(one, name)));
@@ -119,7 +134,20 @@ export function refTargets(given: readonly EnvironmentRules[]): RefTargets {
   };
 }
 
-function takesBranch({ name, branches }: EnvironmentRules, branch: string, defaultBranch: string): boolean {
+function isIt({ path, id }: RepositoryRules, repository: NamedRepository): boolean {
+  if (id !== undefined) return id === repository.id;
+  const own = repository.path ?? `${repository.owner}/${repository.name}`;
+  return path?.toLowerCase() === own.toLowerCase();
+}
+
+function takesBranch(
+  { name, branches, repositories }: EnvironmentRules,
+  branch: string,
+  defaultBranch: string,
+  repository: NamedRepository | undefined,
+): boolean {
+  const rules = repository && repositories.find((one) => isIt(one, repository));
+  if (rules) return rules.branches.some((one) => matches(one, branch));
   if (branches === undefined) return name === defaultEnvironment && branch === defaultBranch;
   return branches.some((one) => matches(one, branch));
 }
