@@ -12,14 +12,19 @@ RUN apt-get update \
   && apt-get install --yes --no-install-recommends ca-certificates git openssh-client \
   && rm -rf /var/lib/apt/lists/*
 
-FROM ${NODE_IMAGE} AS dependencies
+FROM ${NODE_IMAGE} AS package
 WORKDIR /app
 COPY package.json package-lock.json ./
+
 # A registry of one's own: --secret id=npmrc,src=<file>. It is in no layer.
-RUN --mount=type=secret,id=npmrc,target=/root/.npmrc \
+FROM package AS dependencies
+RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=cache,target=/root/.npm \
   npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM dependencies AS dashboard
+# The dashboard's own libraries go into what is built, and are needed by nothing that runs.
+FROM package AS dashboard
+RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=cache,target=/root/.npm \
+  npm ci --ignore-scripts --no-audit --no-fund
 COPY core core
 COPY ui/web ui/web
 RUN node node_modules/vite/bin/vite.js build ui/web

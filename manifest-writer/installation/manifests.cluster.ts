@@ -45,6 +45,25 @@ const installations: Record<string, Record<string, unknown>> = {
   'Argo CD without a tenant': { engine: 'argocd', tenants: [] },
 };
 
+interface Pod extends KubernetesObject {
+  spec: Record<string, unknown>;
+}
+
+/** What a Deployment or StatefulSet makes, as the API server is then asked for it. */
+function podOf(object: KubernetesObject): Pod | undefined {
+  const { kind, metadata, spec } = object as KubernetesObject & {
+    spec?: {
+      template?: { spec: Record<string, unknown> };
+      volumeClaimTemplates?: { metadata: { name: string } }[];
+    };
+  };
+  if (!spec?.template || (kind !== 'Deployment' && kind !== 'StatefulSet')) return undefined;
+  const claimed = (spec.volumeClaimTemplates ?? []).map(({ metadata: { name } }) => ({ name, emptyDir: {} }));
+  const volumes = [...((spec.template.spec['volumes'] as object[] | undefined) ?? []), ...claimed];
+  const place = { name: metadata?.name ?? '', namespace: metadata?.namespace ?? '' };
+  return { apiVersion: 'v1', kind: 'Pod', metadata: place, spec: { ...spec.template.spec, volumes } };
+}
+
 describe('the GitOps repository of an installation', () => {
   for (const [title, settings] of Object.entries(installations)) {
     it(`builds and is accepted by the API server: ${title}`, async () => {
@@ -71,6 +90,29 @@ describe('the GitOps repository of an installation', () => {
   it('has no manifest that the API server would take with a misspelt field', async () => {
     const [namespace] = await build(await rendered({}), 'platform');
     await assert.rejects(server.dryRun({ ...namespace, specc: {} } as KubernetesObject), /specc/);
+  });
+
+  it("has the platform's pods within the restricted standard, by the API server's own judgement", async () => {
+    const objects = await build(await rendered({}), 'platform');
+    await server.apply(objects.filter(({ kind }) => kind === 'Namespace' || kind === 'ServiceAccount'));
+    const pods = objects.flatMap((object) => podOf(object) ?? []);
+    const names = pods.map(({ metadata }) => metadata?.name);
+    for (const name of ['router', 'builder', 'manifest-writer', 'auth', 'ui', 'registry']) {
+      assert.ok(names.includes(name), name);
+    }
+    for (const pod of pods) await server.dryRun(pod);
+
+    const [router] = pods.filter(({ metadata }) => metadata?.name === 'router');
+    const asRoot = { ...router, spec: { ...router?.spec, securityContext: { runAsUser: 0 } } };
+    await assert.rejects(server.dryRun(asRoot), /violates PodSecurity "restricted/);
+  });
+
+  it('has none of the programs if no image is named, as where they run elsewhere', async () => {
+    const files = await rendered({ image: undefined });
+    assert.deepEqual(
+      [...files.keys()].filter((path) => /^platform\/(router|builder|auth|ui|settings)\.yaml$/.test(path)),
+      [],
+    );
   });
 
   it("locks down Flux's own controllers", async () => {
