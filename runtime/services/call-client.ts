@@ -55,6 +55,7 @@ const connectTimeoutMs = 5_000;
 /** Shorter than a Node server's own, so that a connection is not used in the moment when it closes it. */
 const keepAliveMs = 4_000;
 const maxLongCalls = 4_096;
+const maxTries = 100;
 
 export function createCallClient<C extends CallContract>(
   contract: C,
@@ -132,12 +133,15 @@ export function createCallClient<C extends CallContract>(
 
   async function ask(method: string, input: unknown, asked: AskOptions<unknown> = {}): Promise<unknown> {
     const request = requestOf(method, input);
-    const deadline = Date.now() + retry.forMs;
+    let deadline = Date.now() + retry.forMs;
     for (let tries = 1; ; tries += 1) {
+      const askedAt = Date.now();
       try {
         return await once(request, asked);
       } catch (error) {
-        const isOver = asked.signal?.aborted || Date.now() >= deadline;
+        // A call that went well for longer than that, as a deploy that waits, has its whole time again.
+        if (Date.now() - askedAt >= retry.forMs) deadline = Date.now() + retry.forMs;
+        const isOver = asked.signal?.aborted || Date.now() >= deadline || tries >= maxTries;
         if (isOver || !mayAskAgain(request.call, error)) throw asError(error, asked.signal);
       }
       await delay(backoffMs(tries, retry), asked.signal);

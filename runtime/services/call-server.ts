@@ -156,7 +156,7 @@ export function createCallServer<C extends CallContract>(
   function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
     if (request.destroyed && !request.complete) return void response.destroy();
     const wire = toWire(error);
-    logger.warn({ err: error, path: request.url?.slice(0, 200) }, 'a call was refused');
+    logger.warn({ code: wire.code, path: request.url?.slice(0, 200) }, `a call was refused: ${wire.message}`);
     response.setHeader('connection', 'close');
     const answer = openAnswer(response, heartbeatMs);
     answer.end({ type: 'refused', error: wire }, httpStatus(wire.code));

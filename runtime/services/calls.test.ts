@@ -342,6 +342,23 @@ describe('when the connection fails', () => {
     assert.equal(begun, 2);
   });
 
+  it('asks again also when the call had gone on for longer than it is tried', async () => {
+    let begun = 0;
+    const cook: Kitchen['cook'] = (_, { signal }) => {
+      begun += 1;
+      return begun === 1 ? aborts(signal) : Promise.resolve('soup');
+    };
+    await using server = await listen(serve({ cook }, { heartbeatMs: 20 }));
+    await using it = client(server.url, { retry: { forMs: 500, firstMs: 5, maxMs: 20 } });
+
+    const startedAt = Date.now();
+    const asked = it.ask('cook', {});
+    await until(() => begun === 1 && Date.now() - startedAt > 600);
+    await server.restart();
+
+    assert.equal(await asked, 'soup');
+  });
+
   it('does not ask twice what cannot be repeated, and says that it does not know', async () => {
     let begun = 0;
     const eat: Kitchen['eat'] = (_, { signal }) => {

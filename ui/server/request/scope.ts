@@ -20,6 +20,14 @@ export interface Scope {
 export function createScope(accounts: Accounts, builds: BuildService): Scope {
   const allows = (identity: Identity, ownerId: string, purpose: Purpose) =>
     purpose === 'read' ? mayRead(identity, ownerId) : mayChange(identity, ownerId);
+
+  /** Not everybody's list for somebody who may read nobody else's. */
+  async function candidates({ role, ownerId }: Identity): Promise<Owner[]> {
+    if (role === 'operator') return await accounts.owners();
+    const own = await accounts.ownerById(ownerId);
+    return own ? [own] : [];
+  }
+
   return {
     async owner(identity, slug, purpose) {
       const owner = slug === undefined ? undefined : await accounts.ownerBySlug(slug);
@@ -34,7 +42,7 @@ export function createScope(accounts: Accounts, builds: BuildService): Scope {
       return push;
     },
     async readableOwners(identity) {
-      const readable = (await accounts.owners()).filter((owner) => mayRead(identity, owner.id));
+      const readable = (await candidates(identity)).filter((owner) => mayRead(identity, owner.id));
       const own = readable.filter((owner) => owner.id === identity.ownerId);
       return [...own, ...readable.filter((owner) => owner.id !== identity.ownerId)];
     },
