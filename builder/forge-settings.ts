@@ -90,6 +90,13 @@ export const forgeSettings = {
     description:
       'The Gitea or Forgejo whose webhooks come to `/webhooks/git`; its host is one of `TOWLINE_SOURCE_HOSTS`.',
   },
+  giteaWebhookSecretFile: {
+    env: 'TOWLINE_GITEA_WEBHOOK_SECRET_FILE',
+    schema: fileSetting().optional(),
+    defaultText: 'none',
+    description:
+      'File with the secrets of its webhooks, one a line; others than those of `TOWLINE_WEBHOOK_SECRET_FILE`, whose holders may speak for every owner. Read at the start.',
+  },
   ignoredPushers: {
     env: 'TOWLINE_IGNORED_PUSHERS',
     schema: commaList.default([]),
@@ -116,12 +123,13 @@ export interface Forges {
 
 /** Reads the files that the settings name. Throws `config_invalid` for what is missing. */
 export function readForges(settings: ForgeSettings): Forges {
-  const { giteaUrl, webhookSecretFile, ignoredPushers, customers } = settings;
+  const { webhookSecretFile, ignoredPushers, customers } = settings;
   const gitSecrets =
     webhookSecretFile === undefined ? [] : readSecretLines(webhookSecretFile, 'TOWLINE_WEBHOOK_SECRET_FILE');
-  if (giteaUrl !== undefined && gitSecrets.length === 0) {
-    throw incomplete('TOWLINE_GITEA_URL needs TOWLINE_WEBHOOK_SECRET_FILE');
-  }
+  const gitea = readGitea(settings);
+  const shared = gitea?.webhookSecrets.some((secret) => gitSecrets.includes(secret));
+  if (shared)
+    throw incomplete('TOWLINE_GITEA_WEBHOOK_SECRET_FILE shares a secret with TOWLINE_WEBHOOK_SECRET_FILE');
   const github = readGitHub(settings);
   return {
     gitSecrets,
@@ -134,7 +142,7 @@ export function readForges(settings: ForgeSettings): Forges {
       ...{ ignoredPushers, customers },
       github: github?.config,
       gitlab: readGitLab(settings),
-      gitea: giteaUrl === undefined ? undefined : { baseUrl: giteaUrl, webhookSecrets: gitSecrets },
+      gitea,
     },
   };
 }
@@ -162,6 +170,13 @@ function readGitLab(settings: ForgeSettings): ForgesConfig['gitlab'] {
     throw incomplete('TOWLINE_GITLAB_URL needs TOWLINE_GITLAB_WEBHOOK_SECRET_FILE');
   const webhookSecrets = readSecretLines(secretFile, 'TOWLINE_GITLAB_WEBHOOK_SECRET_FILE');
   return { baseUrl: url, webhookSecrets, topic: settings.gitlabTopic };
+}
+
+function readGitea(settings: ForgeSettings): ForgesConfig['gitea'] {
+  const { giteaUrl: url, giteaWebhookSecretFile: secretFile } = settings;
+  if (url === undefined) return undefined;
+  if (secretFile === undefined) throw incomplete('TOWLINE_GITEA_URL needs TOWLINE_GITEA_WEBHOOK_SECRET_FILE');
+  return { baseUrl: url, webhookSecrets: readSecretLines(secretFile, 'TOWLINE_GITEA_WEBHOOK_SECRET_FILE') };
 }
 
 function incomplete(problem: string): TowlineError {

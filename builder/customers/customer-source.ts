@@ -4,9 +4,23 @@ import { readBody } from '../../runtime/http-service.ts';
 
 const maxBytes = 4_000_000;
 
-/** Reads the list from a file's path, or from an https URL (http only to this machine). */
+/**
+ * Reads the list from a file's path, or from an https URL; http only from this machine, since whoever sits between could
+ * write the list. Throws `config_invalid`.
+ */
 export function customerSource(place: string): (signal: AbortSignal) => Promise<string> {
-  return /^https?:\/\//i.test(place) ? (signal) => readUrl(place, signal) : () => readWholeFile(place);
+  const url = URL.parse(place);
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isHere(url))) {
+    return (signal) => readUrl(place, signal);
+  }
+  if (/^[a-z][a-z+.-]*:\/\//i.test(place)) {
+    throw new TowlineError('config_invalid', 'the list of customers is a file or an https URL');
+  }
+  return () => readWholeFile(place);
+}
+
+function isHere({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
 async function readWholeFile(path: string): Promise<string> {

@@ -149,6 +149,18 @@ describe('customers by URL', () => {
   }
 });
 
+describe('where customers come from', () => {
+  for (const place of [
+    'http://lists.example/customers',
+    'ftp://127.0.0.1/x',
+    'http://127.0.0.1.evil.example/',
+  ]) {
+    it(`is not ${place}`, () => {
+      assert.throws(() => customerSource(place), /a file or an https URL/);
+    });
+  }
+});
+
 describe('customers by file', () => {
   it('are read again, and stay when the file is gone', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'towline-customers-'));
