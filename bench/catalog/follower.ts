@@ -28,16 +28,18 @@ export function given(): Following {
   return JSON.parse(process.argv[2] ?? '{}') as Following;
 }
 
-/** Says what it has cost until now: megabytes, after everything that can go is gone. */
+/** V8 gives what it has freed back to the system after some seconds. */
+const settleMs = 12_000;
+
+/** Says what it has cost until now, in megabytes: at most, and after everything that can go is gone. */
 export async function tellSynced(startedAt: number): Promise<void> {
   const sync_ms = Math.round(performance.now() - startedAt);
   const peak_rss_mb = round(process.resourceUsage().maxRSS / 1024);
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
-  for (let i = 0; i < 3; i++) {
-    collect();
-    await wait(100);
-  }
+  collect();
+  await wait(settleMs);
+  collect();
   const { rss, heapUsed } = process.memoryUsage();
   const mb = (bytes: number) => round(bytes / 1024 / 1024);
   tell({ type: 'synced', sync_ms, rss_mb: mb(rss), heap_mb: mb(heapUsed), peak_rss_mb });

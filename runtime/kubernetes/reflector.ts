@@ -25,7 +25,7 @@ export interface ReflectorOptions<T> {
   /** Called after the table has changed, once for each object. */
   onChange?: ((change: ReflectorChange<T>) => void) | undefined;
   onState?: ((state: ReflectorState) => void) | undefined;
-  /** Objects a page. Default: 500. */
+  /** Objects a page. Default: 100: larger pages make a process grow while it lists, for no fewer seconds. */
   pageSize?: number | undefined;
   /** A watch that says nothing for so long, not even a bookmark, is taken for dead. Default: 90,000. */
   idleMs?: number | undefined;
@@ -60,7 +60,7 @@ interface List {
 const watchSeconds = { least: 240, spread: 240 };
 
 export function createReflector<T>(options: ReflectorOptions<T>): Reflector<T> {
-  const { api, path, labelSelector, project, pageSize = 500, idleMs = 90_000 } = options;
+  const { api, path, labelSelector, project, pageSize = 100, idleMs = 90_000 } = options;
   const { retry = { firstMs: 200, maxMs: 15_000 }, now = Date.now, random = Math.random } = options;
   const table = new Map<string, T>();
   const stopping = new AbortController();
