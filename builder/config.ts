@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { booleanSetting, integerSetting, type Settings } from '../runtime/config.ts';
+import { parseRegistryPattern, publicRegistries } from '../runtime/registry/registry-pattern.ts';
 import { buildkitSettings } from './engines/buildkit-settings.ts';
 import { type LogBucket, parseLogBucket } from './logs/log-bucket.ts';
-import { parseRegistryPattern, publicRegistries } from './registry/registry-pattern.ts';
 import { parseRepositoryUrl } from './source/repository-url.ts';
 import { isPattern, templateLocation } from './templates/template-location.ts';
 import type { ForgesConfig } from './webhooks/forge-intake.ts';

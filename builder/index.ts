@@ -18,7 +18,7 @@ import type { BuilderConfig } from './config.ts';
 import type { AppendResult, Delivery, DeliveryLog, DeliveryOrigin } from './deliveries/delivery-log.ts';
 import { createSqliteDeliveryLog } from './deliveries/delivery-log-sqlite.ts';
 import { openDatabase } from './deliveries/open-database.ts';
-import { chainEndOf, missedPush, whoPushed } from './deliveries/recover-pushes.ts';
+import { chainEndOf, isPassedOver, missedPush, whoPushed } from './deliveries/recover-pushes.ts';
 import { createSqliteDeployStore } from './deploys/deploy-store-sqlite.ts';
 import { createPendingDeploys } from './deploys/pending-deploys.ts';
 import { createPushJournal } from './deploys/push-journal.ts';
@@ -63,14 +63,14 @@ export type { PullLogin } from './engines/registry-logins.ts';
 
 import type { GitHubApp } from './github/github-app.ts';
 
+export { parseRegistryPattern, type RegistryPattern } from '../runtime/registry/registry-pattern.ts';
+export { openRegistries, type Registries } from './engines/open-registries.ts';
 export { createGitHubApp, type GitHubApp, type GitHubAppConfig } from './github/github-app.ts';
 export { createBuildServiceCalls } from './http/build-service-calls.ts';
 export type { PrebuiltImages } from './pipeline/prebuilt-images.ts';
 export { createPrebuiltImages } from './prebuilt/prebuilt-images-registry.ts';
 export { createArgoReconciler } from './reconcilers/reconciler-argocd.ts';
 export { createFluxReconciler } from './reconcilers/reconciler-flux.ts';
-export { openRegistries, type Registries } from './registry/open-registries.ts';
-export { parseRegistryPattern, type RegistryPattern } from './registry/registry-pattern.ts';
 export type { BuildSecrets } from './secrets/build-secrets.ts';
 export { createFolderBuildSecrets } from './secrets/build-secrets-folder.ts';
 export type { SourceAccess } from './source/source-access.ts';
@@ -240,6 +240,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       const end = await chainEndOf(deliveries, event);
       return end !== undefined && end.after !== event.after;
     },
+    isPassedOver: (event, head) => isPassedOver(deliveries, event, head),
     random: deps.random ?? Math.random,
     now,
     workspaces: createFairSlots({

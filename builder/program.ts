@@ -17,6 +17,7 @@ import { createHttpManifestWriter } from '../runtime/services/manifest-writer-ht
 import { mountedServiceTokens } from '../runtime/services/service-access.ts';
 import { createBuildkitEngine } from './engines/build-engine-buildkit.ts';
 import { buildkitConfig } from './engines/buildkit-settings.ts';
+import { openRegistries } from './engines/open-registries.ts';
 import { feedbackOf } from './feedback/feedback-settings.ts';
 import { readForges } from './forge-settings.ts';
 import { createBuildServiceCalls } from './http/build-service-calls.ts';
@@ -26,7 +27,6 @@ import type { BuilderProgramConfig } from './program-config.ts';
 import { reconcilerByEnvironment } from './reconcilers/by-environment.ts';
 import { createArgoReconciler } from './reconcilers/reconciler-argocd.ts';
 import { createFluxReconciler } from './reconcilers/reconciler-flux.ts';
-import { openRegistries } from './registry/open-registries.ts';
 import { createFolderBuildSecrets } from './secrets/build-secrets-folder.ts';
 import { gitlabTokenOf, sourceAccessOf } from './source/source-access-by-settings.ts';
 import { openTemplates } from './templates/open-templates.ts';

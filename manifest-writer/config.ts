@@ -6,6 +6,7 @@ import { gitOpsEngineSettings } from '../runtime/program/gitops-settings.ts';
 import { dataSetting, programSettings } from '../runtime/program/program-settings.ts';
 import { fileSetting } from '../runtime/program/secret-file.ts';
 import { serviceTokenSetting } from '../runtime/program/service-settings.ts';
+import { registrySettings } from '../runtime/registry/registry-settings.ts';
 
 const line = z.string().min(1).max(200);
 
@@ -139,6 +140,8 @@ export const deliverySettings = {
   },
 } satisfies Settings;
 
+const { registry, registryConfigDir } = registrySettings;
+
 /** Every setting of the program. */
 export const manifestWriterSettings = {
   ...programSettings,
@@ -149,4 +152,14 @@ export const manifestWriterSettings = {
   ...gitOpsSettings,
   ...gitOpsEngineSettings,
   ...deliverySettings,
+  registry: {
+    ...registry,
+    defaultText: 'none: rollbacks do not look whether there still is an image',
+    description:
+      'The registry that the builder pushes to: a rollback is refused if it has the image no more. `http://…` for one without TLS.',
+  },
+  registryConfigDir: {
+    ...registryConfigDir,
+    description: 'Folder with Docker’s `config.json`, whose entry for that registry may pull.',
+  },
 } satisfies Settings;

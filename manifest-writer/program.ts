@@ -13,6 +13,7 @@ import { createManifestWriter, type ManifestWriterConfig } from './create-manife
 import { defaultNamespace } from './environments/environments.ts';
 import { createManifestWriterCalls } from './http/manifest-writer-calls.ts';
 import { readWriterRules } from './installation-rules.ts';
+import { openRegistryImages } from './planning/registry-images.ts';
 import { remoteAccessOf } from './remote-settings.ts';
 
 export type ManifestWriterProgramConfig = ConfigOf<typeof manifestWriterSettings>;
@@ -56,10 +57,13 @@ export async function openManifestWriter(
   const settings = writerConfig(config, path);
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const events = createEventBus();
+  const { registry, registryConfigDir } = config;
+  const images = registry && stack.use(openRegistryImages(registry, registryConfigDir));
   const writer = stack.use(
     await createManifestWriter(settings, {
       logger,
       cluster: settings.publishing && (await connectCluster(config.kubeconfig)),
+      imageExists: images && ((image) => images.has(image)),
       onHoldEnded: ({ spec, provenance, buildId }) =>
         events.publish({
           type: 'hold.ended',

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { parseRegistryPattern } from '../../runtime/registry/registry-pattern.ts';
 import { makeBaseImage, pushBaseImage } from '../../test/containers/base-image.ts';
 import { startDockerd, type TestDockerd } from '../../test/containers/dockerd.ts';
 import { imageContents } from '../../test/containers/image-contents.ts';
 import { registryAccount, startRegistry } from '../../test/containers/registry.ts';
-import { parseRegistryPattern } from '../registry/registry-pattern.ts';
 import { describeBuildEngine, shellDockerfile } from './build-engine.contract.ts';
 import type { BuildRequest } from './build-engine.ts';
 import {

@@ -2,14 +2,11 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { TowlineError } from '../../core/errors.ts';
 import { booleanSetting, type ConfigOf, type Settings } from '../../runtime/config.ts';
-import { parseRegistryPattern, type RegistryPattern } from '../registry/registry-pattern.ts';
+import type { RegistryPattern } from '../../runtime/registry/registry-pattern.ts';
+import { registrySettings } from '../../runtime/registry/registry-settings.ts';
 import type { BuildkitEngineConfig } from './buildkit-engine-config.ts';
 
 const file = z.string().transform((path) => resolve(path));
-const registry = z
-  .string()
-  .transform((text) => parseRegistryPattern(text))
-  .refine((pattern) => pattern !== undefined, 'must be a registry as registry.example or ghcr.io/team');
 const variables = z
   .string()
   .regex(/^[A-Za-z_]\w*=[^,]*(?:,[A-Za-z_]\w*=[^,]*)*$/, 'must be NAME=value pairs, comma separated')
@@ -66,19 +63,7 @@ export const buildkitSettings = {
     defaultText: '`buildctl`',
     description: 'The program, by its name on the PATH or its path; best of the daemon’s own version.',
   },
-  registry: {
-    env: 'TOWLINE_REGISTRY',
-    schema: registry.optional(),
-    defaultText: 'none',
-    description:
-      'Where images are pushed to, as `registry.example` or `ghcr.io/team`; needed for `TOWLINE_ENGINE=buildkit`; with `docker`, images stay in the Docker Engine without it. `http://…` for one without TLS; loopback is always without.',
-  },
-  registryConfigDir: {
-    env: 'TOWLINE_REGISTRY_CONFIG',
-    schema: file.optional(),
-    defaultText: 'none',
-    description: 'Folder with Docker’s `config.json`, whose entry for that registry may push.',
-  },
+  ...registrySettings,
   sharedFolders: {
     env: 'TOWLINE_SHARED_IMAGES',
     schema: folders.default([]),

@@ -6,7 +6,7 @@ import {
   parseRegistryPattern,
   publicRegistries,
   type RegistryPattern,
-} from '../registry/registry-pattern.ts';
+} from '../../runtime/registry/registry-pattern.ts';
 
 /** Which images a build may use: nothing that is not named here. */
 export interface ImageSources {

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { TowlineError } from '../../core/errors.ts';
 import { type ImageReference, parseImageReference } from '../../core/image-reference.ts';
-import type { RegistryCredentials } from '../registry/registry-access.ts';
-import { createRegistryHttp } from '../registry/registry-http.ts';
-import type { RegistryPattern } from '../registry/registry-pattern.ts';
-import { openRegistrySession, parseJson } from '../registry/registry-session.ts';
+import type { RegistryCredentials } from '../../runtime/registry/registry-access.ts';
+import { createRegistryHttp } from '../../runtime/registry/registry-http.ts';
+import type { RegistryPattern } from '../../runtime/registry/registry-pattern.ts';
+import { openRegistrySession, parseJson } from '../../runtime/registry/registry-session.ts';
 
 export interface PushedImagesOptions {
   /** As images are named: a host, perhaps with folders. */

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TowlineError } from '../../core/errors.ts';
-import { credentialsIn, DockerConfig } from '../registry/docker-config.ts';
-import type { RegistryCredentials } from '../registry/registry-access.ts';
+import { credentialsIn, DockerConfig } from '../../runtime/registry/docker-config.ts';
+import type { RegistryCredentials } from '../../runtime/registry/registry-access.ts';
 
 /** As Docker and BuildKit take it. */
 export type PullLogin = { username: string; password: string } | { identitytoken: string };

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { AnnouncedImage } from '../../core/images.ts';
 import type { DeployIntent } from '../../core/manifest-writer.ts';
+import { createHttpImageRegistry } from '../../runtime/registry/image-registry-http.ts';
+import { manifestOf, startRegistryFixture } from '../../runtime/registry/registry-fixture.ts';
 import { createPlatform, stackFiles, summary } from '../pipeline/platform-in-memory.test.ts';
 import { createPrebuiltImages } from '../prebuilt/prebuilt-images-registry.ts';
-import { createHttpImageRegistry } from '../registry/image-registry-http.ts';
-import { manifestOf, startRegistryFixture } from '../registry/registry-fixture.ts';
 
 const commit = (digit: string) => digit.repeat(40);
 const empty = {

@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createHttpImageRegistry } from '../registry/image-registry-http.ts';
-import { manifestOf, startRegistryFixture } from '../registry/registry-fixture.ts';
+import { createHttpImageRegistry } from '../../runtime/registry/image-registry-http.ts';
+import { manifestOf, startRegistryFixture } from '../../runtime/registry/registry-fixture.ts';
 import type { StackFunction } from '../stack/stack.ts';
 import { createPrebuiltImages } from './prebuilt-images-registry.ts';
 

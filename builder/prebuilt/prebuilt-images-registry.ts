@@ -5,8 +5,8 @@ import {
   type ImageReference,
   parseImageReference,
 } from '../../core/image-reference.ts';
+import type { ImageRegistry } from '../../runtime/registry/image-registry.ts';
 import type { PrebuiltImages, PrebuiltRequest } from '../pipeline/prebuilt-images.ts';
-import type { ImageRegistry } from '../registry/image-registry.ts';
 import { readRepositoryFile } from '../stack/repository-file.ts';
 import type { StackFunction } from '../stack/stack.ts';
 import { assertDeployable, type ImageTarget } from './assert-deployable.ts';

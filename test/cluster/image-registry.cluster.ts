@@ -8,8 +8,8 @@ import { importPKCS8, SignJWT } from 'jose';
 import {
   describeImageRegistry,
   type RegistrySubject,
-} from '../../builder/registry/image-registry.contract.ts';
-import { createHttpImageRegistry } from '../../builder/registry/image-registry-http.ts';
+} from '../../runtime/registry/image-registry.contract.ts';
+import { createHttpImageRegistry } from '../../runtime/registry/image-registry-http.ts';
 import { runProcess } from '../../runtime/run-process.ts';
 import { registryAccount, startRegistry, type TestRegistryOptions } from '../containers/registry.ts';
 

@@ -1,9 +1,9 @@
 import type { AuthConfig } from 'dockerode';
-import type { PullLogin } from '../engines/registry-logins.ts';
-import type { ImageRegistry } from './image-registry.ts';
-import { createHttpImageRegistry } from './image-registry-http.ts';
-import { createFolderRegistryAccess } from './registry-access-folder.ts';
-import { parseRegistryPattern, type RegistryPattern } from './registry-pattern.ts';
+import type { ImageRegistry } from '../../runtime/registry/image-registry.ts';
+import { createHttpImageRegistry } from '../../runtime/registry/image-registry-http.ts';
+import { createFolderRegistryAccess } from '../../runtime/registry/registry-access-folder.ts';
+import { parseRegistryPattern, type RegistryPattern } from '../../runtime/registry/registry-pattern.ts';
+import type { PullLogin } from './registry-logins.ts';
 
 export interface Registries extends AsyncDisposable {
   registry: ImageRegistry;

@@ -1,8 +1,8 @@
 import { isIP } from 'node:net';
 import { Agent, type Dispatcher } from 'undici';
 import { TowlineError } from '../../core/errors.ts';
-import { backoffMs } from '../../runtime/backoff.ts';
-import { delay } from '../../runtime/lifecycle.ts';
+import { backoffMs } from '../backoff.ts';
+import { delay } from '../lifecycle.ts';
 import { isPublicAddress, publicLookup } from './public-address.ts';
 import { hostName, isLoopbackHost } from './registry-pattern.ts';
 
