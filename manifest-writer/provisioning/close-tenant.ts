@@ -28,7 +28,7 @@ async function main(args: string[]): Promise<void> {
     await writeFile(join(dir, path), closedTenant(text, values.reason));
     done.push(`  closed   ${path}`);
   }
-  if (done.length === 0) throw new TowlineError('not_found', `there is no tenant "${owner}" in ${dir}`);
+  const isDeployed = done.length > 0;
   for (const folder of await foldersOf(dir, setUpGlobs)) {
     for (const name of await readdir(join(dir, folder)).catch(() => [])) {
       if (!name.endsWith('.yaml') || name.split('.')[0] !== owner) continue;
@@ -36,7 +36,11 @@ async function main(args: string[]): Promise<void> {
       done.push(`  removed  ${join(folder, name)}`);
     }
   }
-  process.stdout.write(`${done.join('\n')}\nlook at it, commit and push: then its functions go\n`);
+  if (done.length === 0) throw new TowlineError('not_found', `there is no tenant "${owner}" in ${dir}`);
+  const note = isDeployed
+    ? 'its functions go'
+    : 'nothing of it was ever deployed; a first push sets it up again';
+  process.stdout.write(`${done.join('\n')}\nlook at it, commit and push: ${note}\n`);
 }
 
 /** Of paths in which one part may be any name. */

@@ -34,6 +34,7 @@ const sources: ToolSource[] = [
       'kube-scheduler': 'k8s.io/kubernetes/cmd/kube-scheduler',
     },
   },
+  { folder: 'kubectl', programs: { kubectl: 'k8s.io/kubernetes/cmd/kubectl' } },
   { folder: 'kwok', programs: { kwok: 'sigs.k8s.io/kwok/cmd/kwok' } },
   { folder: 'kustomize', programs: { kustomize: 'sigs.k8s.io/kustomize/kustomize/v5' } },
   {
@@ -136,13 +137,14 @@ export function toolCrds(...names: string[]): Promise<string[]> {
   return Promise.all(wanted.map(async (source) => join(await built(source), 'crds')));
 }
 
-const givenFolders = new Set(['etcd', 'kubernetes']);
+const givenFolders = new Set(['etcd', 'kubernetes', 'kubectl']);
+const givenByPath = new Set(['kube-apiserver', 'kubectl']);
 
 async function givenTool(source: ToolSource, name: string): Promise<string | undefined> {
   if (!givenFolders.has(source.folder)) return undefined;
   const assets = process.env['KUBEBUILDER_ASSETS'];
-  // Debian's etcd is too old for a current API server, so the PATH is asked for the API server alone.
-  const path = name === 'kube-apiserver' ? (process.env['PATH'] ?? '').split(delimiter) : [];
+  // Debian's etcd is too old for a current API server, so the PATH is not asked for it.
+  const path = givenByPath.has(name) ? (process.env['PATH'] ?? '').split(delimiter) : [];
   for (const dir of assets === undefined ? path : [assets, ...path]) {
     if (await exists(join(dir, name))) return join(dir, name);
   }

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { startGitHttpServer } from '../../manifest-writer/gitops-http-server.ts';
+import { rendered } from '../../manifest-writer/installation/rendered-fixture.ts';
+import { type ClusterApi, createClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
+import { runProcess } from '../../runtime/run-process.ts';
+import { clientOf } from './kubernetes/apply.ts';
+import { startControlPlane } from './kubernetes/control-plane.ts';
+import { startFlux } from './kubernetes/flux.ts';
+import { functionDefinition } from './kubernetes/openfaas.ts';
+import { serverSideApply } from './kubernetes/server-side-apply.ts';
+import { definitionsOf, tool } from './tools.ts';
+
+const root = join(import.meta.dirname, '../..');
+const searchPath = process.env['PATH'] ?? '';
+const resources = new AsyncDisposableStack();
+let api: ClusterApi;
+let env: Record<string, string>;
+let dir: string;
+let url: string;
+let page: string;
+
+before(async () => {
+  page = await readFile(join(root, 'docs/install.md'), 'utf8');
+  const plane = resources.use(await startControlPlane());
+  const kubeconfig = await plane.kubeconfig();
+  api = createClusterApi(clientOf(kubeconfig));
+  const server = serverSideApply(api);
+  await server.apply([await functionDefinition()]);
+  await server.define(await definitionsOf('helm-controller', 'sealed-secrets'));
+  resources.use(await startFlux(plane, { watcher: true }));
+  dir = await mkdtemp(join(tmpdir(), 'towline-install-'));
+  resources.defer(() => rm(dir, { recursive: true, force: true, maxRetries: 3 }));
+  const git = resources.use(await startGitHttpServer({ root: dir, path: searchPath }));
+  url = `${git.url}/acme/functions.git`;
+  const gotk = join(dir, 'gotk-components.yaml');
+  await writeFile(gotk, (await rendered({})).get('flux/system/gotk-components.yaml') ?? '');
+  const kubectl = await tool('kubectl');
+  env = {
+    PATH: `${dirname(kubectl)}:${dirname(process.execPath)}:${searchPath}`,
+    ...{ HOME: dir, KUBECONFIG: kubeconfig, TOWLINE: root, GOTK: gotk },
+    ...{ GIT_AUTHOR_NAME: 'Olga', GIT_AUTHOR_EMAIL: 'olga@example.org' },
+    ...{ GIT_COMMITTER_NAME: 'Olga', GIT_COMMITTER_EMAIL: 'olga@example.org' },
+  };
+  const bare = join(dir, 'acme/functions.git');
+  await mkdir(bare, { recursive: true });
+  await bash('git init --quiet --bare -b main acme/functions.git');
+  await bash(`git -C ${bare} config http.receivepack true`);
+});
+after(() => resources.disposeAsync());
+
+/** As a person types it; every line is echoed, so that a failure says where it was. */
+async function bash(script: string): Promise<string> {
+  const { exitCode, stdout, stderr } = await runProcess({
+    ...{ command: 'bash', args: ['-veuo', 'pipefail', '-c', script], cwd: dir, env, timeoutMs: 480_000 },
+  });
+  assert.equal(exitCode, 0, `${stdout.toString().slice(-2_000)}\n${stderr.slice(-6_000)}`);
+  return stdout.toString();
+}
+
+describe('docs/install.md', () => {
+  it('can be followed, command by command', async () => {
+    const blocks = [...page.matchAll(/^```sh tried\n(.*?)^```$/gms)].map(([, text = '']) => text);
+    assert.ok(blocks.length > 8);
+    const script = blocks
+      .join('')
+      .replaceAll('https://git.example.org/acme/functions.git', url)
+      .replace(/^cd functions$/m, 'cp "$GOTK" functions/flux/system/\ncd functions');
+    const printed = await bash(script);
+    for (const program of ['router', 'ui', 'auth', 'builder', 'manifest-writer']) {
+      assert.match(printed, new RegExp(`(deployment|statefulset)\\.apps/${program} `), program);
+    }
+    assert.match(printed, /removed {2}flux\/tenants\/bob\.yaml/);
+  });
+
+  it('leaves the secrets in the cluster and nothing of them in the repository', async () => {
+    const { data } = await api.request<{ data: Record<string, string> }>(
+      '/api/v1/namespaces/towline/secrets/service-tokens',
+    );
+    const tokens = Buffer.from(data['tokens'] ?? '', 'base64')
+      .toString()
+      .trim()
+      .split('\n');
+    assert.equal(tokens.length, 2);
+    const repository = await bash('git -C acme/functions.git grep -lE "PRIVATE KEY|-TOKEN$" main -- || true');
+    assert.equal(repository.trim(), '');
+    for (const token of tokens) {
+      assert.match(token, /^[0-9a-f]{64}$/);
+      assert.equal((await bash(`git -C acme/functions.git grep -l ${token} main -- || true`)).trim(), '');
+    }
+  });
+
+  it('makes every Secret that a pod of the platform waits for', async () => {
+    const folder = join(root, 'gitops-repo-template/platform');
+    const texts = await Promise.all(
+      (await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8')),
+    );
+    const needed = new Set(
+      texts.flatMap((text) => [...text.matchAll(/secretName: (\S+)/g)].map(([, name]) => name)),
+    );
+    assert.ok(needed.size > 4);
+    for (const name of needed) {
+      assert.ok(new RegExp(`create secret [a-z-]+ ${name}\\b`).test(page), `${name} is not made`);
+    }
+  });
+});
