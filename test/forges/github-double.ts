@@ -96,7 +96,7 @@ export async function startGitHubDouble(options: GitHubDoubleOptions = {}): Prom
     privateKey: keys.privateKey,
     clientId: 'Iv1.towline',
     slug: 'towline-test',
-    webhookSecret: 'webhook-secret',
+    webhookSecret: 'e340154128314309424b7c8e90325147',
   };
   const state = createGitHubState();
   const contract = createApiContract(description);

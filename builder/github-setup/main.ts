@@ -1,0 +1,64 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { describeError, TowlineError } from '../../core/errors.ts';
+import { aborted, abortOnSignals } from '../../runtime/lifecycle.ts';
+import { appFiles, appSecret } from './app-manifest.ts';
+import { startSetupServer } from './setup-server.ts';
+
+const usage =
+  'npm run setup-github -- --origin https://towline.example.org [--name Towline] [--organization acme] [--out github-app] [--namespace towline] [--github https://github.com] [--api https://api.github.com] [--port 0]';
+
+const options = {
+  origin: { type: 'string' },
+  name: { type: 'string', default: 'Towline' },
+  organization: { type: 'string' },
+  out: { type: 'string', default: 'github-app' },
+  namespace: { type: 'string', default: 'towline' },
+  github: { type: 'string', default: 'https://github.com' },
+  api: { type: 'string', default: 'https://api.github.com' },
+  port: { type: 'string', default: '0' },
+} as const;
+
+const base = (text: string) => text.replace(/\/+$/, '');
+
+/** Files of their own, for this person alone; one that is there already is not written over: it may be in use. */
+async function save(dir: string, files: Record<string, string>): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  for (const [name, text] of Object.entries(files)) {
+    await writeFile(join(dir, name), text, { mode: 0o600, flag: 'wx' });
+  }
+}
+
+/** Makes a GitHub App by one click in a browser on this machine, and saves its keys. */
+async function main(args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options });
+  if (values.origin === undefined || !URL.canParse(values.origin)) {
+    throw new TowlineError('config_invalid', `usage: ${usage}`);
+  }
+  const signal = abortOnSignals(process);
+  await using server = await startSetupServer({
+    ...{ origin: new URL(values.origin).origin, name: values.name, organization: values.organization },
+    ...{ webUrl: base(values.github), apiUrl: base(values.api), port: Number(values.port) },
+  });
+  process.stdout.write(`Open this on this machine and press the button:\n  ${server.url}\n`);
+  const app = await Promise.race([server.made, aborted(signal)]);
+  if (!app) return;
+  const dir = resolve(values.out);
+  await save(dir, { ...appFiles(app), 'secret.yaml': appSecret(app, values.namespace) });
+  process.stdout.write(
+    [
+      `The App ${app.slug} has the id ${app.id}; its key and its webhook's secret are in ${dir}.`,
+      'In a cluster: kubectl apply -f secret.yaml (or seal it; never commit it as it is), and set TOWLINE_GITHUB_APP_ID.',
+      `Then install it on accounts: ${app.installUrl}\n`,
+    ].join('\n'),
+  );
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  const text = error instanceof TowlineError ? describeError(error) : String(error);
+  process.stderr.write(`${text}\n`);
+  process.exitCode = 1;
+}
