@@ -25,11 +25,11 @@ describeArrivalStore('sqlite', () => {
   };
 });
 
-it('leaves out and tells of an arrival that it cannot read, and gives the others', () => {
+it('leaves out and tells of an arrival that it cannot read, and gives the others', async () => {
   const database = openDatabase(':memory:', 'FULL');
   const unreadable: string[] = [];
   const store = createSqliteArrivalStore(database, (id) => void unreadable.push(id));
-  for (const id of ['1', '2']) store.add(arrival(id, id), 1);
+  for (const id of ['1', '2']) await store.add(arrival(id, id), 1);
   database.exec(`UPDATE gitlab_arrivals SET arrival = '{' WHERE id = '1'`);
   assert.deepEqual(
     store.oldest(10).map((each) => each.arrival.id),

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { TowlineError } from '../../core/errors.ts';
+import { createGroupCommit } from '../deliveries/group-commit.ts';
 import type { ArrivalStore, StoredArrival } from './arrival-store.ts';
 import { GitLabArrival } from './gitlab-arrival.ts';
 
@@ -23,6 +24,7 @@ export function createSqliteArrivalStore(
   limit = defaultLimit,
 ): ArrivalStore {
   database.exec(schema);
+  const group = createGroupCommit(database);
   const count = database.prepare('SELECT COUNT(*) AS count FROM gitlab_arrivals');
   const insert = database.prepare(
     'INSERT INTO gitlab_arrivals (id, project, arrival, at) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
@@ -46,10 +48,11 @@ export function createSqliteArrivalStore(
   }
 
   return {
-    add(arrival, at) {
-      if (waiting >= limit) throw new TowlineError('unavailable', 'too many events wait for GitLab');
-      waiting += Number(insert.run(arrival.id, arrival.projectId, JSON.stringify(arrival), at).changes);
-    },
+    add: (arrival, at) =>
+      group.run(() => {
+        if (waiting >= limit) throw new TowlineError('unavailable', 'too many events wait for GitLab');
+        waiting += Number(insert.run(arrival.id, arrival.projectId, JSON.stringify(arrival), at).changes);
+      }),
     oldest: (max) => oldest.all(max).flatMap(read),
     remove(id) {
       waiting -= Number(remove.run(id).changes);

@@ -22,11 +22,11 @@ export function describeArrivalStore(
   name: string,
   makeSubject: () => { store: ArrivalStore; reopen: () => ArrivalStore; dispose: () => void },
 ): void {
-  function withStore(test: (store: ArrivalStore, reopen: () => ArrivalStore) => void) {
-    return () => {
+  function withStore(test: (store: ArrivalStore, reopen: () => ArrivalStore) => Promise<void>) {
+    return async () => {
       const { store, reopen, dispose } = makeSubject();
       try {
-        test(store, reopen);
+        await test(store, reopen);
       } finally {
         dispose();
       }
@@ -37,22 +37,22 @@ export function describeArrivalStore(
   describe(`ArrivalStore: ${name}`, () => {
     it(
       'keeps the whole of what arrived, also after a restart',
-      withStore((store, reopen) => {
+      withStore(async (store, reopen) => {
         const one = arrival('1', '15', { skipped: 'a bot' });
-        store.add(one, 1234);
+        await store.add(one, 1234);
         assert.deepEqual(reopen().oldest(10), [{ arrival: one, at: 1234 }]);
       }),
     );
 
     it(
       'gives the oldest of each project, in the order of their arrival',
-      withStore((store) => {
+      withStore(async (store) => {
         for (const [id, project] of [
           ['c', '1'],
           ['b', '1'],
           ['a', '2'],
         ] as const)
-          store.add(arrival(id, project), 1);
+          await store.add(arrival(id, project), 1);
         assert.deepEqual(ids(store), ['c', 'a']);
         assert.equal(store.oldest(1).length, 1);
         store.remove('c');
@@ -62,26 +62,26 @@ export function describeArrivalStore(
 
     it(
       'takes an id once while it is there',
-      withStore((store) => {
-        store.add(arrival('1'), 1);
-        store.add(arrival('1', '16'), 2);
+      withStore(async (store) => {
+        await store.add(arrival('1'), 1);
+        await store.add(arrival('1', '16'), 2);
         assert.deepEqual(store.oldest(10), [{ arrival: arrival('1'), at: 1 }]);
         store.remove('1');
-        store.add(arrival('1', '16'), 3);
+        await store.add(arrival('1', '16'), 3);
         assert.equal(store.oldest(10)[0]?.at, 3);
       }),
     );
 
     it(
       'is full at its limit, also after a restart, until something is removed',
-      withStore((store, reopen) => {
-        for (const id of ['1', '2', '3', '4', '5']) store.add(arrival(id, id), 1);
+      withStore(async (store, reopen) => {
+        for (const id of ['1', '2', '3', '4', '5']) await store.add(arrival(id, id), 1);
         const isFull = (error: unknown) => error instanceof TowlineError && error.code === 'unavailable';
-        assert.throws(() => store.add(arrival('6', '6'), 1), isFull);
+        await assert.rejects(store.add(arrival('6', '6'), 1), isFull);
         const again = reopen();
-        assert.throws(() => again.add(arrival('6', '6'), 1), isFull);
+        await assert.rejects(again.add(arrival('6', '6'), 1), isFull);
         again.remove('3');
-        again.add(arrival('6', '6'), 1);
+        await again.add(arrival('6', '6'), 1);
         assert.deepEqual(ids(again), ['1', '2', '4', '5', '6']);
       }),
     );

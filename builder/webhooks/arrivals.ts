@@ -20,8 +20,8 @@ export interface ArrivalsDeps {
 }
 
 export interface Arrivals extends AsyncDisposable {
-  /** On disk when it returns. */
-  add(arrival: GitLabArrival): void;
+  /** On disk when it resolves. */
+  add(arrival: GitLabArrival): Promise<void>;
   start(): void;
   /** Resolves when nothing waits. */
   idle(): Promise<void>;
@@ -107,8 +107,8 @@ export function createArrivals(deps: ArrivalsDeps): Arrivals {
   }
 
   return {
-    add(arrival) {
-      store.add(arrival, now());
+    async add(arrival) {
+      await store.add(arrival, now());
       wake();
     },
     start() {

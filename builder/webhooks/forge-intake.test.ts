@@ -336,9 +336,18 @@ describe("GitLab's webhooks", () => {
   }
 
   it('are refused if no secret is configured', async () => {
-    const gitlab = { baseUrl: 'http://127.0.0.1:1', webhookSecrets: [''], topic: undefined };
-    await using intake = await startIntake({ forges: { gitlab } });
+    const gitlab = { baseUrl: 'http://127.0.0.1:1', webhookSecrets: ['', 'whsec_='], topic: undefined };
+    const now = Date.parse('2026-05-01T12:00:00Z');
+    await using intake = await startIntake({ forges: { gitlab }, now: () => now });
     await refused(intake, intake.gitlab('{"shop":1}', { 'x-gitlab-token': '' }));
+    const timestamp = String(now / 1000);
+    const digest = createHmac('sha256', '').update(`a.${timestamp}.{"shop":1}`).digest('base64');
+    const headers = {
+      'webhook-id': 'a',
+      'webhook-timestamp': timestamp,
+      'webhook-signature': `v1,${digest}`,
+    };
+    await refused(intake, intake.gitlab('{"shop":1}', headers));
   });
 
   it('of a project that is gone reach whoever knows it, without asking', async () => {

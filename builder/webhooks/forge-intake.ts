@@ -79,7 +79,7 @@ export async function createForgeIntake(deps: ForgeIntakeDeps): Promise<ForgeInt
       }),
     );
   const { accept, installation, rebuild } = deps;
-  const arrive: Parameters<typeof createIntake>[0]['arrive'] = (arrival) => arrivals?.add(arrival);
+  const arrive: Parameters<typeof createIntake>[0]['arrive'] = async (arrival) => arrivals?.add(arrival);
   const intake = createIntake({ accept, installation, rebuild, arrive, customers, logger });
 
   const hooks: Hook[] = [];

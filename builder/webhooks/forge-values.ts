@@ -27,6 +27,12 @@ export function hasUnseen(text: string): boolean {
   return unseen.test(text);
 }
 
+/** The name of a branch that is what it looks like. */
+export const Branch = z
+  .string()
+  .max(250)
+  .refine((name) => Ref.safeParse(`refs/heads/${name}`).success && !hasUnseen(name));
+
 /** One line of at most `max` characters that shows what it is; `fallback` if nothing is left. */
 export function shown(text: string | null | undefined, max: number, fallback: string): string {
   const line = (text ?? '').toWellFormed().replaceAll(allUnseen, ' ').replaceAll(/\s+/gu, ' ').trim();

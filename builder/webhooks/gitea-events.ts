@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CommitSha } from '../../core/names.ts';
 import type { Person, SourceRepository } from '../../core/source-event.ts';
 import {
+  Branch,
   contradiction,
   ForgeId,
   hasUnseen,
@@ -36,7 +37,7 @@ const Repository = z.object({
   full_name: ShortText,
   private: z.boolean(),
   owner: Account,
-  default_branch: z.string().min(1).max(250),
+  default_branch: Branch,
   clone_url: ShortText.optional(),
 });
 type Repository = z.output<typeof Repository>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CommitSha } from '../../core/names.ts';
-import { ForgeId, Ref, ShortText } from './forge-values.ts';
+import { Branch, ForgeId, Ref, ShortText } from './forge-values.ts';
 
 /** Of an account that has repositories. Old ones may begin or end with a hyphen; managed ones have an underscore. */
 const Login = z.string().regex(/^[A-Za-z0-9_-]{1,100}$/);
@@ -24,7 +24,7 @@ const Repository = z.object({
   full_name: FullName,
   private: z.boolean(),
   owner: Owner,
-  default_branch: z.string().min(1).max(250),
+  default_branch: Branch,
   clone_url: ShortText.optional(),
 });
 export type GitHubRepository = z.output<typeof Repository>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CommitSha } from '../../core/names.ts';
-import { ForgeId, Ref, ShortText } from './forge-values.ts';
+import { Branch, ForgeId, Ref, ShortText } from './forge-values.ts';
 
 /** The full path of a group or a person; the segments as GitLab allows them, never `.` or `..`. */
 const GroupPath = z
@@ -54,8 +54,8 @@ export const ProjectAnswer = z.object({
   path: z.string().max(300),
   path_with_namespace: ProjectPath,
   namespace: z.object({ id: ForgeId, full_path: GroupPath, kind: ShortText.optional() }),
-  /** Absent while the repository is empty. */
-  default_branch: z.string().min(1).max(250).nullish(),
+  /** Absent while the repository is empty; one that hides something is none. */
+  default_branch: Branch.nullish().catch(null),
   visibility: ShortText.optional(),
   archived: z.boolean().default(false),
   topics: z.array(ShortText).max(1000).optional(),

@@ -14,7 +14,7 @@ export interface IntakeTargets {
 }
 
 export interface IntakeDeps extends IntakeTargets {
-  arrive: (arrival: GitLabArrival) => void;
+  arrive: (arrival: GitLabArrival) => Promise<void>;
   customers: Customers;
   logger: Logger;
 }
@@ -103,7 +103,7 @@ export function createIntake(deps: IntakeDeps): Intake {
   async function take(outcome: Outcome): Promise<Taken> {
     if (outcome.type === 'none') return { type: 'ignored', reason: outcome.reason };
     if (outcome.type === 'arrival') {
-      deps.arrive(outcome.arrival);
+      await deps.arrive(outcome.arrival);
       return { type: 'accepted', id: outcome.arrival.id };
     }
     if (outcome.type === 'installation') return takeInstallation(outcome.event);
