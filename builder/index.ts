@@ -46,12 +46,8 @@ import { createSqliteArrivalStore } from './webhooks/arrival-store-sqlite.ts';
 import { createForgeIntake } from './webhooks/forge-intake.ts';
 import { requestedRebuild } from './webhooks/requested-rebuilds.ts';
 
-export { type BuilderConfig, builderSettings, sourceSettings, watchSettings } from './config.ts';
+export { type BuilderConfig, builderSettings } from './config.ts';
 export type { DeliveryLog } from './deliveries/delivery-log.ts';
-export {
-  openPostgresDeliveryLog,
-  type PostgresDeliveryLogConfig,
-} from './deliveries/postgres/delivery-log-postgres.ts';
 export type { BuildEngine } from './engines/build-engine.ts';
 export { createBuildkitEngine } from './engines/build-engine-buildkit.ts';
 export { createDockerEngine, dockerRegistry, installationLabel } from './engines/build-engine-docker.ts';
@@ -63,21 +59,15 @@ export type { PullLogin } from './engines/registry-logins.ts';
 
 import type { GitHubApp } from './github/github-app.ts';
 
-export { parseRegistryPattern, type RegistryPattern } from '../runtime/registry/registry-pattern.ts';
-export { openRegistries, type Registries } from './engines/open-registries.ts';
-export { createGitHubApp, type GitHubApp, type GitHubAppConfig } from './github/github-app.ts';
-export { createBuildServiceCalls } from './http/build-service-calls.ts';
+export type { RegistryPattern } from '../runtime/registry/registry-pattern.ts';
+export { openRegistries } from './engines/open-registries.ts';
+export { createGitHubApp, type GitHubApp } from './github/github-app.ts';
 export type { PrebuiltImages } from './pipeline/prebuilt-images.ts';
 export { createPrebuiltImages } from './prebuilt/prebuilt-images-registry.ts';
-export { createArgoReconciler } from './reconcilers/reconciler-argocd.ts';
-export { createFluxReconciler } from './reconcilers/reconciler-flux.ts';
 export type { BuildSecrets } from './secrets/build-secrets.ts';
 export { createFolderBuildSecrets } from './secrets/build-secrets-folder.ts';
 export type { SourceAccess } from './source/source-access.ts';
-export { createSourceAccessByForge } from './source/source-access-by-forge.ts';
-export { createGitSourceAccess } from './source/source-access-git.ts';
 export { createGitHubSourceAccess } from './source/source-access-github.ts';
-export { createGitLabSourceAccess, type GitLabTokenFile } from './source/source-access-gitlab.ts';
 export { openTemplates } from './templates/open-templates.ts';
 export type { TemplateCatalog } from './templates/template.ts';
 
@@ -352,7 +342,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       forges: config.forges ?? {},
       githubApp: deps.githubApp,
       gitlabToken: deps.gitlabToken ?? (async () => undefined),
-      accept: (event) => accept(event, 'recovered'),
+      accept,
       background: inBackground,
     },
   );

@@ -1,8 +1,16 @@
 import type { Person, SourceEvent } from '../../core/source-event.ts';
 import type { KnownRepository } from '../source/source-access.ts';
 
-/** `hook`: a webhook. `rebuild`: a person asked for it. `recovered`: found by comparing branch heads; its webhook never came. */
-export type DeliveryOrigin = 'hook' | 'rebuild' | 'recovered';
+/**
+ * `hook`: a webhook. `rebuild`: a person asked for it. `recovered`: found by comparing branch heads; its webhook never
+ * came. `restored`: the same for a repository that somebody has just brought within the platform's sight.
+ */
+export type DeliveryOrigin = 'hook' | 'rebuild' | 'recovered' | 'restored';
+
+/** Whether somebody wants this commit now, also if it was replaced since: the others never bring anything back. */
+export function isNews({ origin }: Pick<Delivery, 'origin'>): boolean {
+  return origin === 'hook' || origin === 'restored';
+}
 
 /** One accepted event. `seq` is the order of acceptance over all repositories. */
 export interface Delivery {

@@ -4,7 +4,7 @@ import { zeroSha } from '../../core/names.ts';
 import type { PushEvent, SourceEvent } from '../../core/source-event.ts';
 import { delay } from '../../runtime/lifecycle.ts';
 import { wasSuspended } from '../installations/forge-names.ts';
-import { chainEnd } from '../queue/chain.ts';
+import { chainEnd, isPassedOver as leadsPast } from '../queue/chain.ts';
 import type { KnownRepository, SourceAccess } from '../source/source-access.ts';
 import type { DeliveryLog, RefOf } from './delivery-log.ts';
 
@@ -26,6 +26,13 @@ const chainDepth = 200;
 export async function chainEndOf(log: DeliveryLog, at: RefOf): Promise<PushEvent | undefined> {
   const events = (await log.ofRef(at, chainDepth)).map(({ event }) => event);
   return chainEnd(events.filter((event) => event.type === 'push'));
+}
+
+/** Whether all pushes from this one's commit to the head are known and deploy nothing. */
+export async function isPassedOver(log: DeliveryLog, event: PushEvent, head: string): Promise<boolean> {
+  const events = (await log.ofRef(event, chainDepth)).map((each) => each.event);
+  const pushes = events.filter((each) => each.type === 'push');
+  return leadsPast(event.after, head, pushes, ({ skipped }) => skipped !== undefined);
 }
 
 /** The event that the webhook would have brought; `undefined` if the ref's newest delivery already says so. */
@@ -76,7 +83,8 @@ export async function recoverPushes(
   const startedAfter = await log.lastSeq();
   const missed: SeenHead[] = [];
   const heads = sourceAccess.heads(
-    (repository, branch) => refs.forRef(`refs/heads/${branch}`, repository.defaultBranch).way === 'deploy',
+    (repository, branch) =>
+      refs.forRef(`refs/heads/${branch}`, repository.defaultBranch, repository).way === 'deploy',
     { known, signal },
   );
   for await (const { branch, scm = 'git', ...found } of heads) {

@@ -37,7 +37,7 @@ export interface ForgeWatchDeps {
   githubApp?: GitHubApp | undefined;
   /** For GitLab's API, by a project's full path. */
   gitlabToken: (path: string) => Promise<string | undefined>;
-  accept: (event: SourceEvent) => Promise<unknown>;
+  accept: (event: SourceEvent, origin: 'recovered' | 'restored') => Promise<unknown>;
   /** Tracks work that goes on by itself. */
   background: (what: string, work: Promise<void>) => void;
   logger: Logger;
@@ -67,16 +67,21 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
   const projects = gitlab && createGitLabProjects({ baseUrl: gitlab.baseUrl, token: deps.gitlabToken });
   let isStarted = false;
 
-  async function compare(known: readonly KnownRepository[], graceMs: number): Promise<void> {
+  async function compare(
+    known: readonly KnownRepository[],
+    origin: 'recovered' | 'restored',
+    graceMs: number,
+  ): Promise<void> {
     const served = known.filter((each) => names.isServed(each));
-    const common = { refs: deps.refs, signal: stopped, emit: deps.accept, graceMs };
+    const emit = (event: SourceEvent) => deps.accept(event, origin);
+    const common = { refs: deps.refs, signal: stopped, emit, graceMs };
     await recoverPushes(deliveries, deps.sourceAccess, { ...common, known: served });
   }
 
   const installations = createInstallations({
-    ...{ store, names, logger, now, accept: deps.accept },
+    ...{ store, names, logger, now, accept: (event) => deps.accept(event, 'recovered') },
     known: () => deliveries.repositories(),
-    compare: (known) => (known.length > 0 ? compare(known, 0) : Promise.resolve()),
+    compare: (known) => (known.length > 0 ? compare(known, 'restored', 0) : Promise.resolve()),
     cloneUrlOf(scm, path) {
       const base = scm === 'github' ? github?.baseUrl : gitlab?.baseUrl;
       return scm === 'git' || base === undefined ? undefined : `${base}/${path}.git`;
@@ -89,7 +94,8 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
   });
 
   async function compareAll(graceMs: number): Promise<void> {
-    await compare([...(await deliveries.repositories()), ...(await installations.served())], graceMs);
+    const known = [...(await deliveries.repositories()), ...(await installations.served())];
+    await compare(known, 'recovered', graceMs);
   }
 
   async function askGitHub(): Promise<void> {

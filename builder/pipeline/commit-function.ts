@@ -2,6 +2,7 @@ import { TowlineError } from '../../core/errors.ts';
 import type { FunctionConfiguration } from '../../core/function-spec.ts';
 import type { DeployIntent, WriteDelay, WriteOutcome } from '../../core/manifest-writer.ts';
 import type { ImageEvent, PushEvent } from '../../core/source-event.ts';
+import { isNews } from '../deliveries/delivery-log.ts';
 import { patiently } from './patiently.ts';
 import { interruption, type PipelineContext, type PushTask } from './pipeline-context.ts';
 import { causeOf, failDeploy, settleError } from './settle.ts';
@@ -19,7 +20,7 @@ function intentOf(
   const { repository, scm } = event;
   return {
     buildId: id,
-    trigger: task.delivery.origin === 'hook' ? 'push' : 'rebuild',
+    trigger: isNews(task.delivery) ? 'push' : 'rebuild',
     environment: record.environment,
     answeredBy: context.answerOf(record),
     spec: {

@@ -3,7 +3,7 @@ import type { DeployRecord } from '../../core/deploy.ts';
 import { defaultEnvironment, type RefTargets } from '../../core/environments.ts';
 import type { ManifestWriter } from '../../core/manifest-writer.ts';
 import type { Reconciler } from '../../core/reconciler.ts';
-import type { ImageEvent } from '../../core/source-event.ts';
+import type { ImageEvent, PushEvent } from '../../core/source-event.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { BuilderConfig } from '../config.ts';
 import type { Delivery } from '../deliveries/delivery-log.ts';
@@ -45,6 +45,8 @@ export interface PipelineContext {
   newerAnnouncement: (delivery: Delivery) => Promise<ImageEvent | undefined>;
   /** Whether other pushes lead on from this one: then it came late, and its branch is asked before any work. */
   isLate: (delivery: Delivery) => Promise<boolean>;
+  /** Whether all pushes from this one's commit to `head` deploy nothing, as a bot's: then this one is what is deployed. */
+  isPassedOver: (event: PushEvent, head: string) => Promise<boolean>;
   random: () => number;
   now: () => number;
   /** Pushes that may have a clone on the disk. */
@@ -78,7 +80,10 @@ export class Superseded extends Error {
 /** Where a push's functions are deployed; of a deletion the default one, which is then not the only one. */
 export function environmentOf({ delivery }: PushTask, { refs }: PipelineContext): string {
   const { event } = delivery;
-  const target = event.type === 'push' ? refs.forRef(event.ref, event.repository.defaultBranch) : undefined;
+  const target =
+    event.type === 'push'
+      ? refs.forRef(event.ref, event.repository.defaultBranch, event.repository)
+      : undefined;
   return target === undefined || target.way === 'none' ? defaultEnvironment : target.environment;
 }
 

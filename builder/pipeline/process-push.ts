@@ -1,5 +1,5 @@
 import { type DeployRecord, type DeployStage, isEnd } from '../../core/deploy.ts';
-import type { ImageEvent, PushEvent } from '../../core/source-event.ts';
+import type { ImageEvent, PushEvent, RepositoryDeletedEvent, SourceEvent } from '../../core/source-event.ts';
 import { aborted } from '../../runtime/lifecycle.ts';
 import { deployImage, dropIfLate } from '../images/deploy-image.ts';
 import { readStack } from '../stack/read-stack.ts';
@@ -253,9 +253,23 @@ async function announce(task: PushTask, context: PipelineContext, event: ImageEv
   return { finished: finish(task, context, settled) };
 }
 
+const whyGone: Record<NonNullable<RepositoryDeletedEvent['reason']>, string> = {
+  deleted: 'was deleted',
+  archived: 'was archived',
+  transferred: 'was transferred to another owner',
+  removed: 'is no longer among those of the App',
+  'opted-out': 'has opted out',
+  uninstalled: 'is no longer served: the App was uninstalled',
+};
+
+function whyRemoved(event: SourceEvent): string {
+  const reason = event.type === 'repository-deleted' ? event.reason : undefined;
+  return `the repository ${event.repository.name} ${whyGone[reason ?? 'deleted']}`;
+}
+
 /** From every environment. */
 async function removeRepository(task: PushTask, context: PipelineContext): Promise<Processed> {
-  const reason = `the repository ${task.delivery.event.repository.name} was deleted`;
+  const reason = whyRemoved(task.delivery.event);
   const ways: Promise<unknown>[] = [];
   for (const environment of context.refs.environments) {
     const removal = { environment, isGone: () => true, reason };

@@ -9,6 +9,7 @@ import type {
   WriteOutcome,
 } from '../../core/manifest-writer.ts';
 import type { PushEvent } from '../../core/source-event.ts';
+import { isNews } from '../deliveries/delivery-log.ts';
 import { tagCommit } from '../source/branch-head.ts';
 import { recordOutcome } from './commit-function.ts';
 import { followDeploy } from './follow-deploy.ts';
@@ -148,7 +149,7 @@ async function promoteFunction(
     actor: event.actor,
     commit: version.commit,
     buildId: id,
-    trigger: task.delivery.origin === 'hook' ? 'push' : 'rebuild',
+    trigger: isNews(task.delivery) ? 'push' : 'rebuild',
     answeredBy: context.answerOf(journal.deploy(id)),
   };
   const signal = interruption(task, context);

@@ -26,6 +26,7 @@ export async function checkHead(task: PushTask, context: PipelineContext, event:
   const head = await refHead(source, event.ref, interruption(task, context));
   if (head === event.after) return;
   if (head === undefined) throw new Superseded('the deletion of its branch');
+  if (await context.isPassedOver(event, head)) return;
   context.onStale(task.delivery, head);
   throw new Superseded(`${head.slice(0, 7)}, which is now the head of the branch`);
 }

@@ -28,6 +28,23 @@ export function laterMove(first: Move, second: Move, known: readonly Move[]): 'f
   return isFirst ? 'first' : 'second';
 }
 
+/** Whether everything that moved the ref from `from` to `to` is to be passed over: then `from` is what counts there. */
+export function isPassedOver<T extends Move>(
+  from: string,
+  to: string,
+  moves: readonly T[],
+  isSkipped: (move: T) => boolean,
+): boolean {
+  const seen = new Set<string>();
+  for (let at = from; at !== to; ) {
+    const next = moves.find((move) => move.before === at && isSkipped(move));
+    if (!next || seen.has(at)) return false;
+    seen.add(at);
+    at = next.after;
+  }
+  return true;
+}
+
 /**
  * Where the chain ends, of moves in the order of arrival, newest first: the newest, unless others lead on from it, as
  * when it arrived late. A ring has no end: then it is the newest.

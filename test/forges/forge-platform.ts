@@ -10,6 +10,7 @@ import type { FeedbackConfig } from '../../builder/feedback/feedback.ts';
 import { gitHubReporters } from '../../builder/feedback/github-reporters.ts';
 import {
   type Builder,
+  type BuilderDeps,
   type BuilderConfig,
   createBuilder,
   createGitHubApp,
@@ -77,6 +78,57 @@ export interface ForgePlatformOptions {
   ignoredPushers?: string[];
 }
 
+/** Where a builder finds its folder and its GitHub; can be handed to another process. */
+export interface ForgePlace {
+  root: string;
+  apiUrl: string;
+  webUrl: string;
+  app: GitHubDouble['app'];
+}
+
+/** A builder whose App is on GitHub's double, among neighbours in memory. */
+export function createForgeBuilder(
+  { root, apiUrl, webUrl, app: { id, privateKey, webhookSecret } }: ForgePlace,
+  options: ForgePlatformOptions & {
+    neighbours: Pick<BuilderDeps, 'engine' | 'reconciler' | 'manifestWriter'>;
+    log: (line: string) => void;
+  },
+): Promise<Builder> {
+  const app = createGitHubApp({ appId: String(id), privateKey, apiUrl });
+  const retry = { firstMs: 5, maxMs: 20 };
+  return createBuilder(
+    {
+      databasePath: join(root, 'builder.db'),
+      logsDir: join(root, 'logs'),
+      workDir: join(root, 'work'),
+      webhookSecrets: ['unused'],
+      forges: { github: { baseUrl: webUrl, webhookSecrets: [webhookSecret], appId: String(id) } },
+      path,
+      buildTimeoutMs: 60_000,
+      maxConcurrentBuilds: 2,
+      maxLogBytes: 1_000_000,
+      maxContextBytes: 1_000_000,
+      readyFollowTimeoutMs: 60_000,
+      retry,
+      webhookGraceMs: 20,
+    },
+    {
+      ...options.neighbours,
+      logger: createLogger({ level: 'debug', name: 'builder' }, { write: options.log }),
+      events: createEventBus(),
+      sourceAccess: createGitHubSourceAccess({ app, webUrl, path }),
+      templates: createTemplates(root),
+      functionUrl: (owner, name) => `https://${owner}.example.org/${name}`,
+      feedback: {
+        origin: dashboard,
+        reporters: gitHubReporters({ app }, { commitStatuses: options.commitStatuses ?? false }),
+        retry,
+        ...options.feedback,
+      },
+    },
+  );
+}
+
 /** GitHub's double with one repository that is served over HTTP, and a builder whose App is installed there. */
 export async function startForgePlatform(options: ForgePlatformOptions = {}) {
   const root = mkdtempSync(join(tmpdir(), 'towline-forge-'));
@@ -92,61 +144,17 @@ export async function startForgePlatform(options: ForgePlatformOptions = {}) {
   );
   const installation = github.install({ login: 'Acme' }, [{ name: 'shop' }]);
   const repository = github.repository('Acme/shop');
-  const app = createGitHubApp({
-    appId: String(github.app.id),
-    privateKey: github.app.privateKey,
-    apiUrl: github.origin,
-  });
   const engine = createMemoryEngine();
   const reconciler = createMemoryReconciler();
   const writer = createMemoryWriter();
   const logged: string[] = [];
+  const at = { root, apiUrl: github.origin, webUrl: gitServer.url, app: github.app };
   const make = () =>
-    createBuilder(
-      {
-        databasePath: join(root, 'builder.db'),
-        logsDir: join(root, 'logs'),
-        workDir: join(root, 'work'),
-        webhookSecrets: ['unused'],
-        forges: {
-          github: {
-            baseUrl: gitServer.url,
-            webhookSecrets: [github.app.webhookSecret],
-            appId: String(github.app.id),
-          },
-          ignoredPushers: options.ignoredPushers,
-        },
-        path,
-        buildTimeoutMs: 60_000,
-        maxConcurrentBuilds: 2,
-        maxLogBytes: 1_000_000,
-        maxContextBytes: 1_000_000,
-        readyFollowTimeoutMs: 60_000,
-        retry: { firstMs: 5, maxMs: 20 },
-        webhookGraceMs: 20,
-        ...options.config,
-      },
-      {
-        logger: createLogger(
-          { level: 'debug', name: 'builder' },
-          { write: (line: string) => void logged.push(line) },
-        ),
-        manifestWriter: writer.writer,
-        reconciler: reconciler.reconciler,
-        events: createEventBus(),
-        sourceAccess: createGitHubSourceAccess({ app, webUrl: gitServer.url, path }),
-        githubApp: app,
-        engine: engine.engine,
-        templates: createTemplates(root),
-        functionUrl: (owner, name) => `https://${owner}.example.org/${name}`,
-        feedback: {
-          origin: dashboard,
-          reporters: gitHubReporters({ app }, { commitStatuses: options.commitStatuses ?? false }),
-          retry: { firstMs: 5, maxMs: 20 },
-          ...options.feedback,
-        },
-      },
-    );
+    createForgeBuilder(at, {
+      ...options,
+      neighbours: { engine: engine.engine, reconciler: reconciler.reconciler, manifestWriter: writer.writer },
+      log: (line) => void logged.push(line),
+    });
   let builder: Builder = await make();
   stack.defer(() => builder[Symbol.asyncDispose]());
   const server = createServer((req, res) => builder.webhook(req, res));
