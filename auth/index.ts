@@ -22,7 +22,6 @@ import { createWorkloadTokens, type WorkloadTokensOptions } from './workloads/wo
 import { createWorkloads } from './workloads/workloads.ts';
 
 export { authSettings } from './config.ts';
-export { createAuthCalls } from './http/auth-calls.ts';
 
 export interface AuthConfig {
   databasePath: string;

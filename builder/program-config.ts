@@ -37,6 +37,13 @@ export const builderProgramSettings = {
   ...feedbackSettings,
   ...sourceSettings,
   ...watchSettings,
+  databaseUrlFile: {
+    env: 'TOWLINE_DATABASE_URL_FILE',
+    schema: fileSetting().optional(),
+    defaultText: 'none: deliveries are kept in `TOWLINE_DATA`',
+    description:
+      'File with the URL of a PostgreSQL database for deliveries, `postgresql://user:password@host:5432/database`. Read at the start.',
+  },
   buildSecretsDir: {
     env: 'TOWLINE_BUILD_SECRETS',
     schema: fileSetting().optional(),

@@ -140,15 +140,7 @@ describe('the image of the programs', () => {
       paths.filter((path) => !path.startsWith('node_modules/') && unwanted.test(path)),
       [],
     );
-    const development = [
-      'typescript',
-      '@biomejs',
-      'dependency-cruiser',
-      'knip',
-      'playwright-core',
-      'node',
-      '@types/node',
-    ];
+    const development = ['typescript', '@biomejs', 'dependency-cruiser', 'knip', 'playwright-core', 'node'];
     assert.deepEqual(
       development.filter((name) => paths.includes(`node_modules/${name}`)),
       [],
@@ -186,7 +178,11 @@ async function build(dir: string): Promise<void> {
   const npm = async (key: string) => (await run('npm', ['config', 'get', key])).stdout.trim();
   const npmrc = join(dir, 'npmrc');
   // The base image has this machine's certificates there.
-  const settings = [`registry=${await npm('registry')}`, 'cafile=/etc/ssl/certs/ca-certificates.crt', npmSecret];
+  const settings = [
+    `registry=${await npm('registry')}`,
+    'cafile=/etc/ssl/certs/ca-certificates.crt',
+    npmSecret,
+  ];
   await writeFile(npmrc, `${settings.join('\n')}\n`);
   const args = { NODE_IMAGE: base, BUILDKIT_IMAGE: base, RUNTIME_IMAGE: base, REVISION: 'test' };
   const started = Date.now();
