@@ -141,6 +141,20 @@ describe('the first deploy of a tenant', () => {
     assert.equal(await scene.show('main:argocd/tenants/alice.yaml'), made);
   });
 
+  it('is in the folder of the cluster that the environment is for', async (t) => {
+    const scene = await installed(t);
+    const other = { cluster: 'live', environments: [{ name: 'production' }] };
+    await scene.commit(await filesOf(other));
+    const environments = [{ name: 'production', cluster: 'live', branches: ['live'] }];
+    const writer = await scene.automatic({ environments });
+    const outcome = await writer.deploy({ ...deployIntent(), environment: 'production' });
+    assert.equal(outcome.type, 'pushed');
+    const path = 'clusters/live/flux/tenants/alice.production.yaml';
+    const made = (await filesOf({ ...other, tenants: ['alice'] })).get(path);
+    assert.equal(await scene.show(`main:${path}`), made);
+    await assert.rejects(scene.show('main:flux/tenants/alice.yaml'));
+  });
+
   it('survives an undo: the tenant stays as it is set up', async (t) => {
     const scene = await installed(t);
     const outcome = await (await scene.automatic()).deploy(deployIntent());
