@@ -10,8 +10,8 @@ import type { FeedbackConfig } from '../../builder/feedback/feedback.ts';
 import { gitHubReporters } from '../../builder/feedback/github-reporters.ts';
 import {
   type Builder,
-  type BuilderDeps,
   type BuilderConfig,
+  type BuilderDeps,
   createBuilder,
   createGitHubApp,
   createGitHubSourceAccess,
@@ -102,7 +102,10 @@ export function createForgeBuilder(
       logsDir: join(root, 'logs'),
       workDir: join(root, 'work'),
       webhookSecrets: ['unused'],
-      forges: { github: { baseUrl: webUrl, webhookSecrets: [webhookSecret], appId: String(id) } },
+      forges: {
+        github: { baseUrl: webUrl, webhookSecrets: [webhookSecret], appId: String(id) },
+        ignoredPushers: options.ignoredPushers,
+      },
       path,
       buildTimeoutMs: 60_000,
       maxConcurrentBuilds: 2,
@@ -111,12 +114,14 @@ export function createForgeBuilder(
       readyFollowTimeoutMs: 60_000,
       retry,
       webhookGraceMs: 20,
+      ...options.config,
     },
     {
       ...options.neighbours,
       logger: createLogger({ level: 'debug', name: 'builder' }, { write: options.log }),
       events: createEventBus(),
       sourceAccess: createGitHubSourceAccess({ app, webUrl, path }),
+      githubApp: app,
       templates: createTemplates(root),
       functionUrl: (owner, name) => `https://${owner}.example.org/${name}`,
       feedback: {
@@ -129,42 +134,23 @@ export function createForgeBuilder(
   );
 }
 
-/** GitHub's double with one repository that is served over HTTP, and a builder whose App is installed there. */
-export async function startForgePlatform(options: ForgePlatformOptions = {}) {
+/** GitHub's double with one repository that is served over HTTP, without anybody who hears of it. */
+export async function startForgeSurroundings() {
   const root = mkdtempSync(join(tmpdir(), 'towline-forge-'));
   const bare = join(root, 'git', 'Acme', 'shop.git');
   mkdirSync(bare, { recursive: true });
   git(bare, 'init', '--quiet', '--bare', '--initial-branch=main');
   await using stack = new AsyncDisposableStack();
   stack.defer(() => rmSync(root, { recursive: true, force: true, maxRetries: 3 }));
-  let webhookUrl = '';
-  const github: GitHubDouble = stack.use(await startGitHubDouble({ webhookUrl: () => webhookUrl }));
+  let webhookUrl: string | undefined;
+  const github: GitHubDouble = stack.use(
+    await startGitHubDouble({ webhookUrl: () => webhookUrl ?? 'http://127.0.0.1:1/' }),
+  );
   const gitServer: GitHttpServer = stack.use(
     await startGitHttpServer({ root: join(root, 'git'), path, allows: github.allowsGit }),
   );
   const installation = github.install({ login: 'Acme' }, [{ name: 'shop' }]);
   const repository = github.repository('Acme/shop');
-  const engine = createMemoryEngine();
-  const reconciler = createMemoryReconciler();
-  const writer = createMemoryWriter();
-  const logged: string[] = [];
-  const at = { root, apiUrl: github.origin, webUrl: gitServer.url, app: github.app };
-  const make = () =>
-    createForgeBuilder(at, {
-      ...options,
-      neighbours: { engine: engine.engine, reconciler: reconciler.reconciler, manifestWriter: writer.writer },
-      log: (line) => void logged.push(line),
-    });
-  let builder: Builder = await make();
-  stack.defer(() => builder[Symbol.asyncDispose]());
-  const server = createServer((req, res) => builder.webhook(req, res));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  stack.defer(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  webhookUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/webhooks/github`;
-  await builder.start();
 
   /** What every payload of the App says of its repository. */
   function base(name: string): Record<string, unknown> {
@@ -182,32 +168,64 @@ export async function startForgePlatform(options: ForgePlatformOptions = {}) {
     };
   }
 
+  const place: ForgePlace = { root, apiUrl: github.origin, webUrl: gitServer.url, app: github.app };
   const resources = stack.move();
   return {
     github,
     installation,
     repository,
+    bare,
+    base,
+    place,
+    setWebhookPort(port: number) {
+      webhookUrl = `http://127.0.0.1:${port}/webhooks/github`;
+    },
+    /** Commits, and lets GitHub tell of it: `status` is what it was answered, 0 for nothing. */
+    async push(files: Record<string, string>) {
+      const { before, after } = commitTo(bare, files);
+      const range = { ref: 'refs/heads/main', before, after, created: false, deleted: false };
+      const payload = { ...base('push'), ...range };
+      const guid = randomUUID();
+      const redeliver = () => github.deliver('push', payload, guid);
+      return { commit: after, status: await redeliver(), redeliver };
+    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+/** The same with a builder whose App is installed there. */
+export async function startForgePlatform(options: ForgePlatformOptions = {}) {
+  await using stack = new AsyncDisposableStack();
+  const surroundings = stack.use(await startForgeSurroundings());
+  const engine = createMemoryEngine();
+  const reconciler = createMemoryReconciler();
+  const writer = createMemoryWriter();
+  const logged: string[] = [];
+  const make = () =>
+    createForgeBuilder(surroundings.place, {
+      ...options,
+      neighbours: { engine: engine.engine, reconciler: reconciler.reconciler, manifestWriter: writer.writer },
+      log: (line) => void logged.push(line),
+    });
+  let builder: Builder = await make();
+  stack.defer(() => builder[Symbol.asyncDispose]());
+  const server = createServer((req, res) => builder.webhook(req, res));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  stack.defer(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  surroundings.setWebhookPort((server.address() as AddressInfo).port);
+  await builder.start();
+
+  const resources = stack.move();
+  return {
+    ...surroundings,
     engine,
     reconciler,
     writer,
     logged,
-    bare,
-    base,
     builder: () => builder,
-    /** Commits, and lets GitHub tell of it. */
-    async push(files: Record<string, string>) {
-      const { before, after } = commitTo(bare, files);
-      const payload = {
-        ...base('push'),
-        ref: 'refs/heads/main',
-        before,
-        after,
-        created: false,
-        deleted: false,
-      };
-      const status = await github.deliver('push', payload);
-      return { commit: after, status };
-    },
     /** Nobody takes webhooks any more. */
     stop: () => builder[Symbol.asyncDispose](),
     /** As a death of the process does, or its end, and a new start. */
