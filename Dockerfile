@@ -52,6 +52,9 @@ COPY ui/server ui/server
 COPY templates templates
 COPY gitops-repo-template gitops-repo-template
 COPY --from=dashboard /app/ui/web/dist ui/web/dist
+# ssh runs for nobody that has no name.
+RUN echo 'towline:x:10001:10001:Towline:/tmp:/bin/false' >> /etc/passwd \
+  && echo 'towline:x:10001:' >> /etc/group
 # By number, so that a cluster can see that it is not root.
 USER 10001:10001
 ENTRYPOINT ["node"]
