@@ -7,8 +7,9 @@ import {
 } from '../../../runtime/kubernetes/cluster-api.ts';
 import { ownedFolder } from '../../containers/test-owner.ts';
 import { clientOf, until } from './apply.ts';
-import type { ControlPlane } from './control-plane.ts';
+
 import { kubeconfigText } from './kubeconfig.ts';
+import type { ControlPlane } from './plane.ts';
 
 /** Kinds of the cluster as a whole that tests make, and Flux in their stead. */
 const clusterKinds = [

@@ -59,9 +59,7 @@ export interface Owner {
   /** Asks the function through the router. */
   call(functionName: string): Promise<Answer>;
   /** What the platform says of a function. */
-  functionState(
-    functionName: string,
-  ): Promise<{ state: string; reason?: string; image?: string } | undefined>;
+  detail(functionName: string): Promise<FunctionDetail>;
 }
 
 /** Makes an account as docs/install.md does, and logs in by its one-time link. */
