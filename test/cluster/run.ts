@@ -8,7 +8,7 @@ import { tool } from './tools.ts';
 
 /**
  * Runs every `*.cluster.ts`: tests against real daemons and registries, which they start and end themselves.
- * `npm run test:cluster -- <file…>` runs the files named.
+ * `npm run test:cluster -- <file…>` runs the files named. README.md tells of the options.
  */
 const needed: Record<string, string> = {
   go: 'golang (1.26 or later)',
@@ -47,13 +47,22 @@ async function anyExecutable(files: string[]): Promise<boolean> {
   return false;
 }
 
+function builtPrograms(): string[] {
+  const programs = ['buildkitd', 'kustomize', 'source-controller', 'kustomize-controller', 'source-watcher'];
+  if (process.env['TOWLINE_TEST_KUBECONFIG'] === undefined) programs.push('etcd', 'kube-apiserver');
+  if (process.env['TOWLINE_TEST_KWOK'] === '1') programs.push('kube-controller-manager', 'kwok');
+  return programs;
+}
+
 const missing = await missingPackages();
 if (missing.length > 0) {
   process.stderr.write(`# the tests need what these packages bring: ${missing.join(' ')}\n`);
   process.exit(1);
 }
-await tool('buildkitd');
-const files = process.argv.length > 2 ? process.argv.slice(2) : ['**/*.cluster.ts'];
+const named = process.argv.slice(2);
+// Tests build what they need themselves; before a run of all of them, so that no test seems to hang meanwhile.
+if (named.length === 0) for (const program of builtPrograms()) await tool(program);
+const files = named.length > 0 ? named : ['**/*.cluster.ts'];
 const child = spawn(process.execPath, ['--test', '--test-concurrency=1', ...files], {
   env: { ...process.env, PATH: path },
   stdio: 'inherit',
