@@ -42,6 +42,9 @@ function addColumns(database: DatabaseSync): void {
   }
 }
 
+/** At once: what a former run left may be much. */
+const maxTaken = 200;
+
 type Row = Record<string, unknown>;
 
 function toDelivery(row: Row): Delivery {
@@ -94,7 +97,10 @@ export function createSqliteDeliveryLog(
     `INSERT INTO deliveries (id, repository, ref, before_commit, after_commit, origin, event, received_at, forced)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const pendingAfter = database.prepare('SELECT * FROM deliveries WHERE done = 0 AND seq > ? ORDER BY seq');
+  const pending = database.prepare('SELECT * FROM deliveries WHERE done = 0 ORDER BY seq');
+  const pendingAfter = database.prepare(
+    'SELECT * FROM deliveries WHERE done = 0 AND seq > ? ORDER BY seq LIMIT ?',
+  );
   let taken = 0;
   const setDone = database.prepare('UPDATE deliveries SET done = 1 WHERE id = ?');
   const cancel = database.prepare(
@@ -147,11 +153,15 @@ export function createSqliteDeliveryLog(
   return {
     append: (entry) => group.run(() => appendNow(entry)),
     async take() {
-      const rows = pendingAfter.all(taken);
-      taken = Math.max(taken, ...rows.map((row) => Number(row['seq'])));
-      return readables(rows);
+      for (;;) {
+        const rows = pendingAfter.all(taken, maxTaken);
+        taken = Math.max(taken, ...rows.map((row) => Number(row['seq'])));
+        const found = readables(rows);
+        // Nothing says that there is nothing more.
+        if (found.length > 0 || rows.length === 0) return found;
+      }
     },
-    pending: async () => readables(pendingAfter.all(0)),
+    pending: async () => readables(pending.all()),
     done: (id) => group.run(() => void setDone.run(id)),
     cancel: async (id, by) => cancel.run(JSON.stringify(by), id).changes > 0,
     find: async (id) => readable(byId.get(id)),

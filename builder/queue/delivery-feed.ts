@@ -1,6 +1,9 @@
+import { setImmediate } from 'node:timers/promises';
 import { backoffMs } from '../../runtime/backoff.ts';
 import { delay } from '../../runtime/lifecycle.ts';
 import type { Delivery } from '../deliveries/delivery-log.ts';
+
+const sliceMs = 4;
 
 export interface DeliveryFeedDeps {
   /** What is to be done and was not given before, in order. */
@@ -28,9 +31,20 @@ export function createDeliveryFeed(deps: DeliveryFeedDeps): DeliveryFeed {
   let looking: Promise<void> | undefined;
   let next: Promise<void> | undefined;
 
+  /** Webhooks are answered between the slices, however many deliveries a former run left. */
+  async function addInSlices(taken: readonly Delivery[]): Promise<void> {
+    let since = performance.now();
+    for (const delivery of taken) {
+      deps.add(delivery);
+      if (performance.now() - since < sliceMs) continue;
+      await setImmediate();
+      since = performance.now();
+    }
+  }
+
   async function addAll(): Promise<void> {
     for (let taken = await deps.take(); taken.length > 0; taken = await deps.take()) {
-      for (const delivery of taken) deps.add(delivery);
+      await addInSlices(taken);
     }
   }
 
