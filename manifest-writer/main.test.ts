@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { git, gitEnvironment } from '../runtime/git.ts';
 import { createLogger } from '../runtime/logger.ts';
@@ -55,6 +56,26 @@ describe('the manifest-writer as a program', () => {
     await using two = startProgramProcess(main, empty, ['--check-config']);
     assert.equal(await two.ended, 2);
     assert.match(two.output(), /TOWLINE_GITOPS_TOKEN_FILE: .* is empty/);
+  });
+
+  it('ends with 2 for a folder of credentials that is not whole', async () => {
+    await using at = await scene();
+    const dir = at.files.at('credentials');
+    await mkdir(dir);
+    await writeFile(join(dir, 'username'), 'towline');
+    const env = {
+      ...at.env,
+      TOWLINE_GITOPS_URL: 'https://git.example.org/a.git',
+      TOWLINE_GITOPS_CREDENTIALS: dir,
+    };
+    await using token = startProgramProcess(main, env, ['--check-config']);
+    assert.equal(await token.ended, 2);
+    assert.match(token.output(), /TOWLINE_GITOPS_CREDENTIALS: .*password cannot be read/);
+
+    await writeFile(join(dir, 'identity'), 'a key');
+    await using ssh = startProgramProcess(main, env, ['--check-config']);
+    assert.equal(await ssh.ended, 2);
+    assert.match(ssh.output(), /known_hosts cannot be read/);
   });
 
   it('lives, but is not ready before it has read the repository once', async () => {

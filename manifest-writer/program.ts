@@ -42,7 +42,7 @@ function publishingConfig(config: ManifestWriterProgramConfig): ManifestWriterCo
     namespace: engineNamespace(config),
     branch: config.gitOpsBranch,
     dir: join(config.dataDir, 'published'),
-    listen: { host: config.host ?? '::', port: config.publishPort },
+    listen: { host: config.host, port: config.publishPort },
     origin: config.publishOrigin,
   };
 }

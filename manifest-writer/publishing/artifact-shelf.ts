@@ -8,7 +8,8 @@ import { pipeline } from 'node:stream/promises';
 
 export interface ArtifactShelfConfig {
   dir: string;
-  host: string;
+  /** Every address of the machine if it isn't given. */
+  host: string | undefined;
   /** 0: any free one. */
   port: number;
   /** Milliseconds that an archive stays after it was replaced: Flux may be about to fetch it. Default: 10 minutes. */

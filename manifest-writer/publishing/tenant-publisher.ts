@@ -19,7 +19,7 @@ export interface PublishingConfig {
   branch: string;
   /** The folder that archives are kept in; can be deleted. */
   dir: string;
-  listen: { host: string; port: number };
+  listen: { host: string | undefined; port: number };
   /** Where Flux reaches it, as `http://manifest-writer.towline.svc:8090`; by default where it listens. */
   origin?: string | undefined;
   /** That this cluster serves; the default one if it isn't given. */
@@ -67,7 +67,7 @@ export async function createTenantPublisher(
   const stopping = new AbortController();
   const { signal } = stopping;
   const shelf = await openArtifactShelf({ dir: config.dir, ...config.listen });
-  const origin = config.origin ?? `http://${config.listen.host}:${shelf.port}`;
+  const origin = config.origin ?? `http://${config.listen.host ?? '127.0.0.1'}:${shelf.port}`;
   /** By name: what was published here last. Anything else in the cluster is somebody else's doing. */
   const offered = new Map<string, string>();
   /** The head up to which every tenant that a commit touched has been published. */
