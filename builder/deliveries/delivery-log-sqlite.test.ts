@@ -26,30 +26,31 @@ describeDeliveryLog('sqlite', async () => {
   };
 });
 
+const pushEvent = (id: string): PushEvent => ({
+  type: 'push',
+  id,
+  scm: 'git',
+  repository: {
+    id,
+    name: 'shop',
+    owner: 'alice',
+    ownerId: 'o1',
+    cloneUrl: 'http://localhost/alice/shop.git',
+    defaultBranch: 'main',
+    private: false,
+  },
+  actor: { name: 'Alice', email: 'a@example.org', login: 'alice' },
+  ref: 'refs/heads/main',
+  before: zeroSha,
+  after: 'a'.repeat(40),
+});
+
 it('leaves out and tells of a delivery that it cannot read, and gives the others', async () => {
   const database = openDatabase(':memory:', 'FULL');
   const unreadable: string[] = [];
   const log = createSqliteDeliveryLog(database, (id) => void unreadable.push(id));
-  const event = (id: string): PushEvent => ({
-    type: 'push',
-    id,
-    scm: 'git',
-    repository: {
-      id,
-      name: 'shop',
-      owner: 'alice',
-      ownerId: 'o1',
-      cloneUrl: 'http://localhost/alice/shop.git',
-      defaultBranch: 'main',
-      private: false,
-    },
-    actor: { name: 'Alice', email: 'a@example.org', login: 'alice' },
-    ref: 'refs/heads/main',
-    before: zeroSha,
-    after: 'a'.repeat(40),
-  });
   for (const id of ['1', '2', '3', '4'])
-    await log.append({ event: event(id), origin: 'hook', receivedAt: 1 });
+    await log.append({ event: pushEvent(id), origin: 'hook', receivedAt: 1 });
   database.exec(`UPDATE deliveries SET event = '{"type":"other"}' WHERE id = '2'`);
   database.exec(`UPDATE deliveries SET event = '{' WHERE id = '3'`);
   assert.deepEqual(
@@ -69,5 +70,28 @@ it('takes over the database of a version that could not cancel', async () => {
   const log = createSqliteDeliveryLog(database, assert.fail);
   assert.deepEqual(await log.pending(), []);
   assert.equal(await log.cancel('none', { name: 'Bob', email: '', login: 'bob' }), false);
+  database.close();
+});
+
+it('gives what a former run left in parts, in order, past those that it cannot read', async () => {
+  const database = openDatabase(':memory:', 'FULL');
+  const log = createSqliteDeliveryLog(database, () => {});
+  const count = 650;
+  await Promise.all(
+    Array.from({ length: count }, (_, index) =>
+      log.append({ event: pushEvent(`${index}`), origin: 'hook', receivedAt: 1 }),
+    ),
+  );
+  // More than one part has nothing that can be read.
+  database.exec(`UPDATE deliveries SET event = '{' WHERE seq > 200 AND seq <= 600`);
+  const next = createSqliteDeliveryLog(database, () => {});
+  const ids: string[] = [];
+  for (let part = await next.take(); part.length > 0; part = await next.take()) {
+    assert.ok(part.length <= 200);
+    ids.push(...part.map(({ event }) => event.id));
+  }
+  const readable = (index: number) => index < 200 || index >= 600;
+  const expected = [...Array(count).keys()].filter(readable).map(String);
+  assert.deepEqual(ids, expected);
   database.close();
 });
