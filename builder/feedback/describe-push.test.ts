@@ -72,9 +72,9 @@ describe('what is told of a push', () => {
         'Cancelled: stopped by Bob',
       ],
       [
-        { state: 'held', cause: { code: 'conflict', message: 'hello is held by alex' } },
+        { state: 'held', cause: { code: 'conflict', message: 'held by alex since 2026-11-22T09:00:00Z' } },
         'neutral',
-        'Built, not live: hello is held by alex',
+        'Built, held by alex since 2026-11-22T09:00:00Z',
       ],
       [{ state: 'superseded' }, 'cancelled', 'Superseded by a newer push'],
       [
@@ -105,6 +105,12 @@ describe('what is told of a push', () => {
       reports.map(({ context }) => context),
       ['towline (staging)', 'towline/hello (staging)'],
     );
+  });
+
+  it('says what a build does just now', () => {
+    const building = pushRecord({ state: 'running', deploys: [deployRecord({ state: 'building' })] });
+    const [, report] = describePush(building, event, { ...options, phaseOf: () => 'install' });
+    assert.equal(report?.text, 'Building: install');
   });
 
   it('is nothing for plain git, and for what has no commit', () => {

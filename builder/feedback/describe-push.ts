@@ -12,6 +12,8 @@ export interface DescribeOptions {
   functionUrl(owner: string, functionName: string, environment?: string): string;
   /** How many pushes of its repository are before this one. */
   ahead?: number | undefined;
+  /** What a build does just now, in its engine's words. */
+  phaseOf?: ((record: DeployRecord) => string | undefined) | undefined;
 }
 
 /** What the user cannot mend. */
@@ -57,18 +59,21 @@ function tellFailure(record: DeployRecord): Told {
   return { state, text: `${stageNames[stage]} failed: ${causeText(record)}` };
 }
 
+/** The writer says who holds it: "held by alex since …". */
+const tellHold = (why = 'held') => (why.startsWith('held') ? `Built, ${why}` : `Built, not live: ${why}`);
+
 /** What one deploy's record says to whoever pushed it. */
-function tellDeploy(record: DeployRecord): Told {
+function tellDeploy(record: DeployRecord, phase?: string): Told {
   const { state, cause, createdAt, updatedAt, waiting } = record;
   const because = cause ? `: ${cause.message}` : '';
   if (state === 'live') return { state: 'success', text: `Live in ${duration(updatedAt - createdAt)}` };
   if (state === 'removed') return { state: 'success', text: `Removed${because}` };
   if (state === 'failed') return tellFailure(record);
   if (state === 'skipped') return { state: 'neutral', text: `Skipped${because}` };
-  if (state === 'held') return { state: 'neutral', text: `Built, not live${because}` };
+  if (state === 'held') return { state: 'neutral', text: tellHold(cause?.message) };
   if (state === 'superseded') return { state: 'cancelled', text: `Superseded by a newer push${because}` };
   const why = waiting ?? cause?.message;
-  const text = doing[state] ?? 'Building';
+  const text = state === 'building' && phase ? `Building: ${phase}` : (doing[state] ?? 'Building');
   return { state: state === 'queued' ? 'queued' : 'running', text: why ? `${text}, waiting: ${why}` : text };
 }
 
@@ -128,7 +133,7 @@ const suffixOf = (environment: string) => (environment === defaultEnvironment ? 
 
 function describeDeploy(record: DeployRecord, common: Common, options: DescribeOptions): StatusReport {
   const { functionName, owner, environment = defaultEnvironment } = record;
-  const { state, text } = tellDeploy(record);
+  const { state, text } = tellDeploy(record, options.phaseOf?.(record));
   const url =
     state === 'success' && record.state === 'live' && functionName !== null
       ? options.functionUrl(owner, functionName, record.environment)
@@ -174,7 +179,7 @@ const isOver = ({ state, deploys }: PushRecord) =>
   state === 'done' && deploys.every((deploy) => isEnd(deploy.state));
 
 function tellPush(push: PushRecord, ahead: number): Told {
-  const told = push.deploys.map(tellDeploy);
+  const told = push.deploys.map((deploy) => tellDeploy(deploy));
   if (isOver(push)) return tellEnd(push, told);
   if (push.state === 'queued')
     return { state: 'queued', text: ahead > 0 ? `Queued, ${ahead} ahead` : 'Queued' };

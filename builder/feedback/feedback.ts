@@ -6,6 +6,7 @@ import type { BackoffOptions } from '../../runtime/backoff.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { AuditEvent, auditOfHistory, auditOfPush } from './audit-event.ts';
 import { type AuditWebhookConfig, postAudit } from './audit-webhook.ts';
+import { createBuildPhases } from './build-phases.ts';
 import { type DescribeOptions, describePush } from './describe-push.ts';
 import { createDispatcher } from './dispatcher.ts';
 import type { Outbox, OutboxCounts, WaitingEntry } from './outbox.ts';
@@ -58,6 +59,7 @@ const newestEntries = 20;
 export function createFeedback(config: FeedbackConfig, deps: FeedbackDeps): Feedback {
   const { outbox, logger, now } = deps;
   const since = outbox.since(now());
+  const phases = createBuildPhases();
   const stop = new AbortController();
   /** The newest record of each push that is still to be put into the outbox. */
   const fresh = new Map<string, PushRecord>();
@@ -136,6 +138,7 @@ export function createFeedback(config: FeedbackConfig, deps: FeedbackDeps): Feed
       origin: config.origin,
       functionUrl: deps.functionUrl,
       ahead: push.state === 'queued' ? deps.ahead(push) : 0,
+      phaseOf: phases.of,
     };
     for (const report of describePush(push, event, options)) put(report, push.createdAt);
   }
@@ -159,6 +162,7 @@ export function createFeedback(config: FeedbackConfig, deps: FeedbackDeps): Feed
   }
 
   function changed(push: PushRecord): void {
+    phases.keep(push);
     if (push.createdAt < since && push.updatedAt < since) return;
     fresh.delete(push.id);
     fresh.set(push.id, push);
@@ -182,6 +186,8 @@ export function createFeedback(config: FeedbackConfig, deps: FeedbackDeps): Feed
 
   function heard(event: PlatformEvent): void {
     if (event.type === 'push.changed') changed(event.push);
+    const told = event.type === 'log.line' ? phases.heard(event.pushId, event.line) : undefined;
+    if (told) changed(told);
     if (event.type !== 'history.changed' || stop.signal.aborted) return;
     const work: Promise<void> = auditHistory(event).finally(() => looking.delete(work));
     looking.add(work);

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { stackFiles } from '../../builder/pipeline/platform-in-memory.test.ts';
 import { dashboard, startForgePlatform } from './forge-platform.ts';
@@ -200,10 +204,38 @@ describe('what GitHub shows of a push', () => {
     await platform.builder().drain();
     assert.equal(platform.github.state.checkRuns.length, 0);
     assert.ok(platform.logged.some((line) => line.includes('feedback is not wanted and was dropped')));
-    const calls = platform.github.calls.length;
+    const refused = () => platform.github.calls.filter((call) => call.status >= 400).length;
+    const before = refused();
+    assert.ok(before > 0);
     await platform.restart();
     await platform.builder().drain();
-    assert.equal(platform.github.calls.length, calls);
+    assert.equal(refused(), before);
+  });
+
+  it('tells of every end to the receiver of audit events, once it is there', async () => {
+    const got: { text: string; action: string; result: string; functionName: string | null }[] = [];
+    let status = 503;
+    await using receiver = createServer(async (req, res) => {
+      const body = (await json(req)) as (typeof got)[number];
+      if (status === 200) got.push(body);
+      res.writeHead(status).end();
+    });
+    receiver.listen(0, '127.0.0.1');
+    await once(receiver, 'listening');
+    const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`;
+    await using platform = await startForgePlatform({ feedback: { auditWebhook: { url, secret: 's' } } });
+    await platform.push(stackFiles({ hello: 'one', rude: 'fail' }));
+    await platform.builder().drain();
+    assert.ok(platform.logged.filter((line) => line.includes('"msg":"audit"')).length === 2);
+    await platform.restart();
+    status = 200;
+    await until('both are told', () => got.length === 2);
+    assert.deepEqual(got.map(({ functionName, action, result }) => [functionName, action, result]).sort(), [
+      ['hello', 'deploy', 'live'],
+      ['rude', 'deploy', 'failed'],
+    ]);
+    await platform.builder().drain();
+    assert.equal(platform.logged.filter((line) => line.includes('"msg":"audit"')).length, 2);
   });
 
   it('speaks in commit statuses where checks are not wanted', async () => {
