@@ -19,8 +19,6 @@ interface Attempts {
 
 /** GitHub remembers them for three days. */
 const memoryMs = 3 * 24 * 60 * 60_000;
-/** An attempt that just failed may be one that we are still answering. */
-const settleMs = 20_000;
 /** A delivery that we refuse each time is not asked for for ever. */
 const maxAttempts = 4;
 const maxAtOnce = 2000;
@@ -43,7 +41,6 @@ export async function redeliverMissed(
   let redelivered = 0;
   for (const { newest } of missed) {
     if (redelivered >= maxAtOnce) break;
-    if (newest.deliveredAt > startedAt - settleMs && newest.statusCode !== 0) continue;
     await app.redeliver(newest.id, signal);
     redelivered += 1;
   }
