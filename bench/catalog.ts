@@ -30,6 +30,8 @@ const { values } = parseArgs({
   },
 });
 const functions = Number(values.functions);
+/** As the router's Deployment in gitops-repo-template/platform has it. */
+const routerEnvironment = { NODE_OPTIONS: '--max-semi-space-size=8', MALLOC_ARENA_MAX: '1' };
 const say = (line: string) => process.stderr.write(`# ${line}\n`);
 
 interface Wanted {
@@ -105,7 +107,10 @@ async function fill(api: ClusterApi): Promise<void> {
 /** One follower, in a process of its own; `round` makes its images new ones. */
 async function measure(program: string, where: Following, api: ClusterApi, round: number) {
   const file = join(import.meta.dirname, 'catalog', `${program}.ts`);
-  const child = fork(file, [JSON.stringify(where)], { stdio: 'inherit' });
+  const child = fork(file, [JSON.stringify(where)], {
+    stdio: 'inherit',
+    env: { ...process.env, ...(program === 'router-process' ? routerEnvironment : {}) },
+  });
   const waiting = new Map<string, (at: number) => void>();
   const synced = Promise.withResolvers<Cost>();
   child.on('exit', () => synced.reject(new Error(`${program} ended too early`)));
