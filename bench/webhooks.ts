@@ -40,7 +40,9 @@ const { values } = parseArgs({
 });
 const secret = 'bench-secret';
 const repositories = 200;
-const redeliverMs = 250;
+const redeliverMs = 1000;
+/** Deliveries before the measured ones, to each of both: code that has run is another than code that hasn't. */
+const warmUpSeconds = 4;
 const path = process.env['PATH'] ?? '/usr/bin:/bin';
 
 function listening(port: number): void {
@@ -187,8 +189,7 @@ interface Sent {
 /** Sends at the rate, and again what was not accepted, until everything was. */
 async function offer(
   port: number,
-  count: number,
-  rate: number,
+  { from, count, rate }: { from: number; count: number; rate: number },
   at?: { ms: number; run: () => Promise<void> },
 ) {
   const deliveryOf = createDeliveries();
@@ -200,10 +201,10 @@ async function offer(
 
   async function deliver(index: number): Promise<void> {
     const dueAt = (index * 1000) / rate;
-    const delivery = deliveryOf(index);
+    const delivery = deliveryOf(from + index);
     while (!(await post(port, agent, delivery))) {
       resent += 1;
-      await sleep(redeliverMs);
+      await sleep(redeliverMs * (0.5 + Math.random()));
     }
     sent.push({ dueAt, acceptedAt: elapsed() });
   }
@@ -239,26 +240,33 @@ async function measure(rate: number, seconds: number): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'towline-bench-webhooks-'));
   try {
     const peer = await start('peer', dir);
-    await offer(peer.port, rate, rate);
-    const peerSent = (await offer(peer.port, rate * Math.min(seconds, 10), rate)).sent;
+    const warmUp = rate * warmUpSeconds;
+    await offer(peer.port, { from: 0, count: warmUp, rate });
+    const peerCount = rate * Math.min(seconds, 10);
+    const peerSent = (await offer(peer.port, { from: warmUp, count: peerCount, rate })).sent;
     const peerCpuMs = await cpuMs(peer);
     await end(peer);
 
     let builder = await start('builder', dir);
     const { port } = builder;
+    await offer(port, { from: 0, count: warmUp, rate });
     const startedAt = performance.now();
     const restart = { killedAt: 0, backAt: 0 };
     const total = rate * seconds;
     const killAfterMs = (seconds * 1000) / 2;
-    const { sent, resent } = await offer(port, total, rate, {
-      ms: killAfterMs,
-      async run() {
-        restart.killedAt = performance.now() - startedAt;
-        await end(builder);
-        builder = await start('builder', dir, port);
-        restart.backAt = performance.now() - startedAt;
+    const { sent, resent } = await offer(
+      port,
+      { from: warmUp, count: total, rate },
+      {
+        ms: killAfterMs,
+        async run() {
+          restart.killedAt = performance.now() - startedAt;
+          await end(builder);
+          builder = await start('builder', dir, port);
+          restart.backAt = performance.now() - startedAt;
+        },
       },
-    });
+    );
     // Of the second run: its start, and half of what was offered.
     const secondCpuMs = await cpuMs(builder);
     await end(builder);
@@ -279,11 +287,11 @@ async function measure(rate: number, seconds: number): Promise<void> {
       peer_p50_ms: percentile(peers, 0.5),
       peer_p99_ms: percentile(peers, 0.99),
       cpu_ms_per_delivery: perDelivery(secondCpuMs, total / 2),
-      peer_cpu_ms_per_delivery: perDelivery(peerCpuMs, rate * (1 + Math.min(seconds, 10))),
+      peer_cpu_ms_per_delivery: perDelivery(peerCpuMs, warmUp + peerCount),
       away_ms: Math.round(restart.backAt - restart.killedAt),
       accepted_in_time: undisturbed.length,
       sent_again: resent,
-      ...count(dir, total),
+      ...count(dir, warmUp + total),
       peer: 'a bare node server that appends each body to a file and fsyncs it',
     });
   } finally {
