@@ -125,16 +125,21 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
     if (isStarted) deps.background('what a forge told of installations was not acted on', workPatiently());
   }
 
-  async function again(intervalMs: () => number, task: () => void): Promise<void> {
+  /** One after the other, however long one takes. */
+  async function again(intervalMs: () => number, task: () => Promise<unknown> | void): Promise<void> {
     while (!stopped.aborted) {
       await delay(intervalMs(), stopped).catch(() => {});
-      if (!stopped.aborted) task();
+      if (!stopped.aborted) await task();
     }
   }
 
-  function lookAround(graceMs: number): void {
-    deps.background('branch heads could not be compared', compareAll(graceMs));
-    deps.background('GitHub could not be asked for missed deliveries', askGitHub());
+  /** Resolves when all have been asked. */
+  function lookAround(graceMs: number): Promise<unknown> {
+    const compared = compareAll(graceMs);
+    const asked = askGitHub();
+    deps.background('branch heads could not be compared', compared);
+    deps.background('GitHub could not be asked for missed deliveries', asked);
+    return Promise.allSettled([compared, asked]);
   }
 
   return {
@@ -147,7 +152,7 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
     start() {
       isStarted = true;
       work();
-      lookAround(0);
+      void lookAround(0);
       const untilNext = () => {
         const wait = (installations.nextAt() ?? Number.POSITIVE_INFINITY) - now();
         return Math.max(10, Math.min(wait, longestWaitMs));
