@@ -143,14 +143,20 @@ export function createFeedback(config: FeedbackConfig, deps: FeedbackDeps): Feed
     for (const report of describePush(push, event, options)) put(report, push.createdAt);
   }
 
+  /** What can't be put now is found again at the next start, by the records. */
+  async function tryToTake(push: PushRecord): Promise<void> {
+    try {
+      await take(push);
+    } catch (error) {
+      logger.error({ err: error, pushId: push.id }, 'feedback could not be kept');
+    }
+  }
+
   async function work(): Promise<void> {
     for (const [id, push] of fresh) {
       fresh.delete(id);
       if (stop.signal.aborted) return;
-      // What can't be put now is found again at the next start, by the records.
-      await take(push).catch((error: unknown) =>
-        logger.error({ err: error, pushId: id }, 'feedback could not be kept'),
-      );
+      await tryToTake(push);
     }
   }
 
@@ -199,7 +205,7 @@ export function createFeedback(config: FeedbackConfig, deps: FeedbackDeps): Feed
     async start() {
       for (const push of deps.changedSince(Math.max(since, now() - lookBackMs))) {
         if (stop.signal.aborted) return;
-        await take(push);
+        await tryToTake(push);
       }
       dispatcher.wake();
     },

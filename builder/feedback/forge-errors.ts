@@ -38,7 +38,9 @@ export function outcomeOf(refusal: ForgeRefusal, now: number): ReportOutcome {
     const retryAt = until === undefined ? undefined : Math.min(until, now + longestWaitMs);
     return { type: 'later', reason, holds: 'forge', retryAt };
   }
-  // A token that expired or was revoked meanwhile, a lock that somebody else holds.
-  if ([401, 408, 409, 423, 425].includes(status)) return { type: 'later', reason, holds: 'report' };
+  // The credentials are wrong just now: so they are for all that is this owner's.
+  if (status === 401) return { type: 'later', reason, holds: 'owner' };
+  // A lock that somebody else holds.
+  if ([408, 409, 423, 425].includes(status)) return { type: 'later', reason, holds: 'report' };
   return { type: 'refused', reason };
 }

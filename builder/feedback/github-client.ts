@@ -23,6 +23,9 @@ const isGitHubs = ({ scm, repository }: StatusReport) =>
 export const gitHubKey = (report: StatusReport, key: string): string | null =>
   isGitHubs(report) ? key : null;
 
+/** A connection, or the way: GitHub would send us somewhere else each time. */
+const whatBroke = (error: RequestError) => (isMoved(error) ? 301 : undefined);
+
 function refusalOf(error: unknown): ForgeRefusal {
   const inner = error instanceof TowlineError && error.cause !== undefined ? error.cause : error;
   if (!(inner instanceof RequestError))
@@ -30,13 +33,29 @@ function refusalOf(error: unknown): ForgeRefusal {
   const headers = inner.response?.headers ?? {};
   return {
     // What octokit says of a connection that broke.
-    status: inner.response === undefined ? undefined : inner.status,
+    status: inner.response === undefined ? whatBroke(inner) : inner.status,
     message: inner.message,
     header(name) {
       const value = headers[name];
       return value === undefined ? undefined : String(value);
     },
   };
+}
+
+const partsOf = (path: string) => {
+  const [owner = '', repo = ''] = path.split('/');
+  return { owner, repo };
+};
+
+/** Redirects are errors, since a token must not go where an answer points: this is how fetch tells of one. */
+const isMoved = (error: unknown) => error instanceof RequestError && /redirect/.test(error.message);
+
+/** The token is for one repository alone, so that it is the only one listed. */
+async function currentPath(octokit: Octokit, id: string, signal: AbortSignal): Promise<string> {
+  const { data } = await octokit.rest.apps.listReposAccessibleToInstallation({ request: { signal } });
+  const path = data.repositories.find((each) => String(each.id) === id)?.full_name ?? '';
+  if (!repositoryPath.test(path)) throw new TowlineError('not_found', `GitHub does not say where ${id} is`);
+  return path;
 }
 
 export interface GitHubCall {
@@ -58,12 +77,16 @@ export async function onGitHub(
   const { app, now = Date.now } = config;
   const { permissions, shared, signal } = context;
   const { id, path } = report.repository;
-  const [owner = '', repo = ''] = path.split('/');
   const known = `installation ${id}`;
 
   async function attempt(installationId: string): Promise<void> {
     const octokit = await app.forRepository({ installationId, repositoryId: id, permissions }, signal);
-    await act({ octokit, repo: { owner, repo }, signal });
+    try {
+      await act({ octokit, repo: partsOf(path), signal });
+    } catch (error) {
+      if (!isMoved(error)) throw error;
+      await act({ octokit, repo: partsOf(await currentPath(octokit, id, signal)), signal });
+    }
   }
 
   /** A token is refused like this if the installation is gone or does not hold the repository any more. */
@@ -91,6 +114,8 @@ export async function onGitHub(
     return await run();
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof TowlineError && error.code === 'not_found')
+      return { type: 'refused', reason: error.message };
     return outcomeOf(refusalOf(error), now());
   }
 }

@@ -142,7 +142,13 @@ export async function startGitHubDouble(options: GitHubDoubleOptions = {}): Prom
       const token = tokenOf(request.headers.authorization);
       if (!token) return unauthorized;
       const { owner = '', repo = '' } = request.parameters;
-      const found = repositoriesOf(token).find((each) => isNamed(each, owner, repo));
+      const all = repositoriesOf(token);
+      const moved = all.find((each) => each.formerPath?.toLowerCase() === `${owner}/${repo}`.toLowerCase());
+      if (moved) {
+        const headers = { location: `${server.origin}/repositories/${moved.id}` };
+        return { status: 301, headers, body: { message: 'Moved Permanently', url: headers.location } };
+      }
+      const found = all.find((each) => isNamed(each, owner, repo));
       if (!found) return notFound;
       const permission = needed.find(([part]) => part.test(request.name))?.[1] ?? 'metadata';
       const right = token.permissions[permission];

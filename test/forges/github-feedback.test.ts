@@ -212,6 +212,24 @@ describe('what GitHub shows of a push', () => {
     assert.equal(refused(), before);
   });
 
+  it('finds a repository that was renamed meanwhile, and follows no redirect', async () => {
+    await using platform = await startForgePlatform();
+    const { github, repository } = platform;
+    const gate = platform.engine.gate('acme/shop/hello');
+    const { commit } = await platform.push(stackFiles({ hello: 'one' }));
+    await gate.entered;
+    await until('it is in progress', () => runs(platform, commit)['towline/hello']?.status === 'in_progress');
+    repository.name = 'store';
+    repository.formerPath = 'Acme/shop';
+    gate.open();
+    await until('the end is told', () =>
+      ['towline', 'towline/hello'].every((name) => runs(platform, commit)[name]?.conclusion === 'success'),
+    );
+    assert.equal(github.state.checkRuns.length, 2);
+    assert.ok(github.calls.some((call) => call.status === 301));
+    assert.ok(!github.calls.some((call) => call.path.startsWith('/repositories/')));
+  });
+
   it('tells of every end to the receiver of audit events, once it is there', async () => {
     const got: { text: string; action: string; result: string; functionName: string | null }[] = [];
     let status = 503;

@@ -12,6 +12,8 @@ export interface GitHubRepository {
   owner: GitHubAccount;
   private: boolean;
   defaultBranch: string;
+  /** `owner/name` of before: requests for it are redirected. */
+  formerPath?: string | undefined;
   /** Branches and their heads. */
   branches: Record<string, string>;
 }
