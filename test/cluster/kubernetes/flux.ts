@@ -64,7 +64,8 @@ async function startController(
 async function flagsOf(name: string, storage: string): Promise<string[]> {
   if (name === 'kustomize-controller') {
     return [
-      ...['--concurrent=20', '--requeue-dependency=2s', '--no-remote-bases', '--no-cross-namespace-refs'],
+      ...['--concurrent=20', '--concurrent-ssa=20', '--requeue-dependency=2s'],
+      ...['--no-remote-bases', '--no-cross-namespace-refs'],
       '--default-service-account=none',
       '--feature-gates=ExternalArtifact=true,CancelHealthCheckOnNewRevision=true,DirectSourceFetch=true',
     ];
