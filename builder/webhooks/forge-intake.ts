@@ -55,14 +55,14 @@ export interface ForgeIntake extends AsyncDisposable {
 export async function createForgeIntake(deps: ForgeIntakeDeps): Promise<ForgeIntake> {
   const { forges, logger, now } = deps;
   const { github, gitlab, gitea } = forges;
-  const isIgnored = createIgnoredPushers(forges.ignoredPushers ?? []);
+  const ignored = createIgnoredPushers(forges.ignoredPushers ?? []);
   await using opening = new AsyncDisposableStack();
   let customers: Customers = everybody;
   if (forges.customers !== undefined) {
     const read = customerSource(forges.customers);
     customers = opening.use(await openListedCustomers({ read, logger, now }));
   }
-  const gitlabRules = gitlab && { baseUrl: gitlab.baseUrl, topic: gitlab.topic, isIgnored };
+  const gitlabRules = gitlab && { baseUrl: gitlab.baseUrl, topic: gitlab.topic, ignored };
   const arrivals =
     gitlabRules &&
     opening.use(
@@ -85,12 +85,12 @@ export async function createForgeIntake(deps: ForgeIntakeDeps): Promise<ForgeInt
   const hooks: Hook[] = [];
   const giteaHook = gitea && {
     secrets: gitea.webhookSecrets,
-    rules: { baseUrl: gitea.baseUrl, isIgnored },
+    rules: { baseUrl: gitea.baseUrl, ignored },
   };
   hooks.push(createGitHook({ secrets: deps.gitSecrets, gitea: giteaHook }));
   if (github) {
     const { baseUrl, appId } = github;
-    hooks.push(createGitHubHook(github.webhookSecrets, { baseUrl, appId, isIgnored }));
+    hooks.push(createGitHubHook(github.webhookSecrets, { baseUrl, appId, ignored }));
   }
   if (gitlab && gitlabRules) hooks.push(createGitLabHook(gitlab.webhookSecrets, gitlabRules, now));
 

@@ -80,14 +80,22 @@ export function parsePayload<T extends z.ZodType>(schema: T, payload: unknown): 
   throw new TowlineError('bad_request', `the event is not valid at "${at.slice(0, 100)}"`);
 }
 
-/** Which pushers' commits deploy nothing. */
-export type IsIgnored = (login: string) => boolean;
+/** Whose pushes deploy nothing. */
+export interface IgnoredPushers {
+  isPusher(login: string): boolean;
+  /** Only who is listed by name: a person who merges what a bot wrote means it. */
+  isAuthor(login: string): boolean;
+}
 
 /** From a list of logins; an entry `*[bot]` means every bot. */
-export function createIgnoredPushers(entries: readonly string[]): IsIgnored {
+export function createIgnoredPushers(entries: readonly string[]): IgnoredPushers {
   const known = new Set(entries.map((entry) => entry.toLowerCase()));
-  return (login) =>
-    known.has(login.toLowerCase()) || (known.has('*[bot]') && login.toLowerCase().endsWith('[bot]'));
+  const isAuthor = (login: string) => known.has(login.toLowerCase());
+  const isAnyBot = known.has('*[bot]');
+  return {
+    isAuthor,
+    isPusher: (login) => isAuthor(login) || (isAnyBot && login.toLowerCase().endsWith('[bot]')),
+  };
 }
 
 /** For lists of repositories that come longer than one event holds. */

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { TowlineError } from '../../core/errors.ts';
 import { InstallationEvent, RebuildRequest } from '../../core/forge-events.ts';
 import { ForgeEvent } from '../../core/source-event.ts';
+import { createIgnoredPushers } from './forge-values.ts';
 import { translateGitea } from './gitea-events.ts';
 import { translateGitHub } from './github-events.ts';
 import { definitions } from './github-fixture.ts';
@@ -94,7 +95,7 @@ function assertSound(translate: () => Outcome[], host: string): void {
   for (const outcome of outcomes) assertOurs(outcome, host);
 }
 
-const isIgnored = () => false;
+const ignored = createIgnoredPushers([]);
 const github = definitions.flatMap(({ name, examples }) =>
   ['push', 'installation', 'installation_repositories', 'check_run', 'check_suite', 'organization'].includes(
     name,
@@ -127,7 +128,7 @@ describe('whatever a signed payload holds', () => {
       .chain(({ event, payload }) => mutated([payload]).map((made) => ({ event, payload: made })));
     fc.assert(
       fc.property(cases, ({ event, payload }) => {
-        const rules = { baseUrl: 'https://github.com', isIgnored };
+        const rules = { baseUrl: 'https://github.com', ignored };
         assertSound(() => translateGitHub({ id: 'github-1', event, payload }, rules), 'github.com');
       }),
       { numRuns: 1500 },
@@ -136,7 +137,7 @@ describe('whatever a signed payload holds', () => {
 
   it('GitLab’s comes to valid events, or is refused with the place, also by what its API answers', () => {
     const host = 'gitlab.example.com';
-    const rules = { baseUrl: `https://${host}`, topic: undefined, isIgnored };
+    const rules = { baseUrl: `https://${host}`, topic: undefined, ignored };
     const cases = fc.tuple(mutated(gitlab), mutated([projectAnswer()]));
     fc.assert(
       fc.property(cases, ([payload, project]) => {
@@ -157,7 +158,7 @@ describe('whatever a signed payload holds', () => {
     const cases = fc.tuple(fc.constantFrom('push', 'repository'), mutated(gitea));
     fc.assert(
       fc.property(cases, ([event, payload]) => {
-        const rules = { baseUrl: 'https://codeberg.example', isIgnored };
+        const rules = { baseUrl: 'https://codeberg.example', ignored };
         assertSound(() => translateGitea({ id: 'git-1', event, payload }, rules), 'codeberg.example');
       }),
       { numRuns: 1000 },

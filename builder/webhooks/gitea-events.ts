@@ -6,7 +6,7 @@ import {
   contradiction,
   ForgeId,
   hasUnseen,
-  type IsIgnored,
+  type IgnoredPushers,
   isOnForge,
   parsePayload,
   Ref,
@@ -21,7 +21,7 @@ import { type ForgeDelivery, nothing, type Outcome } from './translation.ts';
 export interface GiteaRules {
   /** As `https://codeberg.org`: clone URLs are made of it. */
   baseUrl: string;
-  isIgnored: IsIgnored;
+  ignored: IgnoredPushers;
 }
 
 const Account = z.object({
@@ -97,7 +97,7 @@ function push({ id, payload }: ForgeDelivery, rules: GiteaRules): Outcome[] {
     ref,
     before,
     after,
-    ...(rules.isIgnored(sender.login) ? { skipped: `pushes of ${sender.login} deploy nothing` } : {}),
+    ...(rules.ignored.isPusher(sender.login) ? { skipped: `pushes of ${sender.login} deploy nothing` } : {}),
   } as const;
   return [{ type: 'source', event }];
 }

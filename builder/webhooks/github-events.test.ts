@@ -8,7 +8,7 @@ import { definitions, githubExample as example } from './github-fixture.ts';
 import type { Outcome } from './translation.ts';
 
 type Payload = Record<string, unknown>;
-const rules: GitHubRules = { baseUrl: 'https://github.com', isIgnored: createIgnoredPushers([]) };
+const rules: GitHubRules = { baseUrl: 'https://github.com', ignored: createIgnoredPushers([]) };
 const sha = 'a'.repeat(40);
 
 function translate(event: string, payload: unknown, more: Partial<GitHubRules> = {}): Outcome[] {
@@ -300,16 +300,21 @@ describe('a push on GitHub', () => {
     const every = createIgnoredPushers(['*[bot]']);
     const bySender = pushed((it) => Object.assign(it.sender, { login: 'Towline[bot]', type: 'Bot' }));
     assert.equal(
-      onlyPush(translate('push', bySender, { isIgnored: own })).skipped,
+      onlyPush(translate('push', bySender, { ignored: own })).skipped,
       'pushes of Towline[bot] deploy nothing',
     );
     const other = pushed((it) => Object.assign(it.sender, { login: 'renovate[bot]' }));
-    assert.equal(onlyPush(translate('push', other, { isIgnored: own })).skipped, undefined);
-    assert.ok(onlyPush(translate('push', other, { isIgnored: every })).skipped);
+    assert.equal(onlyPush(translate('push', other, { ignored: own })).skipped, undefined);
+    assert.ok(onlyPush(translate('push', other, { ignored: every })).skipped);
     const byAuthor = pushed((it) => {
       it.head_commit = { author: { username: 'towline[bot]' } };
     });
-    assert.ok(onlyPush(translate('push', byAuthor, { isIgnored: own })).skipped);
+    assert.ok(onlyPush(translate('push', byAuthor, { ignored: own })).skipped);
+    const merged = pushed((it) => {
+      it.head_commit = { author: { username: 'dependabot[bot]' } };
+    });
+    // A person merged what a bot wrote.
+    assert.equal(onlyPush(translate('push', merged, { ignored: every })).skipped, undefined);
   });
 
   it('of an owner or a repository that can have no name here is nothing', () => {

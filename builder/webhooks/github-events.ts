@@ -4,7 +4,7 @@ import type { Person, RepositoryDeletedEvent, SourceRepository } from '../../cor
 import {
   contradiction,
   hasUnseen,
-  type IsIgnored,
+  type IgnoredPushers,
   inChunks,
   isOnForge,
   parsePayload,
@@ -35,7 +35,7 @@ export interface GitHubRules {
   baseUrl: string;
   /** The App's own id: re-runs of others' checks are not ours. Unknown: every check counts. */
   appId?: string | undefined;
-  isIgnored: IsIgnored;
+  ignored: IgnoredPushers;
 }
 
 type Translate = (delivery: ForgeDelivery, rules: GitHubRules) => Outcome[];
@@ -104,9 +104,10 @@ function installationOf({
 
 function whyNoPush(payload: PushPayload, rules: GitHubRules): string | undefined {
   const { sender, head_commit } = payload;
-  if (rules.isIgnored(sender.login)) return `pushes of ${sender.login} deploy nothing`;
+  if (rules.ignored.isPusher(sender.login)) return `pushes of ${sender.login} deploy nothing`;
   const author = head_commit?.author?.username;
-  if (author && rules.isIgnored(author)) return `commits of ${shown(author, 200, 'this bot')} deploy nothing`;
+  if (author && rules.ignored.isAuthor(author))
+    return `commits of ${shown(author, 200, 'this bot')} deploy nothing`;
   return undefined;
 }
 

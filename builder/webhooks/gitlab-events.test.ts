@@ -13,7 +13,7 @@ import type { Outcome } from './translation.ts';
 const rules: GitLabRules = {
   baseUrl: 'https://gitlab.example.com',
   topic: 'towline',
-  isIgnored: createIgnoredPushers(['project_4_bot']),
+  ignored: createIgnoredPushers(['project_4_bot']),
 };
 
 function translate(payload: unknown): Outcome[] {

@@ -3,7 +3,7 @@ import type { Person, SourceRepository } from '../../core/source-event.ts';
 import {
   contradiction,
   hasUnseen,
-  type IsIgnored,
+  type IgnoredPushers,
   isOnForge,
   parsePayload,
   shown,
@@ -20,7 +20,7 @@ export interface GitLabRules {
   baseUrl: string;
   /** The topic that a project opts in by; `undefined`: every project whose events come is served. */
   topic: string | undefined;
-  isIgnored: IsIgnored;
+  ignored: IgnoredPushers;
 }
 
 type Translate = (delivery: ForgeDelivery, rules: GitLabRules) => Outcome[];
@@ -48,7 +48,7 @@ const push: Translate = ({ id, payload }, rules) => {
     private: project.visibility_level !== publicLevel,
     push: { ref, before, after },
     actor: { name: shown(parsed.user_name, 200, login), email, login },
-    ...(rules.isIgnored(login) ? { skipped: `pushes of ${login} deploy nothing` } : {}),
+    ...(rules.ignored.isPusher(login) ? { skipped: `pushes of ${login} deploy nothing` } : {}),
   };
   return [{ type: 'arrival', arrival }];
 };
