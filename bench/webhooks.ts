@@ -80,8 +80,9 @@ async function serveBuilder(dir: string, port: number): Promise<void> {
   const server = createServer((req, res) => builder.webhook(req, res));
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
-  await builder.start();
+  // Webhooks are taken while what the former run left is taken up.
   listening((server.address() as AddressInfo).port);
+  await builder.start();
 }
 
 async function servePeer(dir: string, port: number): Promise<void> {
