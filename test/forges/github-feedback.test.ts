@@ -103,6 +103,7 @@ describe('what GitHub shows of a push', () => {
     await until('the function is live', () => platform.reconciler.state.served.size > 0);
     await until('GitHub was tried', () => github.calls.some((call) => call.status === 0));
     assert.notEqual(runs(platform, commit)['towline/hello']?.conclusion, 'success');
+    await platform.restart();
     github.faults.away = false;
     await until('the end is told', () =>
       ['towline', 'towline/hello'].every((name) => runs(platform, commit)[name]?.conclusion === 'success'),
