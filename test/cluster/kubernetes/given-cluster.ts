@@ -87,13 +87,15 @@ async function removeNew(api: ClusterApi, before: ReadonlySet<string>): Promise<
       ({ manager = '', subresource }) => subresource !== undefined || managers.has(manager),
     );
   await releaseFluxObjects(api);
+  const left: string[] = [];
   for (const path of clusterKinds) {
     const ours = (await list(api, path)).items.filter(isOurs).map(({ metadata }) => metadata.name);
     for (const name of ours) await api.request(`${path}/${name}`, { method: 'DELETE' });
     const names = new Set(ours);
     const isGone = async () => !(await list(api, path)).items.some((one) => names.has(one.metadata.name));
-    await until(isGone, `${[...names].join(', ')} to be deleted`);
+    await until(isGone, 'what the tests made to be deleted').catch(() => left.push(...ours));
   }
+  if (left.length > 0) throw new Error(`the given cluster does not let go of all of ${left.join(', ')}`);
 }
 
 /** Flux has ended by now, and cannot let go of what waits for it. */
