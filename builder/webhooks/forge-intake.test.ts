@@ -231,6 +231,29 @@ describe('customers at the door', () => {
     assert.equal(bed.intake.taken.installations.length, 1);
   });
 
+  it('of GitLab are let in by the id of their group, and their projects too', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'towline-intake-'));
+    try {
+      const customers = join(dir, 'customers.txt');
+      writeFileSync(customers, 'gitlab:id:77');
+      await using api = await startGitLabApi({
+        15: projectAnswer(),
+        16: projectAnswer({ id: 16, namespace: { id: 78, full_path: 'acme/other', kind: 'group' } }),
+      });
+      const gitlab = { baseUrl: api.url, webhookSecrets: [secrets.gitlab], topic: undefined };
+      await using intake = await startIntake({ forges: { gitlab, customers } });
+      await intake.gitlab(systemHook('project_create'), { 'idempotency-key': 'a' });
+      await intake.gitlab({ ...systemHook('project_create'), project_id: 16 }, { 'idempotency-key': 'b' });
+      await intake.intake.idle();
+      assert.deepEqual(
+        intake.taken.installations.map(({ id }) => id),
+        ['gitlab-a'],
+      );
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+
   it('nobody is told anything while there has been no list', async () => {
     await using bed = await withCustomers('');
     assert.equal((await bed.intake.github('push', githubExample('push'))).status, 503);

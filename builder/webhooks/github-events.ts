@@ -198,7 +198,8 @@ function added(
     reason,
     repositories: [refOf(parsed.repository)],
   };
-  return [{ type: 'installation', event }];
+  const { id: ownerId, login } = parsed.repository.owner;
+  return [{ type: 'installation', event, owner: { id: ownerId, path: login } }];
 }
 
 /** It leaves the former owner, and comes to the new one if the App is installed there. */

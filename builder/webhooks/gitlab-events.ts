@@ -83,6 +83,7 @@ function arrives(kind: GitLabArrival['kind']): Translate {
 function repositories(
   event: Pick<RepositoriesChanged, 'id' | 'actor' | 'change' | 'reason'>,
   ref: RepositoryRef,
+  owner?: { id: string; path: string },
 ): Outcome {
   const whole: RepositoriesChanged = {
     ...event,
@@ -91,7 +92,7 @@ function repositories(
     installation: null,
     repositories: [ref],
   };
-  return { type: 'installation', event: whole };
+  return { type: 'installation', event: whole, ...(owner ? { owner } : {}) };
 }
 
 /** It can't be asked for any more. */
@@ -252,11 +253,12 @@ function completeChange(
     } as const;
     return [{ type: 'installation', event }];
   }
+  const owner = { id: project.namespace.id, path: project.namespace.full_path };
   if (kind === 'transferred') {
     const came = { id: partId(id, 1), actor, change: 'added', reason: 'transferred' } as const;
-    return [repositories({ ...came, id, change: 'removed' }, ref), repositories(came, ref)];
+    return [repositories({ ...came, id, change: 'removed' }, ref), repositories(came, ref, owner)];
   }
   // A change of its topics is told as an update: projects that are known already stay as they are.
   const reason = kind === 'added' ? 'created' : 'chosen';
-  return [repositories({ id, actor, change: 'added', reason }, ref)];
+  return [repositories({ id, actor, change: 'added', reason }, ref, owner)];
 }

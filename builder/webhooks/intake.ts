@@ -79,25 +79,18 @@ export function createIntake(deps: IntakeDeps): Intake {
     return accept({ ...event, skipped: `${ownerPathOf(event)} may not use this installation`.slice(0, 500) });
   }
 
-  function isCustomers(event: InstallationEvent): boolean {
+  function isCustomers({ event, owner }: Extract<Outcome, { type: 'installation' }>): boolean {
     if (!bringsSomething(event)) return true;
-    if (event.type === 'account-renamed' || event.type === 'repository') return true;
-    const account = event.installation?.account;
-    if (account) return deps.customers.isCustomer({ scm: event.scm, id: account.id, path: account.path });
-    if (event.type === 'installation') return false;
-    return event.repositories.every(({ path }) =>
-      deps.customers.isCustomer({
-        scm: event.scm,
-        id: undefined,
-        path: path.slice(0, path.lastIndexOf('/')),
-      }),
-    );
+    if (owner) return deps.customers.isCustomer({ scm: event.scm, ...owner });
+    const account = 'installation' in event ? event.installation?.account : undefined;
+    // Nobody who can't be named is a customer.
+    return account !== undefined && deps.customers.isCustomer({ scm: event.scm, ...account });
   }
 
-  async function takeInstallation(event: InstallationEvent): Promise<Taken> {
-    if (!isCustomers(event)) return countStranger();
-    await deps.installation(event);
-    return { type: 'accepted', id: event.id };
+  async function takeInstallation(told: Extract<Outcome, { type: 'installation' }>): Promise<Taken> {
+    if (!isCustomers(told)) return countStranger();
+    await deps.installation(told.event);
+    return { type: 'accepted', id: told.event.id };
   }
 
   async function take(outcome: Outcome): Promise<Taken> {
@@ -106,7 +99,7 @@ export function createIntake(deps: IntakeDeps): Intake {
       await deps.arrive(outcome.arrival);
       return { type: 'accepted', id: outcome.arrival.id };
     }
-    if (outcome.type === 'installation') return takeInstallation(outcome.event);
+    if (outcome.type === 'installation') return takeInstallation(outcome);
     if (outcome.type === 'rebuild') {
       await deps.rebuild(outcome.request);
       return { type: 'accepted', id: outcome.request.id };

@@ -6,7 +6,8 @@ import type { GitLabArrival } from './gitlab-arrival.ts';
 /** What one delivery of a forge comes to; several for what we tell apart and the forge doesn't. */
 export type Outcome =
   | { type: 'source'; event: ForgeEvent }
-  | { type: 'installation'; event: InstallationEvent }
+  /** `owner`: whose the repositories are, where the event has no installation that says so. */
+  | { type: 'installation'; event: InstallationEvent; owner?: { id: string; path: string } }
   | { type: 'rebuild'; request: RebuildRequest }
   /** GitLab has to be asked about the project before anything is decided. */
   | { type: 'arrival'; arrival: GitLabArrival }
