@@ -207,6 +207,8 @@ export function createFeedback(config: FeedbackConfig, deps: FeedbackDeps): Feed
         if (stop.signal.aborted) return;
         await tryToTake(push);
       }
+      const counts = outbox.counts();
+      if (counts.waiting + counts.refused > 0) logger.info({ feedback: counts }, 'feedback waits');
       dispatcher.wake();
     },
     counts: () => outbox.counts(),
