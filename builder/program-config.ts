@@ -8,6 +8,7 @@ import { dataSetting, programSettings, publicPortSetting } from '../runtime/prog
 import { fileSetting } from '../runtime/program/secret-file.ts';
 import { manifestWriterUrlSetting, serviceTokenSetting } from '../runtime/program/service-settings.ts';
 import { builderSettings, sourceSettings, watchSettings } from './config.ts';
+import { deliverySettings } from './deliveries/postgres/delivery-log-by-settings.ts';
 import { feedbackSettings } from './feedback/feedback-settings.ts';
 import { forgeSettings } from './forge-settings.ts';
 
@@ -37,13 +38,7 @@ export const builderProgramSettings = {
   ...feedbackSettings,
   ...sourceSettings,
   ...watchSettings,
-  databaseUrlFile: {
-    env: 'TOWLINE_DATABASE_URL_FILE',
-    schema: fileSetting().optional(),
-    defaultText: 'none: deliveries are kept in `TOWLINE_DATA`',
-    description:
-      'File with the URL of a PostgreSQL database for deliveries, `postgresql://user:password@host:5432/database`. Read at the start.',
-  },
+  ...deliverySettings,
   buildSecretsDir: {
     env: 'TOWLINE_BUILD_SECRETS',
     schema: fileSetting().optional(),

@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { TowlineError } from '../core/errors.ts';
 import type { GitOpsCommits, Reconciler } from '../core/reconciler.ts';
 import { tenantObject } from '../core/tenants.ts';
 import { openServedEnvironments, type ServedEnvironments } from '../runtime/catalog/served-environments.ts';
@@ -14,10 +13,9 @@ import { connectCluster } from '../runtime/kubernetes/cluster-settings.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { engineNamespace, isPublished } from '../runtime/program/gitops-settings.ts';
 import type { OpenProgram, ProgramContext } from '../runtime/program/program.ts';
-import { readSecretFile } from '../runtime/program/secret-file.ts';
 import { createHttpManifestWriter } from '../runtime/services/manifest-writer-http.ts';
 import { mountedServiceTokens } from '../runtime/services/service-access.ts';
-import { openPostgresDeliveryLog } from './deliveries/postgres/delivery-log-postgres.ts';
+import { deliveryLogBySettings } from './deliveries/postgres/delivery-log-by-settings.ts';
 import { createBuildkitEngine } from './engines/build-engine-buildkit.ts';
 import { buildkitConfig } from './engines/buildkit-settings.ts';
 import { openRegistries } from './engines/open-registries.ts';
@@ -75,8 +73,7 @@ export async function openBuilder(
       allowedRegistries: registries.allowed,
     }),
   );
-  const deliveryLog = await openDeliveries(config, logger);
-  if (deliveryLog) stack.use(deliveryLog);
+  const deliveryLog = stack.use(await deliveryLogBySettings(config, logger));
   const builder = stack.use(
     await createBuilder(
       {
@@ -93,7 +90,6 @@ export async function openBuilder(
         manifestWriter: writer,
         reconciler,
         events,
-        deliveryLog,
         sourceAccess: sourceAccessOf(config, forges, { path, logger }),
         engine,
         buildSecrets: createFolderBuildSecrets(config.buildSecretsDir ?? at('build-secrets')),
@@ -110,6 +106,7 @@ export async function openBuilder(
         gitlabToken: gitlabTokenOf(forges.gitlabTokens),
         feedback: feedbackOf(config, forges),
         githubApp: forges.githubApp,
+        deliveryLog,
         signal,
       },
     ),
@@ -125,21 +122,6 @@ export async function openBuilder(
     start: () => builder.start(),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
-}
-
-/** In PostgreSQL, if there is one; what another builder has taken over by then, this one must not go on with. */
-async function openDeliveries({ databaseUrlFile: file }: BuilderProgramConfig, logger: Logger) {
-  if (file === undefined) return undefined;
-  const log = await openPostgresDeliveryLog({
-    url: readSecretFile(file, 'TOWLINE_DATABASE_URL_FILE'),
-    onError: (err) => logger.warn({ err }, 'the database of deliveries does not answer'),
-    onUnreadable: (deliveryId, err) =>
-      logger.error({ err, deliveryId }, 'a delivery cannot be read and is left out'),
-  });
-  log.lost?.addEventListener('abort', () => {
-    throw new TowlineError('unavailable', 'another builder has taken over: this one ends, to begin anew');
-  });
-  return log;
 }
 
 interface ReconcilerDeps {
