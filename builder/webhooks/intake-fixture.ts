@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -138,4 +139,18 @@ export async function startIntake(options: IntakeOptions = {}) {
       database.close();
     },
   };
+}
+
+/** The answer tells nothing, and nothing of the request, which names a shop, is kept or logged. */
+export async function refused(
+  intake: Awaited<ReturnType<typeof startIntake>>,
+  answer: Promise<Response>,
+  status = 401,
+): Promise<void> {
+  const response = await answer;
+  assert.equal(response.status, status);
+  const text = await response.text();
+  assert.ok(!text.includes('shop'), text);
+  assert.equal(intake.kept(), 0);
+  assert.ok(!intake.logged.join('').includes('shop'));
 }
