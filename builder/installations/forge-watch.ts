@@ -126,7 +126,7 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
   }
 
   /** One after the other, however long one takes. */
-  async function again(intervalMs: () => number, task: () => Promise<unknown> | void): Promise<void> {
+  async function again(intervalMs: () => number, task: () => Promise<unknown>): Promise<void> {
     while (!stopped.aborted) {
       await delay(intervalMs(), stopped).catch(() => {});
       if (!stopped.aborted) await task();
@@ -157,7 +157,7 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
         const wait = (installations.nextAt() ?? Number.POSITIVE_INFINITY) - now();
         return Math.max(10, Math.min(wait, longestWaitMs));
       };
-      void again(untilNext, work);
+      void again(untilNext, async () => work());
       void again(
         () => config.compareMs ?? defaultCompareMs,
         () => lookAround(config.webhookGraceMs),
