@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TowlineError } from '../../core/errors.ts';
 import type { ConfigOf, Settings } from '../../runtime/config.ts';
 import { fileSetting, readSecretFile } from '../../runtime/program/secret-file.ts';
 import type { ForgeSettings, Forges } from '../forge-settings.ts';
@@ -39,6 +40,8 @@ function auditWebhookOf({
 }: ConfigOf<typeof feedbackSettings>) {
   if (urlFile === undefined) return undefined;
   const url = readSecretFile(urlFile, 'TOWLINE_AUDIT_WEBHOOK_FILE');
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
+    throw new TowlineError('config_invalid', 'TOWLINE_AUDIT_WEBHOOK_FILE: the file holds no URL');
   const secret =
     secretFile === undefined ? undefined : readSecretFile(secretFile, 'TOWLINE_AUDIT_SECRET_FILE');
   return { url, secret };
