@@ -7,6 +7,7 @@ import { startGitHttpServer } from '../../manifest-writer/gitops-http-server.ts'
 import { rendered } from '../../manifest-writer/installation/rendered-fixture.ts';
 import { type ClusterApi, createClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
 import { runProcess } from '../../runtime/run-process.ts';
+import { parseServiceTokens } from '../../runtime/services/service-tokens.ts';
 import { clientOf } from './kubernetes/apply.ts';
 import { startControlPlane } from './kubernetes/control-plane.ts';
 import { startFlux } from './kubernetes/flux.ts';
@@ -61,6 +62,13 @@ async function bash(script: string): Promise<string> {
   return stdout.toString();
 }
 
+/** The file of service tokens that a Secret of the programs' namespace holds. */
+async function tokensOf(secret: string): Promise<string> {
+  const path = `/api/v1/namespaces/towline/secrets/${secret}`;
+  const { data } = await api.request<{ data: Record<string, string> }>(path);
+  return Buffer.from(data['tokens'] ?? '', 'base64').toString();
+}
+
 describe('docs/install.md', () => {
   it('can be followed, command by command', async () => {
     const blocks = [...page.matchAll(/^```sh tried\n(.*?)^```$/gms)].map(([, text = '']) => text);
@@ -76,19 +84,28 @@ describe('docs/install.md', () => {
     assert.match(printed, /removed {2}flux\/tenants\/bob\.yaml/);
   });
 
+  it("gives the router a token that is good for one question alone, and the others one that it doesn't have", async () => {
+    const tokens = parseServiceTokens(await tokensOf('service-tokens'));
+    const router = parseServiceTokens(await tokensOf('router-service-token')).own();
+    assert.equal(tokens.accepts(router, 'build-service/pending'), true);
+    for (const call of [
+      'auth/owners',
+      'auth/createLoginTicket',
+      'manifest-writer/deploy',
+      'build-service/log',
+    ]) {
+      assert.equal(tokens.accepts(router, call), false, call);
+      assert.equal(tokens.accepts(tokens.own(), call), true, call);
+    }
+    assert.notEqual(router, tokens.own());
+  });
+
   it('leaves the secrets in the cluster and nothing of them in the repository', async () => {
-    const { data } = await api.request<{ data: Record<string, string> }>(
-      '/api/v1/namespaces/towline/secrets/service-tokens',
-    );
-    const tokens = Buffer.from(data['tokens'] ?? '', 'base64')
-      .toString()
-      .trim()
-      .split('\n');
-    assert.equal(tokens.length, 2);
     const repository = await bash('git -C acme/functions.git grep -lE "PRIVATE KEY|-TOKEN$" main -- || true');
     assert.equal(repository.trim(), '');
+    const tokens = (await tokensOf('service-tokens')).match(/[0-9a-f]{64}/g) ?? [];
+    assert.equal(tokens.length, 2);
     for (const token of tokens) {
-      assert.match(token, /^[0-9a-f]{64}$/);
       assert.equal((await bash(`git -C acme/functions.git grep -l ${token} main -- || true`)).trim(), '');
     }
   });
