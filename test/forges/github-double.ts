@@ -6,6 +6,7 @@ import { type ForgeAnswer, type ForgeRequest, type ForgeServer, startForgeServer
 import { createGitHubAnswers } from './github-answers.ts';
 import { type Handler, notFound, repositoryOperations } from './github-operations.ts';
 import {
+  type CheckRun,
   createGitHubState,
   type GitHubAccount,
   type GitHubInstallation,
@@ -200,7 +201,7 @@ export async function startGitHubDouble(options: GitHubDoubleOptions = {}): Prom
       const repositories = repositoriesOf(token).map(answers.repository);
       return { status: 200, body: { total_count: repositories.length, repositories } };
     },
-    ...repositoryOperations({ state, answers, id, onRepository, origin: () => server.origin }),
+    ...repositoryOperations({ state, answers, appId: app.id, id, onRepository, origin: () => server.origin }),
     'GET /app/hook/deliveries': byApp(({ url }) => {
       const perPage = Number(url.searchParams.get('per_page') ?? 30);
       const cursor = url.searchParams.get('cursor');

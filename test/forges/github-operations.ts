@@ -12,6 +12,7 @@ export const notFound: ForgeAnswer = {
 interface OperationsDeps {
   state: GitHubState;
   answers: ReturnType<typeof createGitHubAnswers>;
+  appId: number;
   /** A new one. */
   id(): number;
   origin(): string;
@@ -21,7 +22,7 @@ interface OperationsDeps {
 
 /** What an installation's token may do with one repository. */
 export function repositoryOperations(deps: OperationsDeps): Record<string, Handler> {
-  const { state, answers, id, origin, onRepository } = deps;
+  const { state, answers, appId, id, origin, onRepository } = deps;
 
   function applyOutput(run: CheckRun, body: ForgeRequest['body']): void {
     run.status = body.status ?? run.status;
@@ -84,13 +85,13 @@ export function repositoryOperations(deps: OperationsDeps): Record<string, Handl
     }),
     'GET /repos/{owner}/{repo}/commits/{ref}/check-runs': onRepository((repo, { parameters, url }) => {
       const name = url.searchParams.get('check_name');
-      const appId = url.searchParams.get('app_id');
+      const asked = url.searchParams.get('app_id');
       const runs = state.checkRuns.filter(
         (run) =>
           run.repositoryId === repo.id &&
           run.headSha === parameters['ref'] &&
           (name === null || run.name === name) &&
-          (appId === null || Number(appId) === app.id),
+          (asked === null || Number(asked) === appId),
       );
       return { status: 200, body: { total_count: runs.length, check_runs: runs.map(answers.checkRun) } };
     }),
