@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RefTargets } from '../../core/environments.ts';
 import type { InstallationEvent } from '../../core/forge-events.ts';
 import type { SourceEvent } from '../../core/source-event.ts';
@@ -128,7 +129,8 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
   /** One after the other, however long one takes. */
   async function again(intervalMs: () => number, task: () => Promise<unknown>): Promise<void> {
     while (!stopped.aborted) {
-      await delay(intervalMs(), stopped).catch(() => {});
+      // Nothing that is only to be looked at again keeps the process alive.
+      await sleep(intervalMs(), undefined, { signal: stopped, ref: false }).catch(() => {});
       if (!stopped.aborted) await task();
     }
   }

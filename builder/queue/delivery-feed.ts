@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../../runtime/backoff.ts';
 import { delay } from '../../runtime/lifecycle.ts';
 import type { Delivery } from '../deliveries/delivery-log.ts';
@@ -80,7 +80,7 @@ export function createDeliveryFeed(deps: DeliveryFeedDeps): DeliveryFeed {
 
   async function poll(intervalMs: number): Promise<void> {
     while (!stopped.aborted) {
-      await delay(intervalMs, stopped).catch(() => {});
+      await sleep(intervalMs, undefined, { signal: stopped, ref: false }).catch(() => {});
       if (!stopped.aborted) await wake();
     }
   }
