@@ -47,6 +47,11 @@ export const InstallationConfig = z.strictObject({
     .default([{ name: defaultEnvironment }]),
   /** How a tenant's folder reaches Flux: docs/adr/0010. `published` needs a manifest-writer that does it. */
   delivery: z.enum(['published', 'generator', 'repository']).default('published'),
+  /** Where Flux finds the manifest-writer: the host of its `TOWLINE_PUBLISH_ORIGIN`. Archives come from nowhere else. */
+  publishHost: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'a host name')
+    .default('manifest-writer.towline.svc'),
   target: z.enum(targets).default('openfaas'),
   /** Owners get a host each below it. */
   domain: z.string().regex(dnsName, 'a host name'),

@@ -78,7 +78,7 @@ export async function startInstallation(
   const git = stack.use(await startGitHttpServer({ root: dir, path: searchPath }));
   const url = `${git.url}/gitops.git`;
   const tenants = (settings['tenants'] ?? ['alice', 'bob']) as string[];
-  const files = await rendered({ repository: url, tenants, ...settings });
+  const files = await rendered({ repository: url, tenants, publishHost: '127.0.0.1', ...settings });
   for (const owner of tenants) {
     const sentinel = renderTenant({ owner, ownerId: `id-${owner}`, namespace: 'openfaas-fn' });
     files.set(`tenants/${owner}/tenant.yaml`, sentinel);

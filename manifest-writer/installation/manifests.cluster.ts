@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { KubernetesObject } from '@kubernetes/client-node';
 import { createClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
-import { clientOf, until } from '../../test/cluster/kubernetes/apply.ts';
+import { clientOf } from '../../test/cluster/kubernetes/apply.ts';
 import { type ControlPlane, startControlPlane } from '../../test/cluster/kubernetes/control-plane.ts';
 import { functionDefinition } from '../../test/cluster/kubernetes/openfaas.ts';
 import { type ServerSideApply, serverSideApply } from '../../test/cluster/kubernetes/server-side-apply.ts';
@@ -150,38 +150,5 @@ describe('the GitOps repository of an installation', () => {
         assert.ok(spec?.serviceAccountName, metadata?.name);
       }
     }
-  });
-});
-
-describe('the admission policy', () => {
-  const group = 'com.openfaas.git-owner';
-  const tracking = 'argocd.argoproj.io/tracking-id';
-  const functionOf = (owner: string, application: string, name = `${owner}-hello`) =>
-    ({
-      ...{ apiVersion: 'openfaas.com/v1', kind: 'Function' },
-      metadata: {
-        ...{ name, namespace: 'openfaas-fn', labels: { [group]: owner } },
-        annotations: { [tracking]: `${application}:openfaas.com/Function:openfaas-fn/${name}` },
-      },
-      spec: { name, image: 'registry.test/x:1' },
-    }) as KubernetesObject;
-
-  it("keeps one tenant's Application from what is another's, where tenants share a namespace", async () => {
-    const files = await rendered({ engine: 'argocd' });
-    const shared = await build(files, 'argocd/sync');
-    await server.apply([...shared.filter(isNamespace), ...(await build(files, 'platform'))]);
-    const stolen = functionOf('bob', 'tenant-alice');
-    await until(
-      () =>
-        server.dryRun(stolen).then(
-          () => false,
-          (error: unknown) => /tenant-alice may not apply what is of bob/.test(String(error)),
-        ),
-      'the policy to be in force',
-    );
-    await server.apply([functionOf('bob', 'tenant-bob')]);
-    const taken = functionOf('alice', 'tenant-alice', 'bob-hello');
-    await assert.rejects(server.dryRun(taken), /this object is of bob, not of alice/);
-    await server.apply([functionOf('bob', 'tenant-bob'), functionOf('alice', 'tenant-alice')]);
   });
 });

@@ -85,6 +85,26 @@ describe("an installation whose manifest-writer publishes, with its service acco
     }
   });
 
+  it('lets the writer hand over nothing in place of what operators wrote, which Flux applies with all rights', async () => {
+    const path = '/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/externalartifacts';
+    const { items } = await writer.request<{ items: { metadata: { name: string } }[] }>(path);
+    const operators = items
+      .map(({ metadata }) => metadata.name)
+      .filter((name) => !name.startsWith('tenant-'));
+    assert.ok(operators.includes('towline-platform') && operators.includes('towline-releases'));
+    const condition = { type: 'Ready', status: 'False', reason: 'Mine', message: 'mine' };
+    const conditions = [{ ...condition, lastTransitionTime: '2026-01-01T00:00:00Z' }];
+    for (const name of operators) {
+      await assert.rejects(
+        writer.request(`${path}/${name}/status`, {
+          ...{ method: 'PATCH', patch: 'merge', body: { status: { conditions } } },
+        }),
+        /the manifest-writer hands over tenants' folders, and nothing else/,
+        name,
+      );
+    }
+  });
+
   it('lets the builder ask Flux to look, and not at anything else', async () => {
     const builder = createClusterApi(
       clientOf(await installation.plane.kubeconfig(await installation.tokenOf('builder'))),

@@ -58,6 +58,7 @@ export async function startOutside(): Promise<Outside> {
   const files = await initGitOps(gitOps, {
     ...{ repository: gitOpsUrl, domain: 'fn.example.org', registry: 'registry.example.org' },
     image: `registry.example.org/towline@sha256:${'0'.repeat(64)}`,
+    publishHost: '127.0.0.1',
   });
   const resources = stack.move();
   return {

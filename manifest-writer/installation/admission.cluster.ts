@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { KubernetesObject } from '@kubernetes/client-node';
+import { type ClusterApi, createClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
+import { clientOf, until } from '../../test/cluster/kubernetes/apply.ts';
+import { type ControlPlane, startControlPlane } from '../../test/cluster/kubernetes/control-plane.ts';
+import { functionDefinition } from '../../test/cluster/kubernetes/openfaas.ts';
+import { type ServerSideApply, serverSideApply } from '../../test/cluster/kubernetes/server-side-apply.ts';
+import { definitionsOf, toolCrds } from '../../test/cluster/tools.ts';
+import { build, rendered } from './rendered-fixture.ts';
+
+let plane: ControlPlane;
+let server: ServerSideApply;
+let admin: ClusterApi;
+let writer: ClusterApi;
+let builder: ClusterApi;
+
+const isNamespace = ({ kind }: KubernetesObject) => kind === 'Namespace';
+const named = (name: string) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+const source = '/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system';
+const artifacts = `${source}/externalartifacts`;
+const applications = '/apis/argoproj.io/v1alpha1/namespaces/argocd/applications';
+
+before(async () => {
+  plane = await startControlPlane();
+  admin = createClusterApi(clientOf(await plane.kubeconfig()));
+  server = serverSideApply(admin);
+  await server.apply([await functionDefinition()]);
+  await server.define([
+    ...(await toolCrds('source-controller', 'kustomize-controller', 'source-watcher')),
+    ...(await definitionsOf('argo-cd', 'helm-controller', 'sealed-secrets')),
+  ]);
+  const [flux, argo] = await Promise.all([rendered({}), rendered({ engine: 'argocd' })]);
+  const platform = await build(flux, 'platform');
+  const sync = [...(await build(flux, 'flux/sync')), ...(await build(argo, 'argocd/sync'))];
+  const spaces = [...platform, ...sync].filter(isNamespace);
+  await server.apply([...['flux-system', 'argocd'].map(named), ...spaces, ...platform, ...sync]);
+  writer = await actingAs('manifest-writer');
+  builder = await actingAs('builder');
+});
+after(() => plane?.[Symbol.asyncDispose]());
+
+async function actingAs(account: string): Promise<ClusterApi> {
+  const path = `/api/v1/namespaces/towline/serviceaccounts/${account}/token`;
+  const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} };
+  const { status } = await admin.request<{ status: { token: string } }>(path, { method: 'POST', body });
+  return createClusterApi(clientOf(await plane.kubeconfig(status.token)));
+}
+
+const patch = (api: ClusterApi, path: string, body: object) =>
+  api.request<KubernetesObject>(path, { method: 'PATCH', patch: 'merge', body });
+/** Refused by the policy, after the role let it pass; a policy needs a moment to be in force. */
+async function refused(attempt: () => Promise<unknown>, words: RegExp): Promise<void> {
+  let last = 'it was allowed';
+  await until(async () => {
+    last = await attempt().then(() => 'it was allowed', String);
+    return words.test(last);
+  }, `${words}`).catch((cause: unknown) => {
+    throw new Error(last, { cause });
+  });
+}
+
+describe("tenants' objects", () => {
+  const owner = 'com.openfaas.git-owner';
+  const tracking = 'argocd.argoproj.io/tracking-id';
+  const functionOf = (of: string, application: string, name = `${of}-hello`) =>
+    ({
+      ...{ apiVersion: 'openfaas.com/v1', kind: 'Function' },
+      metadata: {
+        ...{ name, namespace: 'openfaas-fn', labels: { [owner]: of } },
+        annotations: { [tracking]: `${application}:openfaas.com/Function:openfaas-fn/${name}` },
+      },
+      spec: { name, image: 'registry.test/x:1' },
+    }) as KubernetesObject;
+
+  it("are kept from another tenant's Application, where tenants share a namespace", async () => {
+    const stolen = functionOf('bob', 'tenant-alice');
+    await refused(() => server.dryRun(stolen), /tenant-alice may not apply what is of bob/);
+    await server.apply([functionOf('bob', 'tenant-bob')]);
+    const taken = functionOf('alice', 'tenant-alice', 'bob-hello');
+    await assert.rejects(server.dryRun(taken), /this object is of bob, not of alice/);
+    await server.apply([functionOf('bob', 'tenant-bob'), functionOf('alice', 'tenant-alice')]);
+  });
+});
+
+describe('what the manifest-writer hands to Flux', () => {
+  const labels = (tenant: string, environment = 'default') => ({
+    'towline.dev/tenant': tenant,
+    'towline.dev/environment': environment,
+  });
+  const artifact = (name: string, metadata: object, spec: object = {}) => ({
+    ...{ apiVersion: 'source.toolkit.fluxcd.io/v1', kind: 'ExternalArtifact' },
+    ...{ metadata: { name, namespace: 'flux-system', ...metadata }, spec },
+  });
+  const create = (body: object, api = writer) => api.request(artifacts, { method: 'POST', body });
+  const digest = `sha256:${'a'.repeat(64)}`;
+  const lastUpdateTime = '2026-01-01T00:00:00Z';
+  const statusAt = (url: string) => ({
+    status: {
+      artifact: { url, path: 'a.tar.gz', digest, revision: `latest@${digest}`, size: 1, lastUpdateTime },
+    },
+  });
+  const own = 'http://manifest-writer.towline.svc:8090/a.tar.gz';
+
+  it('is a tenant’s artifact, fetched from the manifest-writer', async () => {
+    await create(artifact('tenant-alice', { labels: labels('alice') }));
+    await create(artifact('tenant-alice.staging', { labels: labels('alice', 'staging') }));
+    await patch(writer, `${artifacts}/tenant-alice/status`, statusAt(own));
+    await patch(writer, `${artifacts}/tenant-alice.staging/status`, statusAt(own));
+  });
+
+  it('is never what operators wrote, which is applied with all rights', async () => {
+    await create(artifact('towline-releases', {}), admin);
+    const words = /the manifest-writer hands over tenants' folders, and nothing else/;
+    await refused(() => patch(writer, `${artifacts}/towline-releases/status`, statusAt(own)), words);
+    for (const body of [
+      artifact('towline-platform', { labels: labels('alice') }),
+      artifact('tenant-bob', { labels: labels('alice') }),
+      artifact('tenant-bob.staging', { labels: labels('bob') }),
+      artifact('tenant-bob', {}),
+    ]) {
+      await assert.rejects(create(body), words, body.metadata.name);
+    }
+  });
+
+  it('is not taken from where the manifest-writer isn’t', async () => {
+    for (const url of [
+      'http://203.0.113.9/a.tar.gz',
+      'http://manifest-writer.towline.svc.evil.example/a.tar.gz',
+      'http://manifest-writer.towline.svc@evil.example/a.tar.gz',
+      'https://evil.example/manifest-writer.towline.svc/a.tar.gz',
+      '',
+    ]) {
+      await assert.rejects(
+        patch(writer, `${artifacts}/tenant-alice/status`, statusAt(url)),
+        /archives come from http:\/\/manifest-writer\.towline\.svc/,
+        url,
+      );
+    }
+  });
+
+  it('is not what source-watcher makes', async () => {
+    const sourceRef = {
+      ...{ apiVersion: 'source.extensions.fluxcd.io/v1beta1', kind: 'ArtifactGenerator' },
+      ...{ name: 'towline', namespace: 'flux-system' },
+    };
+    const made = artifact('tenant-carol', { labels: labels('carol') }, { sourceRef });
+    await assert.rejects(create(made), /hands over tenants' folders/);
+    await create(made, admin);
+    await assert.rejects(
+      patch(writer, `${artifacts}/tenant-carol/status`, statusAt(own)),
+      /hands over tenants' folders/,
+    );
+    await patch(admin, `${artifacts}/tenant-carol/status`, statusAt('http://source-watcher/a.tar.gz'));
+  });
+});
+
+describe("the builder's right to ask for a look", () => {
+  const manifest = JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'x' } });
+  const ownerReferences = [{ apiVersion: 'v1', kind: 'Namespace', name: 'towline', uid: 'x' }];
+  const other = { metadata: { annotations: { 'argocd.argoproj.io/skip-reconcile': 'true' } } };
+  const sides = [
+    {
+      engine: 'Argo CD',
+      path: `${applications}/towline-platform`,
+      key: 'argocd.argoproj.io/refresh',
+      attempts: {
+        'what it follows': { spec: { project: 'default' } },
+        'a sync of its own': {
+          operation: {
+            initiatedBy: { username: 'admin' },
+            sync: { manifests: [manifest], revision: 'main' },
+          },
+        },
+        'what it is said to be': { status: { sync: { status: 'Synced', revision: 'f'.repeat(40) } } },
+      },
+    },
+    {
+      engine: 'Flux',
+      path: `${source}/gitrepositories/gitops`,
+      key: 'reconcile.fluxcd.io/requestedAt',
+      attempts: { 'what it follows': { spec: { url: 'https://evil.example.org/x.git' } } },
+    },
+  ];
+  const everywhere = {
+    'an annotation of another meaning': other,
+    'a label': { metadata: { labels: { 'kustomize.toolkit.fluxcd.io/name': 'x' } } },
+    'a finalizer': { metadata: { finalizers: ['resources-finalizer.argocd.argoproj.io'] } },
+    'an owner': { metadata: { ownerReferences } },
+  };
+  for (const { engine, path, key, attempts } of sides) {
+    it(`is one annotation, that of ${engine}`, async () => {
+      const nudge = (value: string | null) =>
+        patch(builder, path, { metadata: { annotations: { [key]: value } } });
+      for (const value of ['normal', 'hard', null]) await nudge(value);
+    });
+    for (const [what, body] of Object.entries({ ...attempts, ...everywhere })) {
+      it(`changes nothing else of ${engine}: ${what}`, async () => {
+        await refused(
+          () => patch(builder, path, body),
+          /the builder may ask for a look, and change nothing else/,
+        );
+      });
+    }
+  }
+
+  it('ends no sync, and takes no annotation away', async () => {
+    const path = `${applications}/towline-sync`;
+    const annotations = { 'argocd.argoproj.io/sync-wave': '1' };
+    await patch(admin, path, { metadata: { annotations }, operation: { sync: { revision: 'main' } } });
+    for (const body of [
+      { operation: null },
+      { metadata: { annotations: { 'argocd.argoproj.io/sync-wave': null } } },
+      { metadata: { annotations: { 'argocd.argoproj.io/sync-wave': '2' } } },
+    ]) {
+      await assert.rejects(patch(builder, path, body), /change nothing else/);
+    }
+  });
+});
