@@ -26,9 +26,9 @@ it('keeps what forges told, and what they know, through a death', () => {
   store.handled('1');
   store.put(event('1'));
   const repository = {
-    ...{ scm: 'github', id: '7', ownerId: '1', name: 'shop', path: 'Alice/shop' },
+    ...{ scm: 'github' as const, id: '7', ownerId: '1', name: 'shop', path: 'Alice/shop' },
     ...{ private: true, installationId: '9', removeAt: 5 },
-  } as const;
+  };
   assert.equal(store.putOwner({ scm: 'github', id: '1', slug: 'alice', path: 'Alice' }), true);
   assert.equal(store.putOwner({ scm: 'gitlab', id: '1', slug: 'alice', path: 'alice' }), false);
   assert.equal(store.putRepository(repository), true);
