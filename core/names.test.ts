@@ -21,6 +21,9 @@ describe('names', () => {
     'system',
     'git',
     'api',
+    'registry',
+    'default',
+    'towline',
     'ä',
     'a\n',
   ]) {

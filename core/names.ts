@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Owners that would shadow the platform's own hosts or first path segments. */
+/** Owners that would shadow the platform's own hosts, first path segments, or objects in a cluster. */
 export const reservedOwners: ReadonlySet<string> = new Set([
   'system',
   'auth',
@@ -22,6 +22,9 @@ export const reservedOwners: ReadonlySet<string> = new Set([
   'healthz',
   'readyz',
   'metrics',
+  'registry',
+  'default',
+  'towline',
 ]);
 
 /** File names in a tenant's folder that mean something to Flux, to kustomize or to Towline itself. */

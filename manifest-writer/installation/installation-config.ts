@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defaultEnvironment, whyNotEnvironment } from '../../core/environments.ts';
 import { TowlineError } from '../../core/errors.ts';
-import { OwnerSlug } from '../../core/names.ts';
+import { OwnerSlug, whyNotOwner } from '../../core/names.ts';
 import { whyNotTenantEnvironment } from '../../core/tenants.ts';
 import { clusterPattern, gitOpsEngines } from '../provisioning/set-up.ts';
 import { targets } from '../render/target.ts';
@@ -19,8 +19,7 @@ const storage = z.string().regex(/^[1-9][0-9]{0,5}(Mi|Gi|Ti)$/, 'as 50Gi');
 const chart = (range: string) =>
   z.union([z.literal(false), z.string().regex(/^[0-9a-z.<>=^~* -]{1,40}$/, 'a version')]).default(range);
 
-/** What a GitOps repository is made for: the file that `npm run init-gitops` reads. */
-export const InstallationConfig = z.strictObject({
+const Settings = z.strictObject({
   /** Where the cluster reads the repository. */
   repository: z
     .string()
@@ -84,7 +83,22 @@ export const InstallationConfig = z.strictObject({
   sealedSecrets: chart('>=2.17.0 <3.0.0'),
   tenants: z.array(OwnerSlug).max(5000).default([]),
 });
+
+/** What a GitOps repository is made for: the file that `npm run init-gitops` reads. */
+export const InstallationConfig = Settings.superRefine(({ domain, registry }, context) => {
+  const message = whyNotRegistry(registry, domain);
+  if (message !== undefined) context.addIssue({ code: 'custom', path: ['registry'], message });
+});
 export type InstallationConfig = z.infer<typeof InstallationConfig>;
+
+/** Every owner has a host below the domain, and would get what is meant for a registry of that name. */
+function whyNotRegistry(registry: string, domain: string): string | undefined {
+  if (registry === domain) return 'the dashboard has that host';
+  if (!registry.endsWith(`.${domain}`)) return undefined;
+  const owner = registry.slice(0, -domain.length - 1);
+  if (whyNotOwner(owner) !== undefined) return undefined;
+  return `an owner could be called "${owner}": use "registry.${domain}", or a host that is not below "${domain}"`;
+}
 
 /** Reads the file's text. Throws `config_invalid` with every problem. */
 export function readInstallation(text: string): InstallationConfig {
