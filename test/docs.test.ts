@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { parseAllDocuments } from 'yaml';
 import { errorCodes } from '../core/errors.ts';
 import { configurationPage } from '../docs/generate-configuration.ts';
 
@@ -18,6 +19,23 @@ describe('the documentation', () => {
 
   it('has the configuration page that the settings generate', () => {
     assert.equal(read('docs/configuration.md'), configurationPage(), 'run: npm run docs:configuration');
+  });
+
+  it('names what runs in a cluster as what it is there', () => {
+    const folder = join(root, 'gitops-repo-template/platform');
+    const objects = readdirSync(folder)
+      .flatMap((name) => [...parseAllDocuments(readFileSync(join(folder, name), 'utf8'))])
+      .map((one) => one.toJS() as { kind: string; metadata: { name: string } })
+      .map(({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name}`);
+    const pages = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
+    const named = pages.flatMap((page) => [
+      ...read(`docs/${page}`).matchAll(/(?<![\w/.])(deploy|deployment|statefulset|daemonset)\/([a-z-]+)/g),
+    ]);
+
+    assert.ok(named.length > 3);
+    for (const [text, kind = '', name = ''] of named) {
+      assert.ok(objects.includes(`${kind === 'deploy' ? 'deployment' : kind}/${name}`), text);
+    }
   });
 
   it('links only to files that exist', () => {

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { promisify } from 'node:util';
 import { parse, parseAllDocuments } from 'yaml';
+import { whyNotOwner } from '../../core/names.ts';
 import { renderSetUp } from '../provisioning/set-up.ts';
 import { fillTemplate } from './fill-template.ts';
 import { readInstallation } from './installation-config.ts';
@@ -70,6 +67,19 @@ describe("an installation's file", () => {
         return true;
       },
     );
+  });
+});
+
+describe("the registry's host", () => {
+  const withRegistry = (registry: string) => () =>
+    readInstallation(JSON.stringify({ ...base, registry, domain: 'fn.example.org' }));
+  it('is one that no owner can have', () => {
+    for (const taken of ['images.fn.example.org', 'r2.fn.example.org', 'fn.example.org']) {
+      assert.throws(withRegistry(taken), /registry: (an owner could be called|the dashboard)/, taken);
+    }
+    for (const free of ['registry.fn.example.org', 'a.b.fn.example.org', 'registry.example.org']) {
+      assert.equal(withRegistry(free)().registry, free);
+    }
   });
 });
 
@@ -159,6 +169,30 @@ describe('the files of an installation', () => {
     }
   });
 
+  it("give no tenant's namespace a secret that an owner's function can mount", async () => {
+    for (const engine of ['flux', 'argocd']) {
+      const files = [...(await filesOf({ engine, tenants: ['alice'] }))];
+      const secrets = files.flatMap(([, text]) =>
+        parseAllDocuments(text).flatMap((document) => {
+          const { imagePullSecrets = [] } = (document.toJS() ?? {}) as {
+            imagePullSecrets?: { name: string }[];
+          };
+          return imagePullSecrets.map(({ name }) => name);
+        }),
+      );
+      assert.ok(secrets.length > 0);
+      for (const name of secrets) {
+        const owners = [...name.matchAll(/-/g)].map(({ index }) => name.slice(0, index));
+        assert.deepEqual(
+          owners.filter((owner) => whyNotOwner(owner) === undefined),
+          [],
+          name,
+        );
+        assert.match(name, /^[^-]*[.]/, 'an owner may be reserved later than taken');
+      }
+    }
+  });
+
   it("never give a tenant a right by a name that isn't there", async () => {
     for (const settings of [
       { engine: 'argocd' },
@@ -168,38 +202,5 @@ describe('the files of an installation', () => {
       for (const text of (await filesOf(settings)).values())
         assert.doesNotMatch(text, /resourceNames: *\[\]/);
     }
-  });
-});
-
-describe('npm run init-gitops', () => {
-  it('writes them once, and keeps what else is in the folder', async (t) => {
-    const dir = await mkdtemp(join(tmpdir(), 'towline-init-'));
-    t.after(() => rm(dir, { recursive: true, force: true }));
-    const config = join(dir, 'installation.yaml');
-    await writeFile(config, JSON.stringify({ ...base, tenants: ['alice'] }));
-    const main = join(import.meta.dirname, 'main.ts');
-    const init = () => promisify(execFile)(process.execPath, [main, join(dir, 'repo'), '--config', config]);
-    const repo = join(dir, 'repo');
-    const git = (...args: string[]) => promisify(execFile)('git', ['-C', repo, ...args]);
-    assert.match((await init()).stdout, /^ {2}new {6}README\.md\n[\s\S]*\n(\d+) of \1 files written/);
-    const mine = join(repo, 'tenants/alice.txt');
-    await writeFile(mine, 'mine');
-    await mkdir(join(repo, 'flux/tenants'), { recursive: true });
-    await writeFile(join(repo, 'flux/tenants/carol.yaml'), 'older: true\n');
-    assert.match((await init()).stdout, /^ {2}changed {2}flux\/tenants\/carol\.yaml\n1 of /);
-    assert.equal(await readFile(mine, 'utf8'), 'mine');
-    await writeFile(config, JSON.stringify({ ...base, tenants: ['alice', 'bob'] }));
-    assert.match((await init()).stdout, /^ {2}new {6}flux\/tenants\/bob\.yaml\n1 of /);
-    await git('init', '--quiet');
-    await git('add', '-A');
-    await git('-c', 'user.name=Olga', '-c', 'user.email=o@example.org', 'commit', '--quiet', '-m', 'Set up');
-    const edited = join(repo, 'platform/registry.yaml');
-    await writeFile(edited, 'unsaved: true\n');
-    await assert.rejects(init(), /in no commit yet[\s\S]*platform\/registry\.yaml/);
-    assert.equal(await readFile(edited, 'utf8'), 'unsaved: true\n');
-    await git('checkout', '--quiet', '.');
-    assert.match((await init()).stdout, /^0 of /);
-    await writeFile(config, 'domain: 7\n');
-    await assert.rejects(init(), /init-gitops: the installation's file has \d problem\(s\)\n {2}repository/);
   });
 });

@@ -31,12 +31,13 @@ export interface KnownTenant {
 
 /**
  * Every file of the GitOps repository that this cluster needs, by its path there: `gitops-repo-template/` with the
- * installation's values.
+ * installation's values. Tenants are made from what `templateOf` says of their template, which an operator may change.
  */
 export async function installationFiles(
   templateDir: string,
   config: InstallationConfig,
   known: readonly KnownTenant[] = [],
+  templateOf: (path: string, made: string) => Promise<string> = async (_, made) => made,
 ): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   const values = installationValues(config);
@@ -67,8 +68,9 @@ export async function installationFiles(
     const of = { ...environmentValues(config, environment), ...tenantValues(config, environment) };
     const place = { ...config, environment: environment.name };
     const path = templatePath(place);
-    const template = `${templateHead}${await parts(perTenant, of)}`;
-    files.set(path, template);
+    const made = `${templateHead}${await parts(perTenant, of)}`;
+    files.set(path, made);
+    const template = await templateOf(path, made);
     if (perEnvironment.length > 0) {
       const at = `${folder}${config.engine}/sync/tenants-${environment.name}.yaml`;
       files.set(at, await parts(perEnvironment, of));
@@ -104,7 +106,7 @@ function partsOf({ engine, delivery, target, sealedSecrets }: InstallationConfig
 }
 
 /** What runs Towline's own programs. */
-const programFiles = ['router', 'builder', 'manifest-writer', 'auth', 'ui', 'settings'].map(
+const programFiles = ['router', 'builder', 'manifest-writer', 'auth', 'ui', 'settings', 'forges'].map(
   (name) => `${name}.yaml`,
 );
 

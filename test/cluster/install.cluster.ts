@@ -82,6 +82,11 @@ describe('docs/install.md', () => {
       assert.match(printed, new RegExp(`(deployment|statefulset)\\.apps/${program} `), program);
     }
     assert.match(printed, /removed {2}flux\/tenants\/bob\.yaml/);
+    assert.match(printed, /kept {5}platform\/forges\.yaml/);
+    const { data } = await api.request<{ data: Record<string, string> }>(
+      '/api/v1/namespaces/towline/configmaps/forges',
+    );
+    assert.equal(data['TOWLINE_SOURCE_HOSTS'], 'git.example.org');
   });
 
   it("gives the router a token that is good for one question alone, and the others one that it doesn't have", async () => {

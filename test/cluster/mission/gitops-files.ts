@@ -30,7 +30,7 @@ export async function initGitOps(
   const files = new Map<string, string>();
   for (const entry of await readdir(clone.dir, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name).slice(clone.dir.length + 1);
-    if (entry.isFile() && !path.startsWith('.git/'))
+    if (entry.isFile() && !/^\.(git|towline)\//.test(path))
       files.set(path, await readFile(join(clone.dir, path), 'utf8'));
   }
   return files;
