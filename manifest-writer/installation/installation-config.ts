@@ -57,6 +57,13 @@ const Settings = z.strictObject({
   registry: z.string().regex(dnsName, 'a host name'),
   /** Where the Ingress controller or Gateway runs. */
   edgeNamespace: Namespace.default('ingress-nginx'),
+  /**
+   * On which ports the edge's pods serve TLS: of the pods, not of their Service. Builds push and functions call each
+   * other through them. A Kubernetes NetworkPolicy sees where a connection ends, not the address that it was meant for.
+   */
+  edgePorts: z.array(z.int().min(1).max(65_535)).min(1).max(10).default([443]),
+  /** Of an edge that isn't a pod of the cluster's network: a load balancer or nodes within `privateNetworks`. */
+  edgeAddresses: z.array(z.cidrv4()).max(50).default([]),
   /** What builds and functions must not reach: the cluster's own networks, and the metadata services of clouds. */
   privateNetworks: z
     .array(z.cidrv4())

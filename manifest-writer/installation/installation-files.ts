@@ -129,6 +129,7 @@ function installationValues(config: InstallationConfig): TemplateValues {
     ...values,
     folder: clusterFolder(cluster),
     ...platformSources(config),
+    ...edgeValues(config),
     image: config.image ?? '',
     trustedProxies: config.trustedProxies.join(','),
     namespacePerTenant: String(config.engine === 'flux'),
@@ -143,6 +144,18 @@ function installationValues(config: InstallationConfig): TemplateValues {
 function rulesOf({ target, environments }: InstallationConfig): string {
   const others = environments.filter(({ name }) => name !== defaultEnvironment);
   return toYaml({ target, ...(others.length > 0 ? { environments: others } : {}) });
+}
+
+/** How what runs strangers' code reaches the edge, as peers and ports of a NetworkPolicy. */
+function edgeValues({ edgeNamespace, edgeAddresses, edgePorts }: InstallationConfig): TemplateValues {
+  const matchLabels = { 'kubernetes.io/metadata.name': edgeNamespace };
+  return {
+    edgePeers: [
+      { namespaceSelector: { matchLabels } },
+      ...edgeAddresses.map((cidr) => ({ ipBlock: { cidr } })),
+    ],
+    edgePorts: edgePorts.map((port) => ({ protocol: 'TCP', port })),
+  };
 }
 
 /** Where Flux reads what operators wrote: each folder as an artifact of its own, if something makes them. */
