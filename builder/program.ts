@@ -14,7 +14,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { engineNamespace, isPublished } from '../runtime/program/gitops-settings.ts';
 import type { OpenProgram, ProgramContext } from '../runtime/program/program.ts';
 import { createHttpManifestWriter } from '../runtime/services/manifest-writer-http.ts';
-import { mountedServiceTokens } from '../runtime/services/service-access.ts';
+import { checkServiceTokens, mountedServiceTokens } from '../runtime/services/service-access.ts';
 import { deliveryLogBySettings } from './deliveries/postgres/delivery-log-by-settings.ts';
 import { createBuildkitEngine } from './engines/build-engine-buildkit.ts';
 import { buildkitConfig } from './engines/buildkit-settings.ts';
@@ -37,6 +37,7 @@ const templatesDir = fileURLToPath(new URL('../templates', import.meta.url));
 /** Reads every file that the settings name. Throws `config_invalid`. */
 export function checkBuilder(config: BuilderProgramConfig): void {
   readInstallationRules(config.configFile);
+  checkServiceTokens(config.serviceTokenFile);
   feedbackOf(config, readForges(config));
   buildkitConfig(config, { path: '', workDir: '', cacheKey: '' });
 }

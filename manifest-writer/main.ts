@@ -1,10 +1,14 @@
 import { runProgram } from '../runtime/program/program.ts';
+import { checkServiceTokens } from '../runtime/services/service-access.ts';
 import { manifestWriterSettings } from './config.ts';
 import { openManifestWriter, writerConfig } from './program.ts';
 
 await runProgram(process, {
   name: 'manifest-writer',
   settings: manifestWriterSettings,
-  check: (config) => void writerConfig(config, ''),
+  check(config) {
+    writerConfig(config, '');
+    checkServiceTokens(config.serviceTokenFile);
+  },
   open: openManifestWriter,
 });

@@ -1,6 +1,11 @@
 import { TowlineError } from '../../core/errors.ts';
-import type { Logger } from '../logger.ts';
+import { createLogger, type Logger } from '../logger.ts';
 import { openServiceTokens, type ServiceTokens } from './service-tokens.ts';
+
+/** Reads the mounted tokens and keeps nothing. Throws `config_invalid` if they are not there. */
+export function checkServiceTokens(path: string): void {
+  mountedServiceTokens(path, createLogger({ level: 'silent', name: 'service-tokens' }));
+}
 
 /** The mounted tokens. Throws `config_invalid` if they are not there. */
 export function mountedServiceTokens(path: string, logger: Logger): ServiceTokens {

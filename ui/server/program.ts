@@ -10,7 +10,7 @@ import type { OpenProgram, ProgramContext } from '../../runtime/program/program.
 import { createHttpAuth } from '../../runtime/services/auth-http.ts';
 import { createHttpBuildService } from '../../runtime/services/build-service-http.ts';
 import { createHttpManifestWriter } from '../../runtime/services/manifest-writer-http.ts';
-import { mountedServiceTokens } from '../../runtime/services/service-access.ts';
+import { checkServiceTokens, mountedServiceTokens } from '../../runtime/services/service-access.ts';
 import type { UiConfig } from './config.ts';
 import { announceFunctions } from './functions/announce-functions.ts';
 import { createPlatformApi } from './index.ts';
@@ -19,8 +19,9 @@ import { noRepositories } from './repositories/no-repositories.ts';
 const packageFile = new URL('../../package.json', import.meta.url);
 
 /** Throws `config_invalid`. */
-export function checkUi({ configFile, webDir }: UiConfig): void {
+export function checkUi({ configFile, serviceTokenFile, webDir }: UiConfig): void {
   readInstallationRules(configFile);
+  checkServiceTokens(serviceTokenFile);
   if (existsSync(join(webDir, 'index.html'))) return;
   throw new TowlineError('config_invalid', `TOWLINE_WEB_DIR: there is no built dashboard in ${webDir}`, {
     hint: 'npm run build:ui builds it',
