@@ -131,6 +131,27 @@ describe("an operator's changes to what init-gitops made", () => {
     assert.equal(await olga.status(), '');
   });
 
+  it('to settings start anew the programs that read them, and no others', async (t) => {
+    const olga = await operator(t);
+    await olga.init();
+    await olga.commit();
+    await olga.edit('platform/forges.yaml', /$/, '  TOWLINE_SOURCE_HOSTS: git.example.org\n');
+    await olga.commit();
+    assert.match(
+      await olga.init(),
+      /^ {2}changed {2}platform\/builder\.yaml\n {2}kept {5}.*forges\.yaml\n1 of /,
+    );
+    await olga.commit();
+    assert.match(await olga.init(), /\n0 of /);
+    await olga.edit('platform/settings.yaml', /$/, '    policy:\n      dockerfile: false\n');
+    await olga.commit();
+    const printed = await olga.init();
+    for (const name of ['auth', 'builder', 'manifest-writer', 'router', 'ui']) {
+      assert.match(printed, new RegExp(`^ {2}changed {2}platform/${name}\\.yaml$`, 'm'));
+    }
+    assert.match(printed, /\n5 of /);
+  });
+
   it("to the tenants' template reach the tenants", async (t) => {
     const olga = await operator(t);
     await olga.init();

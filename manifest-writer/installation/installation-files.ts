@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultEnvironment } from '../../core/environments.ts';
@@ -31,17 +32,29 @@ export interface KnownTenant {
 
 /**
  * Every file of the GitOps repository that this cluster needs, by its path there: `gitops-repo-template/` with the
- * installation's values. Tenants are made from what `templateOf` says of their template, which an operator may change.
+ * installation's values. What follows from other files follows from what `settled` makes of them, with an operator's
+ * changes: tenants from their template, restarts from the settings.
  */
 export async function installationFiles(
   templateDir: string,
   config: InstallationConfig,
   known: readonly KnownTenant[] = [],
-  templateOf: (path: string, made: string) => Promise<string> = async (_, made) => made,
+  settled: (path: string, made: string) => Promise<string> = async (_, made) => made,
 ): Promise<Map<string, string>> {
   const files = new Map<string, string>();
-  const values = installationValues(config);
   const folder = clusterFolder(config.cluster);
+  const given = installationValues(config);
+  const digestOf = async (path: string) => {
+    if (config.image === undefined) return '';
+    const made = fillTemplate(await readFile(join(templateDir, path), 'utf8'), given, path);
+    const text = await settled(`${folder}${path}`, made);
+    return createHash('sha256').update(text).digest('hex').slice(0, 16);
+  };
+  const values = {
+    ...given,
+    settingsDigest: await digestOf('platform/settings.yaml'),
+    forgesDigest: await digestOf('platform/forges.yaml'),
+  };
 
   async function addFolder(from: string, to: string, omitted: ReadonlySet<string> = new Set()) {
     const entries = await readdir(join(templateDir, from), { recursive: true, withFileTypes: true });
@@ -70,7 +83,7 @@ export async function installationFiles(
     const path = templatePath(place);
     const made = `${templateHead}${await parts(perTenant, of)}`;
     files.set(path, made);
-    const template = await templateOf(path, made);
+    const template = await settled(path, made);
     if (perEnvironment.length > 0) {
       const at = `${folder}${config.engine}/sync/tenants-${environment.name}.yaml`;
       files.set(at, await parts(perEnvironment, of));
