@@ -63,7 +63,7 @@ const named = process.argv.slice(2);
 // Tests build what they need themselves; before a run of all of them, so that no test seems to hang meanwhile.
 if (named.length === 0) for (const program of builtPrograms()) await tool(program);
 const files = named.length > 0 ? named : ['**/*.cluster.ts'];
-const child = spawn(process.execPath, ['--test', '--test-concurrency=1', ...files], {
+const child = spawn(process.execPath, ['--test', '--test-concurrency=2', ...files], {
   env: { ...process.env, PATH: path },
   stdio: 'inherit',
   detached: true,
