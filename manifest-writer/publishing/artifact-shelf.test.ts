@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,6 +66,23 @@ describe('the shelf of artifacts', () => {
       assert.equal(response.status, 405, method);
     }
     assert.deepEqual(await readdir(dir), []);
+  });
+
+  for (const left of [Buffer.alloc(0), content.subarray(0, 5), Buffer.from(content).fill('x')]) {
+    it(`writes anew what a crash has left of an archive: ${JSON.stringify(left.toString())}`, async (t) => {
+      const { opened, url, dir } = await shelf(t);
+      await writeFile(join(dir, opened.pathOf(digest)), left);
+      await opened.put(digest, content);
+      const response = await fetch(`${url}/${opened.pathOf(digest)}`);
+      assert.deepEqual(Buffer.from(await response.arrayBuffer()), content);
+    });
+  }
+
+  it('takes the same archive of several tenants at once', async (t) => {
+    const { opened, dir } = await shelf(t);
+    await Promise.all(Array.from({ length: 20 }, () => opened.put(digest, content)));
+    assert.deepEqual(await readdir(dir), [opened.pathOf(digest)]);
+    assert.deepEqual(await readFile(join(dir, opened.pathOf(digest))), content);
   });
 
   it('keeps what was replaced a moment ago, and no longer', async (t) => {

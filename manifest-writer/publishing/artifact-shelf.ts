@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -22,11 +23,14 @@ export interface ArtifactShelf extends AsyncDisposable {
   /** As it lies below the server's origin. */
   pathOf(digest: string): string;
   has(digest: string): Promise<boolean>;
+  /** Resolves when it would outlast a crash of the machine. */
   put(digest: string, content: Buffer): Promise<void>;
   /** Removes what nobody needs any more. */
   sweep(needed: ReadonlySet<string>): Promise<void>;
 }
 
+const fileOf = (digest: string) => `${digest.slice('sha256:'.length)}.tar.gz`;
+const digestOf = (file: string) => `sha256:${file.slice(0, 64)}`;
 const archive = /^[0-9a-f]{64}\.tar\.gz$/;
 const maxConnections = 200;
 const requestMs = 30_000;
@@ -34,7 +38,6 @@ const requestMs = 30_000;
 export async function openArtifactShelf(config: ArtifactShelfConfig): Promise<ArtifactShelf> {
   const { dir, keepMs = 600_000 } = config;
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  const fileOf = (digest: string) => `${digest.slice('sha256:'.length)}.tar.gz`;
   const server = createServer((request, response) => {
     answer(dir, request, response).catch(() => response.destroy());
   });
@@ -52,20 +55,22 @@ export async function openArtifactShelf(config: ArtifactShelfConfig): Promise<Ar
       () => false,
     );
 
+  /** Known to be whole: what a former process left has a name that a crash may have made untrue. */
+  const whole = new Set<string>();
+
+  async function isWhole(digest: string, content: Buffer): Promise<boolean> {
+    const path = join(dir, fileOf(digest));
+    if ((await sizeOf(path)) !== content.length) return false;
+    return whole.has(digest) || content.equals(await readFile(path));
+  }
+
   return {
     port,
     pathOf: fileOf,
     has,
     async put(digest, content) {
-      if (await has(digest)) return;
-      const path = join(dir, fileOf(digest));
-      const file = await open(`${path}.new`, 'w', 0o600);
-      try {
-        await file.writeFile(content);
-      } finally {
-        await file.close();
-      }
-      await rename(`${path}.new`, path);
+      if (!(await isWhole(digest, content))) await writeDurably(dir, fileOf(digest), content);
+      whole.add(digest);
     },
     async sweep(needed) {
       const kept = new Set([...needed].map(fileOf));
@@ -73,7 +78,9 @@ export async function openArtifactShelf(config: ArtifactShelfConfig): Promise<Ar
         if (kept.has(name)) continue;
         const path = join(dir, name);
         const { mtimeMs } = await stat(path);
-        if (Date.now() - mtimeMs > keepMs) await rm(path, { force: true });
+        if (Date.now() - mtimeMs <= keepMs) continue;
+        await rm(path, { force: true });
+        whole.delete(digestOf(name));
       }
     },
     async [Symbol.asyncDispose]() {
@@ -102,6 +109,30 @@ async function answer(dir: string, request: IncomingMessage, response: ServerRes
   });
   if (request.method === 'HEAD') response.end();
   else await pipeline(createReadStream(join(dir, name)), response);
+}
+
+/** Under a name of its own first: several tenants may have the same archive. */
+async function writeDurably(dir: string, name: string, content: Buffer): Promise<void> {
+  const draft = join(dir, `${name}.${randomUUID()}.new`);
+  try {
+    const file = await open(draft, 'wx', 0o600);
+    try {
+      await file.writeFile(content);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await rename(draft, join(dir, name));
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+  const folder = await open(dir, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 function sizeOf(path: string): Promise<number | undefined> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { type ClusterApi, createClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
@@ -42,8 +43,16 @@ async function scene(t: TestContext) {
   const person = await fixture.person();
   const path = `/apis/source.toolkit.fluxcd.io/v1/namespaces/${namespace}/externalartifacts`;
   let clones = 0;
+  const writes: string[] = [];
+  const counting: ClusterApi = {
+    ...api,
+    request(asked, options) {
+      if (options?.method !== undefined) writes.push(/tenant-[^/]+/.exec(asked)?.[0] ?? options.method);
+      return api.request(asked, options);
+    },
+  };
   return {
-    ...{ fixture, path, namespace },
+    ...{ fixture, path, namespace, writes },
     async edit(files: Record<string, string | null>): Promise<string> {
       await person.git('pull', '--quiet', '--rebase');
       for (const [name, text] of Object.entries(files)) {
@@ -65,7 +74,7 @@ async function scene(t: TestContext) {
       });
       const made = await createTenantPublisher(
         { namespace, branch: 'main', dir: join(fixture.folder, dir), listen, lookEveryMs, environments },
-        { api, repository, logger },
+        { api: counting, repository, logger },
       );
       let isOpen = true;
       const close = async () => {
@@ -104,6 +113,57 @@ describe('publishing tenants', () => {
     await edit({ 'tenants/alice/hello.yaml': 'a: 2\n' });
     await look();
     assert.equal((await artifact('bob')).metadata.resourceVersion, before.metadata.resourceVersion);
+  });
+
+  it('holds nobody up, and writes nobody else’s again, while a folder cannot be packed', async (t) => {
+    const { edit, artifact, publisher, writes, fixture } = await scene(t);
+    await edit({
+      'tenants/alice/hello.yaml': 'a: 1\n',
+      'tenants/bob/hello.yaml': 'b: 1\n',
+      'tenants/carol/hello.yaml': 'c: 1\n',
+    });
+    const { look } = await publisher();
+    await look();
+    const before = await artifact('alice');
+    await edit({ 'tenants/alice/big.yaml': `# ${'x'.repeat(1_500_000)}\n` });
+    await assert.rejects(look());
+    writes.length = 0;
+    for (const owner of ['bob', 'carol', 'bob']) {
+      const commit = await edit({ [`tenants/${owner}/hello.yaml`]: `is: ${writes.length}\n` });
+      await assert.rejects(look());
+      assert.equal((await artifact(owner)).status.artifact.metadata[origin], `main@sha1:${commit}`);
+    }
+    assert.deepEqual(writes, ['tenant-bob', 'tenant-carol', 'tenant-bob']);
+
+    // What is gone from disk must not be what the cluster still fetches.
+    const longAgo = new Date(Date.now() - 3_600_000);
+    const dir = join(fixture.folder, 'artifacts');
+    for (const name of await readdir(dir)) await utimes(join(dir, name), longAgo, longAgo);
+    await assert.rejects(look());
+    assert.equal((await readdir(dir)).length, 3);
+    assert.equal((await fetch((await artifact('alice')).status.artifact.url)).status, 200);
+    assert.equal((await artifact('alice')).metadata.resourceVersion, before.metadata.resourceVersion);
+
+    writes.length = 0;
+    const mended = await edit({ 'tenants/alice/big.yaml': null });
+    await look();
+    assert.equal((await artifact('alice')).status.artifact.metadata[origin], `main@sha1:${mended}`);
+    assert.deepEqual(writes, ['tenant-alice']);
+  });
+
+  it('keeps what the cluster has of a folder that cannot be packed since this process began', async (t) => {
+    const { edit, artifact, publisher, fixture } = await scene(t);
+    await edit({ 'tenants/alice/hello.yaml': 'a: 1\n', 'tenants/bob/hello.yaml': 'b: 1\n' });
+    const first = await publisher();
+    await first.look();
+    await first.close();
+    const dir = join(fixture.folder, 'artifacts');
+    const { digest } = (await artifact('alice')).status.artifact;
+    const longAgo = new Date(Date.now() - 3_600_000);
+    for (const name of await readdir(dir)) await utimes(join(dir, name), longAgo, longAgo);
+    await edit({ 'tenants/alice/big.yaml': `# ${'x'.repeat(1_500_000)}\n` });
+    await assert.rejects((await publisher()).look());
+    assert.ok((await readdir(dir)).includes(`${digest.slice('sha256:'.length)}.tar.gz`));
   });
 
   it('tells of a newer commit that ends where it began, without a new revision', async (t) => {
@@ -219,6 +279,20 @@ describe('publishing tenants', () => {
     const { status } = await artifact('alice');
     assert.equal(status.artifact.digest, digest);
     assert.equal((await fetch(status.artifact.url)).status, 200);
+  });
+
+  it('makes an archive again that a crash has left torn', async (t) => {
+    const { edit, artifact, publisher, fixture } = await scene(t);
+    await edit({ 'tenants/alice/hello.yaml': 'a: 1\n' });
+    const first = await publisher();
+    await first.look();
+    const { digest } = (await artifact('alice')).status.artifact;
+    await first.close();
+    await truncate(join(fixture.folder, 'artifacts', `${digest.slice('sha256:'.length)}.tar.gz`), 10);
+    await (await publisher()).look();
+    const { url } = (await artifact('alice')).status.artifact;
+    const served = Buffer.from(await (await fetch(url)).arrayBuffer());
+    assert.equal(`sha256:${createHash('sha256').update(served).digest('hex')}`, digest);
   });
 
   it('follows the pushes of the writer that it belongs to', async (t) => {

@@ -70,8 +70,10 @@ export async function createTenantPublisher(
   const origin = config.origin ?? `http://${config.listen.host ?? '127.0.0.1'}:${shelf.port}`;
   /** By name: what was published here last. Anything else in the cluster is somebody else's doing. */
   const offered = new Map<string, string>();
-  /** The head up to which every tenant that a commit touched has been published. */
+  /** The head up to which every tenant that a commit touched has been published, but for `failed`. */
   let done: string | null = null;
+  /** Names of those that could not be: tried again with each look, and nobody else with them. */
+  let failed: ReadonlySet<string> = new Set();
   let timer: NodeJS.Timeout | undefined;
   let failures = 0;
   const queue = createLastInLine();
@@ -155,21 +157,34 @@ export async function createTenantPublisher(
     await artifacts.synced;
     const isTouched = await touchedUpTo(head);
     const tenants = [...(await tenantsAt(head))];
-    const due = tenants.filter(([name, { tree }]) => isTouched(name) || !isAsOffered(name, tree));
-    const problems: unknown[] = [];
+    const due = tenants.filter(
+      ([name, { tree }]) => isTouched(name) || failed.has(name) || !isAsOffered(name, tree),
+    );
+    const problems = new Map<string, unknown>();
     const worker = async () => {
       for (let next = due.shift(); next; next = due.shift()) {
         const [name, tenant] = next;
         await publishTenant(name, tenant, head).catch((err: unknown) => {
           if (!signal.aborted) logger.warn({ err, ...tenant }, 'a tenant could not be published');
-          problems.push(err);
+          problems.set(name, err);
         });
       }
     };
     await Promise.all(Array.from({ length: maxAtOnce }, worker));
-    if (problems.length > 0) throw problems[0];
     done = head;
-    await shelf.sweep(new Set(offered.values()));
+    failed = new Set(problems.keys());
+    await shelf.sweep(neededArchives());
+    const [first] = problems.values();
+    // What is wrong with the clone is put right, whoever's folder showed it.
+    const damage = [...problems.values()].find((problem) => problem instanceof DamagedCopyError);
+    if (first !== undefined) throw damage ?? first;
+  }
+
+  /** What the cluster still has, too: of a folder that cannot be packed it has an older archive. */
+  function neededArchives(): Set<string> {
+    const needed = new Set(offered.values());
+    for (const { digest } of artifacts.published.values()) if (digest !== undefined) needed.add(digest);
+    return needed;
   }
 
   async function publishNow(findHead: () => Promise<string> | string): Promise<void> {

@@ -1,4 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { TowlineError } from '../../core/errors.ts';
 import { DamagedCopyError } from './manifest-repository.ts';
 
 export interface GitObject {
@@ -14,7 +15,7 @@ interface Waiting {
 
 /** Reads objects through one long-lived `git cat-file --batch`, so that a read costs no process. */
 export interface ObjectReader extends AsyncDisposable {
-  /** `undefined`: git knows no such object. */
+  /** `undefined`: git knows no such object. Throws `too_large`, which concerns no other read. */
   read(name: string): Promise<GitObject | undefined>;
 }
 
@@ -37,6 +38,7 @@ export function createObjectReader(env: Record<string, string>, maxObjectBytes: 
     const accept = createParser(
       maxObjectBytes,
       (object) => answers.shift()?.resolve(object),
+      (bytes) => answers.shift()?.reject(tooLarge(bytes)),
       (message) => fail(new DamagedCopyError(message)),
     );
     started.stdout.on('data', accept);
@@ -78,15 +80,22 @@ export function createObjectReader(env: Record<string, string>, maxObjectBytes: 
   };
 }
 
+function tooLarge(bytes: number): TowlineError {
+  return new TowlineError('too_large', `a file of ${bytes} bytes is too large to be read`);
+}
+
 /** Cuts the stream `<id> <type> <size>\n<content>\n` or `<name> missing\n` into objects. */
 function createParser(
   maxObjectBytes: number,
   onObject: (object: GitObject | undefined) => void,
+  onTooLarge: (bytes: number) => void,
   onBroken: (message: string) => void,
 ): (chunk: Buffer) => void {
   let chunks: Buffer[] = [];
   let size = 0;
   let header: { id: string; type: string; bytes: number } | undefined;
+  /** What is still to come of an object that nobody wants. */
+  let unwanted = 0;
 
   function readHeader(): boolean {
     const text = joined();
@@ -97,8 +106,10 @@ function createParser(
     const [id = '', type = '', bytes = ''] = words.slice(-3);
     if (words.at(-1) === 'missing' || words.at(-1) === 'ambiguous') onObject(undefined);
     else if (!/^\d+$/.test(bytes)) onBroken('git cat-file gave an unexpected answer');
-    else if (Number(bytes) > maxObjectBytes) onBroken(`an object of ${bytes} bytes is too large to read`);
-    else header = { id, type, bytes: Number(bytes) };
+    else if (Number(bytes) > maxObjectBytes) {
+      unwanted = Number(bytes) + 1;
+      onTooLarge(Number(bytes));
+    } else header = { id, type, bytes: Number(bytes) };
     return true;
   }
   function readContent({ id, type, bytes }: { id: string; type: string; bytes: number }): boolean {
@@ -108,6 +119,16 @@ function createParser(
     header = undefined;
     onObject({ id, type, content });
     return true;
+  }
+  function skip(): boolean {
+    const bytes = Math.min(unwanted, size);
+    unwanted -= bytes;
+    consume(bytes);
+    return true;
+  }
+  function next(): boolean {
+    if (unwanted > 0) return skip();
+    return header ? readContent(header) : readHeader();
   }
   function joined(): Buffer {
     if (chunks.length !== 1) chunks = [Buffer.concat(chunks, size)];
@@ -120,6 +141,6 @@ function createParser(
   return (chunk) => {
     chunks.push(chunk);
     size += chunk.length;
-    while (size > 0 && (header ? readContent(header) : readHeader()));
+    while (size > 0 && next());
   };
 }
