@@ -2,7 +2,7 @@ import { isScalar, parseAllDocuments, visit } from 'yaml';
 import { TowlineError } from '../../core/errors.ts';
 
 type Plain = string | number;
-export type TemplateValue = Plain | readonly string[] | readonly object[];
+export type TemplateValue = Plain | readonly (Plain | object)[];
 export type TemplateValues = Readonly<Record<string, TemplateValue>>;
 
 const token = /\$\{([A-Za-z]+)\}/g;
