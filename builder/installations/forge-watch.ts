@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RefTargets } from '../../core/environments.ts';
+import { TowlineError } from '../../core/errors.ts';
 import type { InstallationEvent } from '../../core/forge-events.ts';
 import type { SourceEvent } from '../../core/source-event.ts';
 import { backoffMs } from '../../runtime/backoff.ts';
@@ -9,7 +10,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { DeliveryLog } from '../deliveries/delivery-log.ts';
 import { recoverPushes } from '../deliveries/recover-pushes.ts';
 import type { GitHubApp } from '../github/github-app.ts';
-import { redeliverMissed } from '../github/missed-deliveries.ts';
+import { createMissedDeliveries } from '../github/missed-deliveries.ts';
 import type { KnownRepository, SourceAccess } from '../source/source-access.ts';
 import type { ForgesConfig } from '../webhooks/forge-intake.ts';
 import { gitlabRepository } from '../webhooks/gitlab-events.ts';
@@ -38,6 +39,8 @@ export interface ForgeWatchDeps {
   githubApp?: GitHubApp | undefined;
   /** For GitLab's API, by a project's full path. */
   gitlabToken: (path: string) => Promise<string | undefined>;
+  /** Whether it is a customer's. Throws `unavailable` while nobody knows. */
+  isCustomers: (known: KnownRepository) => boolean;
   accept: (event: SourceEvent, origin: 'recovered' | 'restored') => Promise<unknown>;
   /** Tracks work that goes on by itself. */
   background: (what: string, work: Promise<void>) => void;
@@ -47,7 +50,7 @@ export interface ForgeWatchDeps {
 }
 
 /** Keeps in step with forges: what they tell of installations, and what they could not tell. */
-export interface ForgeWatch extends Pick<ForgeNames, 'settle' | 'accepted'> {
+export interface ForgeWatch extends Pick<ForgeNames, 'settle' | 'accepted' | 'ownerPath'> {
   /** Durable when it returns. */
   put(event: InstallationEvent): void;
   /** Takes up what a former run left, compares at once, and then again and again. */
@@ -61,19 +64,23 @@ const deliveriesMark = 'github-deliveries';
 export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps): ForgeWatch {
   const { deliveries, forges, githubApp, logger, now, stopped } = deps;
   const { github, gitlab } = forges;
+  const missed = githubApp && createMissedDeliveries({ app: githubApp, now });
   const store = createSqliteInstallationStore(deps.database, (deliveryId, error) =>
     logger.error({ err: error, deliveryId }, 'what a forge told of cannot be read and is left out'),
   );
   const names = createForgeNames(store);
   const projects = gitlab && createGitLabProjects({ baseUrl: gitlab.baseUrl, token: deps.gitlabToken });
   let isStarted = false;
+  let isWorking = false;
+  /** Aborted when there is something new to act on. */
+  let nudge = new AbortController();
 
   async function compare(
     known: readonly KnownRepository[],
     origin: 'recovered' | 'restored',
     graceMs: number,
   ): Promise<void> {
-    const served = known.filter((each) => names.isServed(each));
+    const served = known.filter((each) => names.isServed(each) && deps.isCustomers(each));
     const emit = (event: SourceEvent) => deps.accept(event, origin);
     const common = { refs: deps.refs, signal: stopped, emit, graceMs };
     await recoverPushes(deliveries, deps.sourceAccess, { ...common, known: served });
@@ -92,38 +99,65 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
       return project && gitlab ? gitlabRepository(project, gitlab) : undefined;
     },
     graceMs: config.uninstallGraceMs,
+    retry: config.retry,
   });
+
+  /** While nobody knows whether it is a customer's, it waits for the next comparison and holds up no others. */
+  function isKnownCustomers(known: KnownRepository): boolean {
+    try {
+      return deps.isCustomers(known);
+    } catch (error) {
+      if (error instanceof TowlineError && error.code === 'unavailable') return false;
+      throw error;
+    }
+  }
 
   async function compareAll(graceMs: number): Promise<void> {
     const known = [...(await deliveries.repositories()), ...(await installations.served())];
-    await compare(known, 'recovered', graceMs);
+    await compare(known.filter(isKnownCustomers), 'recovered', graceMs);
   }
 
   async function askGitHub(): Promise<void> {
-    if (!githubApp) return;
-    const since = store.mark(deliveriesMark);
-    const found = await redeliverMissed({ app: githubApp, since, now, signal: stopped });
-    store.setMark(deliveriesMark, found.since);
-    if (found.redelivered > 0) {
-      logger.info({ redelivered: found.redelivered }, 'GitHub delivers again what it could not deliver');
+    if (!missed) return;
+    const { since, redelivered, refused } = await missed.look(store.mark(deliveriesMark), stopped);
+    store.setMark(deliveriesMark, since);
+    if (redelivered > 0) logger.info({ redelivered }, 'GitHub delivers again what it could not deliver');
+    if (refused > 0) logger.warn({ refused }, 'GitHub does not deliver again what it could not deliver');
+  }
+
+  /** Until nothing is asked for and nothing waits. */
+  async function workThrough(): Promise<void> {
+    for (let failures = 0; !stopped.aborted; ) {
+      nudge = new AbortController();
+      try {
+        await installations.work();
+        failures = 0;
+      } catch (error) {
+        stopped.throwIfAborted();
+        failures += 1;
+        logger.error({ err: error }, 'what forges told of installations cannot be looked at');
+      }
+      const waits = failures > 0 ? backoffMs(failures, config.retry) : untilRetry();
+      if (!nudge.signal.aborted && waits === undefined) {
+        // In the same turn as the last look, so that nothing comes between.
+        isWorking = false;
+        return;
+      }
+      await delay(waits ?? 0, AbortSignal.any([stopped, nudge.signal])).catch(() => {});
     }
   }
 
-  /** Events are acted on in order, so one that has to wait for its forge holds up those behind it. */
-  async function workPatiently(): Promise<void> {
-    for (let tries = 1; !stopped.aborted; tries += 1) {
-      try {
-        return await installations.work();
-      } catch (error) {
-        stopped.throwIfAborted();
-        logger.warn({ err: error }, 'what a forge told of installations waits');
-        await delay(backoffMs(tries, config.retry), stopped);
-      }
-    }
+  function untilRetry(): number | undefined {
+    const at = installations.retryAt();
+    return at === undefined ? undefined : Math.max(1, at - now());
   }
 
   function work(): void {
-    if (isStarted) deps.background('what a forge told of installations was not acted on', workPatiently());
+    if (!isStarted) return;
+    nudge.abort();
+    if (isWorking) return;
+    isWorking = true;
+    deps.background('what a forge told of installations was not acted on', workThrough());
   }
 
   /** One after the other, however long one takes. */
@@ -147,6 +181,7 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
   return {
     settle: names.settle,
     accepted: names.accepted,
+    ownerPath: names.ownerPath,
     put(event) {
       installations.put(event);
       work();

@@ -1,3 +1,4 @@
+import { TowlineError } from '../../core/errors.ts';
 import type {
   InstallationChanged,
   InstallationEvent,
@@ -13,6 +14,7 @@ import type {
 import type { Logger } from '../../runtime/logger.ts';
 import type { KnownRepository } from '../source/source-access.ts';
 import { slugOf, whyNotRepository } from '../webhooks/forge-values.ts';
+import { createPatience, lanesOf } from './event-lanes.ts';
 import type { ForgeNames } from './forge-names.ts';
 import type { InstallationStore, KnownInstallation, ServedRepository } from './installation-store.ts';
 
@@ -31,6 +33,8 @@ export interface InstallationsDeps {
   gitlabRepository: (ref: RepositoryRef) => Promise<SourceRepository | undefined>;
   /** Between an uninstallation and the removal of what was deployed. Default: an hour. */
   graceMs?: number | undefined;
+  /** Between two tries of what a forge could not be asked for. */
+  retry: { firstMs: number; maxMs: number };
   logger: Logger;
   now: () => number;
 }
@@ -39,9 +43,14 @@ export interface InstallationsDeps {
 export interface Installations {
   /** Durable when it returns; acted on by `work`. */
   put(event: InstallationEvent): void;
-  /** Acts on what forges told, and removes what nobody came back for. */
+  /**
+   * Acts on what forges told, and removes what nobody came back for. What cannot be acted on now waits, with all later
+   * of the same account; what never can be is told to the log and left.
+   */
   work(): Promise<void>;
-  /** Milliseconds since the epoch when `work` has to be done again; `undefined`: nothing waits. */
+  /** Milliseconds since the epoch when something that waits is to be tried again; `undefined`: nothing waits. */
+  retryAt(): number | undefined;
+  /** Milliseconds since the epoch when something is to be removed; `undefined`: nothing is. */
   nextAt(): number | undefined;
   /** Those that were never pushed to, or nobody heard of it. */
   served(): Promise<KnownRepository[]>;
@@ -67,9 +76,17 @@ const stateAfter: Record<InstallationChanged['change'], KnownInstallation['state
   deleted: 'deleted',
 };
 
+/** Whether it would fail the same way each time. */
+function isHopeless(error: unknown): boolean {
+  return error instanceof TowlineError && ['name_taken', 'name_invalid', 'bad_request'].includes(error.code);
+}
+
 export function createInstallations(deps: InstallationsDeps): Installations {
   const { store, now, names } = deps;
   const { withNames } = names;
+  const patience = createPatience(deps.retry, now);
+  const overdue = createPatience(deps.retry, now);
+  const keyOf = ({ scm, id }: ServedRepository) => `${scm}:${id}`;
   let working: Promise<void> | undefined;
 
   async function remove(id: string, one: ServedRepository, reason: Reason, actor: Person): Promise<void> {
@@ -110,11 +127,18 @@ export function createInstallations(deps: InstallationsDeps): Installations {
     return { ...origin, repository: withNames({ ...origin, repository }) };
   }
 
+  /** Throws what may mend. */
+  function refuse({ id: deliveryId }: InstallationEvent, error: unknown): undefined {
+    if (!isHopeless(error)) throw error;
+    deps.logger.warn({ err: error, deliveryId }, 'what a forge told of is refused');
+  }
+
   async function serve(event: InstallationEvent, refs: readonly RepositoryRef[]): Promise<void> {
     const known = new Map((await deps.known()).map((each) => [`${each.scm}:${each.repository.id}`, each]));
     const found: KnownRepository[] = [];
     for (const ref of refs) {
-      const one = await named(event, ref, known.get(`${event.scm}:${ref.id}`));
+      const pushedTo = known.get(`${event.scm}:${ref.id}`);
+      const one = await named(event, ref, pushedTo).catch((error) => refuse(event, error));
       if (!one) continue;
       const kept = store.repository(event.scm, ref.id);
       if (kept) store.putRepository({ ...kept, removeAt: null });
@@ -192,15 +216,42 @@ export function createInstallations(deps: InstallationsDeps): Installations {
 
   async function removeOverdue(): Promise<void> {
     for (const one of store.repositories()) {
-      if (one.removeAt === null || one.removeAt > now()) continue;
-      await remove(`uninstalled-${one.scm}-${one.id}-${one.removeAt}`, one, 'uninstalled', platform);
+      const key = keyOf(one);
+      if (one.removeAt === null || one.removeAt > now() || !overdue.isDue(key)) continue;
+      try {
+        await remove(`uninstalled-${one.scm}-${one.id}-${one.removeAt}`, one, 'uninstalled', platform);
+        overdue.done(key);
+      } catch (error) {
+        overdue.failed(key);
+        deps.logger.warn(
+          { err: error, repository: one.path },
+          'what nobody came back for cannot be removed yet',
+        );
+      }
+    }
+  }
+
+  /** `false`: it waits. */
+  async function tryToHandle(event: InstallationEvent): Promise<boolean> {
+    try {
+      await handle(event).catch((error) => refuse(event, error));
+      store.handled(event.id);
+      patience.done(event.id);
+      return true;
+    } catch (error) {
+      patience.failed(event.id);
+      deps.logger.warn({ err: error, deliveryId: event.id }, 'what a forge told of installations waits');
+      return false;
     }
   }
 
   async function workOnce(): Promise<void> {
+    const blocked = new Set<string>();
     for (const event of store.waiting()) {
-      await handle(event);
-      store.handled(event.id);
+      const lanes = lanesOf(event, (id) => store.repository(event.scm, id)?.ownerId);
+      const mayGo = patience.isDue(event.id) && !lanes.some((lane) => blocked.has(lane));
+      if (mayGo && (await tryToHandle(event))) continue;
+      for (const lane of lanes) blocked.add(lane);
     }
     await removeOverdue();
   }
@@ -211,8 +262,11 @@ export function createInstallations(deps: InstallationsDeps): Installations {
       working = (working ?? Promise.resolve()).catch(() => {}).then(workOnce);
       return working;
     },
+    retryAt: patience.nextAt,
     nextAt() {
-      const times = store.repositories().map(({ removeAt }) => removeAt ?? Number.POSITIVE_INFINITY);
+      const times = store
+        .repositories()
+        .map((one) => Math.max(one.removeAt ?? Number.POSITIVE_INFINITY, overdue.at(keyOf(one)) ?? 0));
       const next = Math.min(...times);
       return Number.isFinite(next) ? next : undefined;
     },
