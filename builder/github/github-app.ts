@@ -12,6 +12,15 @@ export interface GitHubAppConfig {
   timeoutMs?: number | undefined;
 }
 
+interface WantedToken {
+  installationId: string;
+  /** Without it the token is good for all that the installation can see. */
+  repositoryId?: string | undefined;
+  permissions: Record<string, 'read' | 'write'>;
+  /** Not one that is kept: it would not know what changed since. */
+  isFresh?: boolean | undefined;
+}
+
 /** A delivery of the App's webhook, as GitHub remembers it for some days. */
 export interface HookDelivery {
   id: number;
@@ -19,7 +28,15 @@ export interface HookDelivery {
   guid: string;
   /** Milliseconds since the epoch. */
   deliveredAt: number;
+  /** 0: there was no answer. */
   statusCode: number;
+  isRedelivery: boolean;
+}
+
+/** A repository that an installation can see. */
+export interface SeenRepository {
+  id: string;
+  isArchived: boolean;
 }
 
 /** What the builder asks GitHub as its App: who may fetch what, and what became of webhooks. */
@@ -36,13 +53,20 @@ export interface GitHubApp {
   ): Promise<Octokit>;
   /** `undefined`: the App is not installed there. `path` is `owner/name`. */
   installationOf(path: string, signal: AbortSignal): Promise<string | undefined>;
+  /** `undefined`: there is no such installation, or no more. */
+  installationState(id: string, signal: AbortSignal): Promise<'active' | 'suspended' | undefined>;
+  /** What an active installation can see now. */
+  seenBy(installationId: string, signal: AbortSignal): AsyncIterable<SeenRepository[]>;
   /** Newest first, page by page. */
   deliveries(signal: AbortSignal): AsyncIterable<HookDelivery[]>;
-  redeliver(id: number, signal: AbortSignal): Promise<void>;
+  /** `false`: GitHub does not send that one again, as it is too old or its hook has changed. */
+  redeliver(id: number, signal: AbortSignal): Promise<boolean>;
 }
 
 const defaultTimeoutMs = 15_000;
 const perPage = 100;
+/** Answers to a redelivery that mean this one and not all of them. */
+const neverAgain: ReadonlySet<number> = new Set([400, 404, 410, 422]);
 /** Three days of deliveries, all that GitHub keeps, at one a second. */
 const maxPages = 2600;
 
@@ -52,8 +76,14 @@ const DeliveryPage = z.array(
     guid: z.string().max(200),
     delivered_at: z.iso.datetime({ offset: true }),
     status_code: z.number().int(),
+    redelivery: z.boolean(),
   }),
 );
+
+const Installation = z.object({ suspended_at: z.string().nullish() });
+const RepositoryPage = z.object({
+  repositories: z.array(z.object({ id: z.number().int(), archived: z.boolean() })),
+});
 
 /** Throws `remote_unavailable` for whatever GitHub can't or won't answer now. */
 function unavailable(what: string, error: unknown): TowlineError {
@@ -99,15 +129,16 @@ export function createGitHubApp(config: GitHubAppConfig): GitHubApp {
 
   /** Kept by octokit until shortly before it expires. */
   function tokenFor(
-    { installationId, repositoryId, permissions }: Parameters<GitHubApp['forRepository']>[0],
+    { installationId, repositoryId, permissions, isFresh = false }: WantedToken,
     signal: AbortSignal,
   ): Promise<string> {
     const ask = async () => {
       const auth: unknown = await app.octokit.auth({
         type: 'installation',
         installationId: Number(installationId),
-        repositoryIds: [Number(repositoryId)],
+        ...(repositoryId === undefined ? {} : { repositoryIds: [Number(repositoryId)] }),
         permissions,
+        refresh: isFresh,
       });
       return z.object({ token: z.string().min(1).max(1000) }).parse(auth).token;
     };
@@ -133,6 +164,31 @@ export function createGitHubApp(config: GitHubAppConfig): GitHubApp {
       };
       return asApp('for an installation', ask, signal);
     },
+    async installationState(id, signal) {
+      const ask = async () => {
+        try {
+          const wanted = { installation_id: Number(id), request: { signal } };
+          const { data } = await app.octokit.request('GET /app/installations/{installation_id}', wanted);
+          return Installation.parse(data).suspended_at ? 'suspended' : 'active';
+        } catch (error) {
+          if (statusOf(error) === 404) return undefined;
+          throw error;
+        }
+      };
+      return asApp('for an installation', ask, signal);
+    },
+    async *seenBy(installationId, signal) {
+      const wanted = { installationId, permissions: { metadata: 'read' }, isFresh: true } as const;
+      const client = new Client({ auth: await tokenFor(wanted, signal) });
+      for (let page = 1; page <= maxPages; page += 1) {
+        const ask = () =>
+          client.request('GET /installation/repositories', { per_page: perPage, page, request: { signal } });
+        const { data } = await asApp('for the repositories of an installation', ask, signal);
+        const { repositories } = RepositoryPage.parse(data);
+        yield repositories.map(({ id, archived }) => ({ id: String(id), isArchived: archived }));
+        if (repositories.length < perPage) return;
+      }
+    },
     async *deliveries(signal) {
       let cursor: string | undefined;
       for (let pages = 0; pages < maxPages; pages += 1) {
@@ -146,18 +202,24 @@ export function createGitHubApp(config: GitHubAppConfig): GitHubApp {
         yield DeliveryPage.parse(data).map((each) => ({
           ...{ id: each.id, guid: each.guid, statusCode: each.status_code },
           deliveredAt: Date.parse(each.delivered_at),
+          isRedelivery: each.redelivery,
         }));
         cursor = nextCursor(headers.link);
         if (cursor === undefined) return;
       }
     },
     async redeliver(id, signal) {
-      const ask = () =>
-        app.octokit.request('POST /app/hook/deliveries/{delivery_id}/attempts', {
-          delivery_id: id,
-          request: { signal },
-        });
-      await asApp('for a redelivery', ask, signal);
+      const ask = async () => {
+        try {
+          const attempt = { delivery_id: id, request: { signal } };
+          await app.octokit.request('POST /app/hook/deliveries/{delivery_id}/attempts', attempt);
+          return true;
+        } catch (error) {
+          if (neverAgain.has(statusOf(error) ?? 0)) return false;
+          throw error;
+        }
+      };
+      return asApp('for a redelivery', ask, signal);
     },
   };
 }

@@ -1,7 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RefTargets } from '../../core/environments.ts';
-import { TowlineError } from '../../core/errors.ts';
 import type { InstallationEvent } from '../../core/forge-events.ts';
 import type { SourceEvent } from '../../core/source-event.ts';
 import { backoffMs } from '../../runtime/backoff.ts';
@@ -39,8 +38,6 @@ export interface ForgeWatchDeps {
   githubApp?: GitHubApp | undefined;
   /** For GitLab's API, by a project's full path. */
   gitlabToken: (path: string) => Promise<string | undefined>;
-  /** Whether it is a customer's. Throws `unavailable` while nobody knows. */
-  isCustomers: (known: KnownRepository) => boolean;
   accept: (event: SourceEvent, origin: 'recovered' | 'restored') => Promise<unknown>;
   /** Tracks work that goes on by itself. */
   background: (what: string, work: Promise<void>) => void;
@@ -50,7 +47,7 @@ export interface ForgeWatchDeps {
 }
 
 /** Keeps in step with forges: what they tell of installations, and what they could not tell. */
-export interface ForgeWatch extends Pick<ForgeNames, 'settle' | 'accepted' | 'ownerPath'> {
+export interface ForgeWatch extends Pick<ForgeNames, 'settle' | 'accepted'> {
   /** Durable when it returns. */
   put(event: InstallationEvent): void;
   /** Takes up what a former run left, compares at once, and then again and again. */
@@ -71,16 +68,13 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
   const names = createForgeNames(store);
   const projects = gitlab && createGitLabProjects({ baseUrl: gitlab.baseUrl, token: deps.gitlabToken });
   let isStarted = false;
-  let isWorking = false;
-  /** Aborted when there is something new to act on. */
-  let nudge = new AbortController();
 
   async function compare(
     known: readonly KnownRepository[],
     origin: 'recovered' | 'restored',
     graceMs: number,
   ): Promise<void> {
-    const served = known.filter((each) => names.isServed(each) && deps.isCustomers(each));
+    const served = known.filter((each) => names.isServed(each));
     const emit = (event: SourceEvent) => deps.accept(event, origin);
     const common = { refs: deps.refs, signal: stopped, emit, graceMs };
     await recoverPushes(deliveries, deps.sourceAccess, { ...common, known: served });
@@ -99,22 +93,11 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
       return project && gitlab ? gitlabRepository(project, gitlab) : undefined;
     },
     graceMs: config.uninstallGraceMs,
-    retry: config.retry,
   });
-
-  /** While nobody knows whether it is a customer's, it waits for the next comparison and holds up no others. */
-  function isKnownCustomers(known: KnownRepository): boolean {
-    try {
-      return deps.isCustomers(known);
-    } catch (error) {
-      if (error instanceof TowlineError && error.code === 'unavailable') return false;
-      throw error;
-    }
-  }
 
   async function compareAll(graceMs: number): Promise<void> {
     const known = [...(await deliveries.repositories()), ...(await installations.served())];
-    await compare(known.filter(isKnownCustomers), 'recovered', graceMs);
+    await compare(known, 'recovered', graceMs);
   }
 
   async function askGitHub(): Promise<void> {
@@ -125,39 +108,21 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
     if (refused > 0) logger.warn({ refused }, 'GitHub does not deliver again what it could not deliver');
   }
 
-  /** Until nothing is asked for and nothing waits. */
-  async function workThrough(): Promise<void> {
-    for (let failures = 0; !stopped.aborted; ) {
-      nudge = new AbortController();
+  /** Events are acted on in order, so one that has to wait for its forge holds up those behind it. */
+  async function workPatiently(): Promise<void> {
+    for (let tries = 1; !stopped.aborted; tries += 1) {
       try {
-        await installations.work();
-        failures = 0;
+        return await installations.work();
       } catch (error) {
         stopped.throwIfAborted();
-        failures += 1;
-        logger.error({ err: error }, 'what forges told of installations cannot be looked at');
+        logger.warn({ err: error }, 'what a forge told of installations waits');
+        await delay(backoffMs(tries, config.retry), stopped);
       }
-      const waits = failures > 0 ? backoffMs(failures, config.retry) : untilRetry();
-      if (!nudge.signal.aborted && waits === undefined) {
-        // In the same turn as the last look, so that nothing comes between.
-        isWorking = false;
-        return;
-      }
-      await delay(waits ?? 0, AbortSignal.any([stopped, nudge.signal])).catch(() => {});
     }
   }
 
-  function untilRetry(): number | undefined {
-    const at = installations.retryAt();
-    return at === undefined ? undefined : Math.max(1, at - now());
-  }
-
   function work(): void {
-    if (!isStarted) return;
-    nudge.abort();
-    if (isWorking) return;
-    isWorking = true;
-    deps.background('what a forge told of installations was not acted on', workThrough());
+    if (isStarted) deps.background('what a forge told of installations was not acted on', workPatiently());
   }
 
   /** One after the other, however long one takes. */
@@ -181,7 +146,6 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
   return {
     settle: names.settle,
     accepted: names.accepted,
-    ownerPath: names.ownerPath,
     put(event) {
       installations.put(event);
       work();
