@@ -15,6 +15,8 @@ import { backoffMs } from '../runtime/backoff.ts';
 import { delay } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { BuilderConfig } from './config.ts';
+import { createCustomerGate } from './customers/customer-gate.ts';
+import { openCustomers } from './customers/open-customers.ts';
 import type { AppendResult, Delivery, DeliveryLog, DeliveryOrigin } from './deliveries/delivery-log.ts';
 import { createSqliteDeliveryLog } from './deliveries/delivery-log-sqlite.ts';
 import { openDatabase } from './deliveries/open-database.ts';
@@ -195,7 +197,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
 
   /** The head's own webhook is most likely on its way, and knows who pushed. */
   async function recoverHead({ event }: Delivery, head: string): Promise<void> {
-    if (event.type !== 'push') return;
+    if (event.type !== 'push' || !gate.isCustomers(event)) return;
     await delay(config.webhookGraceMs ?? defaultWebhookGraceMs, stopped);
     const { repository, scm, ref, installationId } = event;
     const seen = { repository, scm, ref, head, installationId };
@@ -309,6 +311,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
 
   async function accept(told: SourceEvent, origin: DeliveryOrigin, isForced = false): Promise<AppendResult> {
     if (stopped.aborted) throw new TowlineError('unavailable', 'the build service is stopping');
+    gate.admit(told, origin);
     // What is built again was settled when it came.
     const { before, event } =
       origin === 'rebuild' ? { before: undefined, event: told } : forgeWatch.settle(told);
@@ -319,6 +322,11 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     return result;
   }
 
+  const customers = await openCustomers(config.forges?.customers, { logger, now });
+  const gate = createCustomerGate({
+    customers,
+    ownerPath: (scm, ownerId) => forgeWatch.ownerPath(scm, ownerId),
+  });
   const announcements = createAnnouncements({ deliveries, store, images: deps.prebuilt, accept });
 
   async function idle(): Promise<void> {
@@ -342,11 +350,13 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       forges: config.forges ?? {},
       githubApp: deps.githubApp,
       gitlabToken: deps.gitlabToken ?? (async () => undefined),
+      isCustomers: gate.isCustomers,
       accept,
       background: inBackground,
     },
   );
   const forgeIntake = await createForgeIntake({
+    ...{ customers, gate },
     gitSecrets: config.webhookSecrets,
     forges: config.forges ?? {},
     arrivals: createSqliteArrivalStore(durable, (deliveryId, error) =>
@@ -357,7 +367,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     installation: (event) => forgeWatch.put(event),
     async rebuild(request) {
       const event = await requestedRebuild(deliveries, request);
-      if (event) await accept(event, 'rebuild');
+      if (event && gate.isCustomers(event)) await accept(event, 'rebuild');
     },
     logger,
     now,
@@ -427,6 +437,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       unsubscribe();
       stop.abort(new Error('the build service stops'));
       await forgeIntake[Symbol.asyncDispose]();
+      await customers[Symbol.asyncDispose]();
       await idle();
       await feedback?.[Symbol.asyncDispose]();
       await logs[Symbol.asyncDispose]();

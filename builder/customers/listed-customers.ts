@@ -7,7 +7,7 @@ export interface ListedCustomersOptions {
   /** The text of the list; throws if it can't be had. */
   read: (signal: AbortSignal) => Promise<string>;
   logger: Logger;
-  /** How old a list may get before it is read again, in milliseconds. Default: 5 minutes. */
+  /** How often it is read again, in milliseconds. Default: 5 minutes. */
   maxAgeMs?: number | undefined;
   now?: (() => number) | undefined;
 }
@@ -18,7 +18,8 @@ const retryMs = 10_000;
 const timeoutMs = 10_000;
 
 /**
- * Customers from a list that is read again while it is asked for. When it can't be read, or is none, the last good one
+ * Customers from a list that is read again and again, so that whoever was taken off isn't let in once more because nobody
+ * asked meanwhile. When it can't be read, or is none, the last good one
  * stays; if there has been none, nobody is a customer yet.
  */
 export async function openListedCustomers(
@@ -51,6 +52,7 @@ export async function openListedCustomers(
   }
 
   await refreshOnce();
+  const timer = setInterval(() => void refreshOnce(), maxAgeMs).unref();
 
   return {
     isCustomer(account) {
@@ -59,6 +61,7 @@ export async function openListedCustomers(
       return matches(account);
     },
     async [Symbol.asyncDispose]() {
+      clearInterval(timer);
       stop.abort(new Error('the customers are closed'));
       await reading;
     },

@@ -25,6 +25,8 @@ export interface ForgeNames {
   accepted(event: SourceEvent): void;
   /** Claims the names if they are new. Throws `name_taken`. */
   withNames(known: KnownRepository): SourceRepository;
+  /** The login or path of a known owner as its forge writes it now. */
+  ownerPath(scm: SourceEvent['scm'], ownerId: string): string | undefined;
   /** Whether missed pushes are looked for. */
   isServed(repository: KnownRepository): boolean;
 }
@@ -120,6 +122,7 @@ export function createForgeNames(store: InstallationStore): ForgeNames {
   return {
     settle,
     withNames,
+    ownerPath: (scm, ownerId) => store.owner(scm, ownerId)?.path,
     accepted(event) {
       if (event.type !== 'repository-deleted' || event.scm === 'git') return;
       const one = store.repository(event.scm, event.repository.id);

@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../../runtime/logger.ts';
-import { customerSource } from '../customers/customer-source.ts';
-import { type Customers, everybody } from '../customers/customers.ts';
-import { openListedCustomers } from '../customers/listed-customers.ts';
+import type { CustomerGate } from '../customers/customer-gate.ts';
+import type { Customers } from '../customers/customers.ts';
 import type { ArrivalStore } from './arrival-store.ts';
 import { createArrivals } from './arrivals.ts';
 import { createIgnoredPushers } from './forge-values.ts';
@@ -34,6 +33,8 @@ export interface ForgeIntakeDeps extends IntakeTargets {
   /** Of the built-in git host. */
   gitSecrets: readonly string[];
   forges: ForgesConfig;
+  customers: Customers;
+  gate: Pick<CustomerGate, 'judge'>;
   arrivals: ArrivalStore;
   /** For GitLab's API, by a project's full path. */
   gitlabToken: (path: string) => Promise<string | undefined>;
@@ -57,11 +58,6 @@ export async function createForgeIntake(deps: ForgeIntakeDeps): Promise<ForgeInt
   const { github, gitlab, gitea } = forges;
   const ignored = createIgnoredPushers(forges.ignoredPushers ?? []);
   await using opening = new AsyncDisposableStack();
-  let customers: Customers = everybody;
-  if (forges.customers !== undefined) {
-    const read = customerSource(forges.customers);
-    customers = opening.use(await openListedCustomers({ read, logger, now }));
-  }
   const gitlabRules = gitlab && { baseUrl: gitlab.baseUrl, topic: gitlab.topic, ignored };
   const arrivals =
     gitlabRules &&
@@ -78,9 +74,9 @@ export async function createForgeIntake(deps: ForgeIntakeDeps): Promise<ForgeInt
         retry: deps.retry,
       }),
     );
-  const { accept, installation, rebuild } = deps;
+  const { accept, installation, rebuild, customers, gate } = deps;
   const arrive: Parameters<typeof createIntake>[0]['arrive'] = async (arrival) => arrivals?.add(arrival);
-  const intake = createIntake({ accept, installation, rebuild, arrive, customers, logger });
+  const intake = createIntake({ accept, installation, rebuild, arrive, customers, gate, logger });
 
   const hooks: Hook[] = [];
   const giteaHook = gitea && {

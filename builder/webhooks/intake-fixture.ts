@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net';
 import type { InstallationEvent, RebuildRequest } from '../../core/forge-events.ts';
 import type { ForgeEvent } from '../../core/source-event.ts';
 import { createLogger } from '../../runtime/logger.ts';
+import { createCustomerGate } from '../customers/customer-gate.ts';
+import { openCustomers } from '../customers/open-customers.ts';
 import { openDatabase } from '../deliveries/open-database.ts';
 import { createSqliteArrivalStore } from './arrival-store-sqlite.ts';
 import { createForgeIntake, type ForgesConfig } from './forge-intake.ts';
@@ -67,7 +69,10 @@ export async function startIntake(options: IntakeOptions = {}) {
   const logger = createLogger({ level: 'debug', name: 'test' }, { write: (line) => void logged.push(line) });
   const database = openDatabase(options.databasePath ?? ':memory:', 'FULL');
   const arrivals = createSqliteArrivalStore(database, () => {});
+  const customers = await openCustomers(options.forges?.customers, { logger, now: options.now });
   const intake = await createForgeIntake({
+    customers,
+    gate: createCustomerGate({ customers, ownerPath: () => undefined }),
     gitSecrets: [secrets.git],
     forges: options.forges ?? {
       github: { baseUrl: 'https://github.com', webhookSecrets: ['older', secrets.github] },
@@ -136,6 +141,7 @@ export async function startIntake(options: IntakeOptions = {}) {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await intake[Symbol.asyncDispose]();
+      await customers[Symbol.asyncDispose]();
       database.close();
     },
   };

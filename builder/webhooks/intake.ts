@@ -1,6 +1,7 @@
 import type { InstallationEvent, RebuildRequest } from '../../core/forge-events.ts';
 import type { ForgeEvent, PushEvent } from '../../core/source-event.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { type CustomerGate, namedOwnerPath } from '../customers/customer-gate.ts';
 import type { Customers } from '../customers/customers.ts';
 import type { AppendResult } from '../deliveries/delivery-log.ts';
 import type { GitLabArrival } from './gitlab-arrival.ts';
@@ -16,6 +17,7 @@ export interface IntakeTargets {
 export interface IntakeDeps extends IntakeTargets {
   arrive: (arrival: GitLabArrival) => Promise<void>;
   customers: Customers;
+  gate: Pick<CustomerGate, 'judge'>;
   logger: Logger;
 }
 
@@ -29,13 +31,6 @@ export interface Intake {
   take(outcome: Outcome): Promise<Taken>;
   /** Of the platform's own git host, and of scripts that hold its secret: who may push there is decided there. */
   takeOwn(outcome: Outcome): Promise<Taken>;
-}
-
-type Judgement = 'customer' | 'known' | 'stranger';
-
-function ownerPathOf({ repository }: ForgeEvent): string {
-  const { path } = repository;
-  return path === undefined ? repository.owner : path.slice(0, path.lastIndexOf('/'));
 }
 
 /** Events that only take away are always heard: who is no customer any more may still leave. */
@@ -57,13 +52,6 @@ export function createIntake(deps: IntakeDeps): Intake {
     return { type: 'ignored', reason: 'no customer' };
   }
 
-  function judge(event: ForgeEvent): Judgement {
-    const { scm, repository, actor } = event;
-    const owner = { scm, id: repository.ownerId, path: ownerPathOf(event) };
-    if (deps.customers.isCustomer(owner)) return 'customer';
-    return deps.customers.isCustomer({ scm, id: undefined, path: actor.login }) ? 'known' : 'stranger';
-  }
-
   async function accept(event: ForgeEvent): Promise<Taken> {
     const result = await deps.accept(event);
     return result.type === 'accepted'
@@ -72,11 +60,12 @@ export function createIntake(deps: IntakeDeps): Intake {
   }
 
   function takePush(event: PushEvent): Promise<Taken> | Taken {
-    const judgement = judge(event);
+    const judgement = deps.gate.judge(event);
     if (judgement === 'customer') return accept(event);
     if (judgement === 'stranger') return countStranger();
     // Somebody we know pushed to a place that we don't serve: they are told why nothing happens.
-    return accept({ ...event, skipped: `${ownerPathOf(event)} may not use this installation`.slice(0, 500) });
+    const skipped = `${namedOwnerPath(event.repository)} may not use this installation`.slice(0, 500);
+    return accept({ ...event, skipped });
   }
 
   function isCustomers({ event, owner }: Extract<Outcome, { type: 'installation' }>): boolean {

@@ -76,6 +76,8 @@ export interface ForgePlatformOptions {
   commitStatuses?: boolean;
   config?: Partial<BuilderConfig>;
   ignoredPushers?: string[];
+  /** The file that lists them. */
+  customers?: string;
 }
 
 /** Where a builder finds its folder and its GitHub; can be handed to another process. */
@@ -105,6 +107,7 @@ export function createForgeBuilder(
       forges: {
         github: { baseUrl: webUrl, webhookSecrets: [webhookSecret], appId: String(id) },
         ignoredPushers: options.ignoredPushers,
+        customers: options.customers,
       },
       path,
       buildTimeoutMs: 60_000,
