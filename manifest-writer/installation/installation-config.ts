@@ -86,6 +86,15 @@ const Settings = z.strictObject({
   builderStorage: storage.default('50Gi'),
   registryStorage: storage.default('100Gi'),
   maxFunctions: z.int().min(1).max(10_000).default(100),
+  /** What all functions of a tenant may take together, in each environment; cpu in cores, as they request it. */
+  share: z
+    .strictObject({
+      pods: z.int().min(1).max(100_000).default(200),
+      cpu: z.int().min(1).max(100_000).default(50),
+      memory: storage.default('100Gi'),
+      disk: storage.default('200Gi'),
+    })
+    .prefault({}),
   openfaas: chart('>=14.0.0 <15.0.0'),
   sealedSecrets: chart('>=2.17.0 <3.0.0'),
   tenants: z.array(OwnerSlug).max(5000).default([]),

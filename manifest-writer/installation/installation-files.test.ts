@@ -137,6 +137,21 @@ describe('the files of an installation', () => {
     }
   });
 
+  it("bound what a tenant takes where it has a namespace of its own, and not all tenants' together", async () => {
+    const settings = { tenants: ['alice'], share: { pods: 7, memory: '9Gi' } };
+    const quotaIn = (text: string | undefined) =>
+      parseAllDocuments(text ?? '')
+        .map((one) => one.toJS())
+        .find(({ kind }) => kind === 'ResourceQuota').spec.hard;
+    const own = quotaIn((await filesOf(settings)).get('flux/tenants/alice.yaml'));
+    assert.deepEqual([own.pods, own['requests.cpu'], own['limits.memory']], [7, 50, '9Gi']);
+    assert.equal(own['count/functions.openfaas.com'], 100);
+    const argo = await filesOf({ ...settings, engine: 'argocd' });
+    assert.deepEqual(quotaIn(argo.get('argocd/sync/tenants-default.yaml')), {
+      ...{ 'services.loadbalancers': 0, 'services.nodeports': 0, persistentvolumeclaims: 0 },
+    });
+  });
+
   it('make the files of tenants anew that others set up', async () => {
     const config = readInstallation(JSON.stringify({ ...base, tenants: ['alice'] }));
     const known = [

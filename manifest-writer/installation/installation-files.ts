@@ -108,13 +108,24 @@ function partsOf({ engine, delivery, target, sealedSecrets }: InstallationConfig
   if (sealedSecrets !== false) rights.push('tenant/role-sealed-secrets.yaml');
   if (engine === 'argocd') {
     return {
-      perEnvironment: ['tenant/namespace.yaml', ...rights, 'environment/argocd.yaml'],
+      perEnvironment: [
+        'tenant/namespace.yaml',
+        'tenant/quota-shared.yaml',
+        ...rights,
+        'environment/argocd.yaml',
+      ],
       perTenant: ['tenant/sentinel.yaml', 'tenant/argocd.yaml'],
     };
   }
   return {
     perEnvironment: delivery === 'generator' ? ['environment/flux.yaml'] : [],
-    perTenant: ['tenant/namespace.yaml', ...rights, 'tenant/sentinel.yaml', 'tenant/flux.yaml'],
+    perTenant: [
+      'tenant/namespace.yaml',
+      'tenant/quota.yaml',
+      ...rights,
+      'tenant/sentinel.yaml',
+      'tenant/flux.yaml',
+    ],
   };
 }
 
@@ -136,7 +147,7 @@ function omittedOf(config: InstallationConfig): Set<string> {
 }
 
 function installationValues(config: InstallationConfig): TemplateValues {
-  const { openfaas, sealedSecrets, tenants: _, environments: __, cluster, ...values } = config;
+  const { openfaas, sealedSecrets, tenants: _, environments: __, cluster, share, ...values } = config;
   const kinds = [...targetKinds[config.target], sentinelKind];
   return {
     ...values,
@@ -144,6 +155,10 @@ function installationValues(config: InstallationConfig): TemplateValues {
     ...platformSources(config),
     ...edgeValues(config),
     image: config.image ?? '',
+    sharePods: share.pods,
+    shareCpu: share.cpu,
+    shareMemory: share.memory,
+    shareDisk: share.disk,
     trustedProxies: config.trustedProxies.join(','),
     namespacePerTenant: String(config.engine === 'flux'),
     rules: rulesOf(config),
