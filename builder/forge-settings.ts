@@ -5,8 +5,16 @@ import { fileSetting, readSecretFile, readSecretLines } from '../runtime/program
 import { createGitHubApp, type GitHubApp } from './github/github-app.ts';
 import type { ForgesConfig } from './webhooks/forge-intake.ts';
 
+const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
+/** Tokens are sent there. */
 const baseUrl = () =>
-  z.url({ protocol: /^https?$/, error: 'must be a URL' }).transform((text) => text.replace(/\/+$/, ''));
+  z
+    .url({ protocol: /^https?$/, error: 'must be a URL' })
+    .refine(
+      (text) => text.startsWith('https:') || loopback.test(URL.parse(text)?.hostname ?? ''),
+      'must be an https URL: tokens are sent there',
+    )
+    .transform((text) => text.replace(/\/+$/, ''));
 const commaList = z.string().transform((text) =>
   text
     .split(',')

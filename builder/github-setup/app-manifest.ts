@@ -92,7 +92,13 @@ export async function convertCode(
 }
 
 /** The files that the builder reads, by their names in the Secret. */
-export function appFiles({ id, privateKey, webhookSecret }: NewApp): Record<string, string> {
+export const appFileNames = ['github-app-id', 'github-app-key.pem', 'github-webhook-secret'] as const;
+
+export function appFiles({
+  id,
+  privateKey,
+  webhookSecret,
+}: NewApp): Record<(typeof appFileNames)[number], string> {
   return {
     'github-app-id': `${id}\n`,
     'github-app-key.pem': privateKey.endsWith('\n') ? privateKey : `${privateKey}\n`,

@@ -1,9 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeError, TowlineError } from '../../core/errors.ts';
 import { aborted, abortOnSignals } from '../../runtime/lifecycle.ts';
-import { appFiles, appSecret } from './app-manifest.ts';
+import { appFileNames, appFiles, appSecret } from './app-manifest.ts';
 import { startSetupServer } from './setup-server.ts';
 
 const usage =
@@ -20,9 +20,25 @@ const options = {
   port: { type: 'string', default: '0' },
 } as const;
 
+const secretFile = 'secret.yaml';
 const base = (text: string) => text.replace(/\/+$/, '');
 
-/** Files of their own, for this person alone; one that is there already is not written over: it may be in use. */
+/** What is there already may be in use. Said before anything is made: GitHub gives an App's keys only once. */
+async function refuseUsedFolder(dir: string): Promise<void> {
+  for (const name of [...appFileNames, secretFile]) {
+    const isThere = await access(join(dir, name)).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) {
+      throw new TowlineError('config_invalid', `${join(dir, name)} is there already`, {
+        hint: "name another folder with --out, or move the old App's files away",
+      });
+    }
+  }
+}
+
+/** Files of their own, for this person alone. */
 async function save(dir: string, files: Record<string, string>): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   for (const [name, text] of Object.entries(files)) {
@@ -36,6 +52,8 @@ async function main(args: string[]): Promise<void> {
   if (values.origin === undefined || !URL.canParse(values.origin)) {
     throw new TowlineError('config_invalid', `usage: ${usage}`);
   }
+  const dir = resolve(values.out);
+  await refuseUsedFolder(dir);
   const signal = abortOnSignals(process);
   await using server = await startSetupServer({
     ...{ origin: new URL(values.origin).origin, name: values.name, organization: values.organization },
@@ -44,8 +62,7 @@ async function main(args: string[]): Promise<void> {
   process.stdout.write(`Open this on this machine and press the button:\n  ${server.url}\n`);
   const app = await Promise.race([server.made, aborted(signal)]);
   if (!app) return;
-  const dir = resolve(values.out);
-  await save(dir, { ...appFiles(app), 'secret.yaml': appSecret(app, values.namespace) });
+  await save(dir, { ...appFiles(app), [secretFile]: appSecret(app, values.namespace) });
   process.stdout.write(
     [
       `The App ${app.slug} has the id ${app.id}; its key and its webhook's secret are in ${dir}.`,

@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
@@ -87,6 +88,13 @@ describe('setting up a GitHub App', () => {
         apiUrl: github.origin,
       });
       assert.ok(await app.installationOf('Acme/shop', AbortSignal.timeout(10_000)));
+      // GitHub gives an App's keys once: a second run must not make one whose keys cannot be saved.
+      const again = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+      context.after(() => void again.kill('SIGKILL'));
+      const [said, offered] = await Promise.all([text(again.stderr), text(again.stdout)]);
+      assert.match(said, /github-app-id is there already/);
+      assert.equal(offered, '');
+      assert.equal(read('github-webhook-secret').trim(), github.app.webhookSecret);
     } finally {
       rmSync(dir, { recursive: true });
     }
