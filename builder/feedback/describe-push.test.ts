@@ -119,9 +119,30 @@ describe('what is told of a push', () => {
     assert.deepEqual(of(pushRecord({ ref: '' })), []);
   });
 
+  it('shows names that were refused as they are written, in the whole alone', () => {
+    const nasty = 'a|b `x` @everyone <img src=x>';
+    const refused = {
+      state: 'failed',
+      stage: 'detect',
+      cause: { code: 'stack_invalid', message: 'x' },
+    } as const;
+    const deploys = [nasty, 'x'.repeat(200), 'hello'].map((functionName, index) =>
+      deployRecord({ ...(functionName === 'hello' ? {} : refused), id: `d${index}`, functionName }),
+    );
+    const [whole, ...others] = of(pushRecord({ deploys }));
+    assert.deepEqual(
+      others.map(({ context }) => context),
+      ['towline/hello'],
+    );
+    const row = whole?.summary.split('\n').find((line) => /^\| .*everyone/.test(line));
+    assert.equal(row?.split(/(?<!\\)\|/).length, 5);
+    assert.match(row ?? '', /^\| (`+) a\\\|b `x` @everyone <img src=x> \1 \|/);
+  });
+
   it('keeps to one line of 140 characters and to our own links, whatever users wrote', () => {
     const nasty = fc.string({ unit: 'grapheme', maxLength: 300 });
     const record = fc.record({
+      functionName: fc.oneof(nasty, fc.constant('hello'), fc.constant(null)),
       state: fc.constantFrom(...deployStates),
       stage: fc.constantFrom(...deployStages),
       cause: fc.option(
@@ -138,14 +159,13 @@ describe('what is told of a push', () => {
         fc.array(record, { maxLength: 3 }),
         fc.constantFrom('queued', 'running', 'done'),
         (all, state) => {
-          const deploys = all.map((each, index) =>
-            deployRecord({ ...each, id: `d${index}`, functionName: `f${index}` }),
-          );
+          const deploys = all.map((each, index) => deployRecord({ ...each, id: `d${index}` }));
           for (const report of of(pushRecord({ deploys, state: state as PushRecord['state'] }))) {
             assert.ok(report.text.length <= 140);
             assert.doesNotMatch(report.text, /[\p{Cc}\u202a-\u202e\u2066-\u2069]/u);
             assert.equal(report.logUrl, `${options.origin}/acme/pushes/p1`);
             assert.ok(report.annotations.length <= 50);
+            assert.match(report.context, /^towline(?:\/[\w.-]{1,63})?$/);
           }
         },
       ),

@@ -200,7 +200,8 @@ function describeWhole(push: PushRecord, common: Common, options: DescribeOption
     const url = isLive
       ? options.functionUrl(deploy.owner, deploy.functionName ?? '', deploy.environment)
       : '';
-    return `| ${deploy.functionName ?? ''} | ${quoted(tellDeploy(deploy).text)} | ${url} |`;
+    const name = deploy.functionName === null ? '' : quoted(deploy.functionName);
+    return `| ${name} | ${quoted(tellDeploy(deploy).text)} | ${url} |`;
   });
   const table = rows.length === 0 ? '' : `\n\n| function | state | URL |\n|---|---|---|\n${rows.join('\n')}`;
   return {
@@ -219,6 +220,8 @@ function describeWhole(push: PushRecord, common: Common, options: DescribeOption
 }
 
 const zeros = /^0+$/;
+/** What forges take as part of a context's name and of an environment's; other names were refused, as the whole says. */
+const contextName = /^[\w.-]{1,63}$/;
 
 /** What is to be told of a push: of it as a whole first, then of each of its functions. Nothing if it has no commit. */
 export function describePush(push: PushRecord, event: SourceEvent, options: DescribeOptions): StatusReport[] {
@@ -236,7 +239,7 @@ export function describePush(push: PushRecord, event: SourceEvent, options: Desc
     logUrl: `${options.origin}${pagePaths.push(push.owner, push.id)}`,
     startedAt: push.createdAt,
   };
-  const named = push.deploys.filter(({ functionName }) => functionName !== null);
+  const named = push.deploys.filter(({ functionName }) => contextName.test(functionName ?? ''));
   return [
     describeWhole(push, common, options),
     ...named.map((deploy) => describeDeploy(deploy, common, options)),
