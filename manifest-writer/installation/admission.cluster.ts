@@ -32,9 +32,10 @@ before(async () => {
   ]);
   const [flux, argo] = await Promise.all([rendered({}), rendered({ engine: 'argocd' })]);
   const platform = await build(flux, 'platform');
+  const policies = (await build(flux, 'flux/system')).filter(({ kind }) => kind?.startsWith('ValidatingAdm'));
   const sync = [...(await build(flux, 'flux/sync')), ...(await build(argo, 'argocd/sync'))];
   const spaces = [...platform, ...sync].filter(isNamespace);
-  await server.apply([...['flux-system', 'argocd'].map(named), ...spaces, ...platform, ...sync]);
+  await server.apply([...['flux-system', 'argocd'].map(named), ...spaces, ...policies, ...platform, ...sync]);
   writer = await actingAs('manifest-writer');
   builder = await actingAs('builder');
 });

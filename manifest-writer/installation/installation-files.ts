@@ -74,6 +74,8 @@ export async function installationFiles(
 
   await addFolder('base', '');
   await addFolder('platform', `${folder}platform`, omittedOf(config));
+  // With what is applied by hand before anything else: no right comes before the policy that bounds it.
+  await addFolder('admission', `${folder}${config.engine === 'flux' ? 'flux/system' : 'argocd/sync'}`);
   await addFolder('examples', `${folder}examples`);
   await addFolder(config.engine, `${folder}${config.engine}`, omittedOf(config));
   for (const environment of config.environments) {

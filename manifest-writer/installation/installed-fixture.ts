@@ -90,6 +90,7 @@ export async function startInstallation(
   // What docs/install.md does by hand; everything else Flux does by itself.
   for (const path of [
     'flux/system/roles.yaml',
+    'flux/system/admission.yaml',
     'flux/sync/repository.yaml',
     'flux/sync/kustomizations.yaml',
   ]) {

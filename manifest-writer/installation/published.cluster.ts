@@ -14,6 +14,8 @@ let installation: AppliedInstallation;
 /** With the rights of the manifest-writer's service account, and no others. */
 let writer: ClusterApi;
 let publisher: TenantPublisher;
+/** What the API server says to the writer in the first moment that its role lets it hand over anything. */
+let firstAnswer = '';
 
 before(async () => {
   installation = resources.use(await startInstallation({}, searchPath));
@@ -21,8 +23,12 @@ before(async () => {
   writer = createClusterApi(clientOf(await plane.kubeconfig(await installation.tokenOf('manifest-writer'))));
   const artifacts = '/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/externalartifacts';
   await until(async () => {
-    await writer.request(artifacts);
-    return true;
+    const body = { status: { conditions: [] } };
+    const attempt = writer.request(`${artifacts}/towline-platform/status`, {
+      ...{ method: 'PATCH', patch: 'merge', body },
+    });
+    firstAnswer = await attempt.then(() => 'allowed', String);
+    return !/cannot patch resource|not found/.test(firstAnswer);
   }, 'Flux to bind its role');
   const repository = resources.use(
     await openGitRepository({
@@ -44,6 +50,10 @@ before(async () => {
 after(() => resources.disposeAsync());
 
 describe("an installation whose manifest-writer publishes, with its service account's rights", () => {
+  it('is bounded by the policy from the first moment that it has the right', () => {
+    assert.match(firstAnswer, /the manifest-writer hands over tenants' folders, and nothing else/);
+  });
+
   it("applies each tenant's folder in the tenant's namespace", async () => {
     for (const owner of ['alice', 'bob']) await installation.deploy(owner, 'hello', 'one');
     assert.equal(await installation.imageOf('bob', 'alice-hello'), undefined);
