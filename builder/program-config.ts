@@ -6,7 +6,11 @@ import { addressSettings } from '../runtime/program/address-settings.ts';
 import { gitOpsEngineSettings } from '../runtime/program/gitops-settings.ts';
 import { dataSetting, programSettings, publicPortSetting } from '../runtime/program/program-settings.ts';
 import { fileSetting } from '../runtime/program/secret-file.ts';
-import { manifestWriterUrlSetting, serviceTokenSetting } from '../runtime/program/service-settings.ts';
+import {
+  manifestWriterUrlSetting,
+  routersSettings,
+  serviceTokenSetting,
+} from '../runtime/program/service-settings.ts';
 import { builderSettings, sourceSettings, watchSettings } from './config.ts';
 import { deliverySettings } from './deliveries/postgres/delivery-log-by-settings.ts';
 import { feedbackSettings } from './feedback/feedback-settings.ts';
@@ -21,6 +25,7 @@ export const builderProgramSettings = {
   ...dataSetting,
   ...serviceTokenSetting,
   ...manifestWriterUrlSetting,
+  ...routersSettings,
   ...installationFileSetting,
   ...addressSettings,
   ...clusterSettings,

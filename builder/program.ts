@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { GitOpsCommits, Reconciler } from '../core/reconciler.ts';
+import type { RoutersView } from '../core/routers.ts';
 import { tenantObject } from '../core/tenants.ts';
 import { openServedEnvironments, type ServedEnvironments } from '../runtime/catalog/served-environments.ts';
 import { createEventBus } from '../runtime/event-bus.ts';
@@ -14,6 +15,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { engineNamespace, isPublished } from '../runtime/program/gitops-settings.ts';
 import type { OpenProgram, ProgramContext } from '../runtime/program/program.ts';
 import { createHttpManifestWriter } from '../runtime/services/manifest-writer-http.ts';
+import { createHttpRouters } from '../runtime/services/routers-http.ts';
 import { checkServiceTokens, mountedServiceTokens } from '../runtime/services/service-access.ts';
 import { deliveryLogBySettings } from './deliveries/postgres/delivery-log-by-settings.ts';
 import { createBuildkitEngine } from './engines/build-engine-buildkit.ts';
@@ -24,7 +26,7 @@ import { readForges } from './forge-settings.ts';
 import { createBuildServiceCalls } from './http/build-service-calls.ts';
 import { createBuilder } from './index.ts';
 import { createPrebuiltImages } from './prebuilt/prebuilt-images-registry.ts';
-import type { BuilderProgramConfig } from './program-config.ts';
+import { type BuilderProgramConfig, builderProgramSettings } from './program-config.ts';
 import { reconcilerByEnvironment } from './reconcilers/by-environment.ts';
 import { createArgoReconciler } from './reconcilers/reconciler-argocd.ts';
 import { createFluxReconciler } from './reconcilers/reconciler-flux.ts';
@@ -34,10 +36,16 @@ import { openTemplates } from './templates/open-templates.ts';
 
 const templatesDir = fileURLToPath(new URL('../templates', import.meta.url));
 
+/** Of forges: far more than they open, and few enough to be borne if strangers do. */
+const maxConnections = 5000;
+
+const routersTokenSetting = builderProgramSettings.routerTokenFile.env;
+
 /** Reads every file that the settings name. Throws `config_invalid`. */
 export function checkBuilder(config: BuilderProgramConfig): void {
   readInstallationRules(config.configFile);
   checkServiceTokens(config.serviceTokenFile);
+  if (config.routerUrls) checkServiceTokens(config.routerTokenFile, routersTokenSetting);
   feedbackOf(config, readForges(config));
   buildkitConfig(config, { path: '', workDir: '', cacheKey: '' });
 }
@@ -65,7 +73,15 @@ export async function openBuilder(
     createHttpManifestWriter({ url: config.manifestWriterUrl, tokens, logger, events }),
   );
   const served = stack.use(openServedEnvironments(config, rules, { api, logger }));
-  const reconciler = openReconcilers(config, { api, served, commits: writer.commits, logger, stack });
+  const routers = routersOf(config, { logger, stack });
+  const reconciler = openReconcilers(config, {
+    api,
+    served,
+    commits: writer.commits,
+    routers,
+    logger,
+    stack,
+  });
   const registries = stack.use(openRegistries(config.registriesDir ?? at('registries'), config.registries));
   const cacheKey = keptSecret(at('keys', 'installation'));
   const engine = stack.use(
@@ -115,7 +131,7 @@ export async function openBuilder(
   const resources = stack.move();
   return {
     whyNotReady: () => undefined,
-    front: { request: builder.webhook },
+    front: { request: builder.webhook, maxConnections },
     internal: createBuildServiceCalls(builder, {
       ...{ events, tokens, logger, signal },
       environments: refs.environments,
@@ -125,21 +141,31 @@ export async function openBuilder(
   };
 }
 
+function routersOf(
+  { routerUrls: urls, routerTokenFile }: BuilderProgramConfig,
+  { logger, stack }: Pick<ReconcilerDeps, 'logger' | 'stack'>,
+): RoutersView | undefined {
+  if (!urls) return undefined;
+  const tokens = mountedServiceTokens(routerTokenFile, logger, routersTokenSetting);
+  return stack.use(createHttpRouters({ urls, tokens }));
+}
+
 interface ReconcilerDeps {
   api: ClusterApi;
   served: ServedEnvironments;
   commits: GitOpsCommits;
+  routers: RoutersView | undefined;
   logger: Logger;
   stack: AsyncDisposableStack;
 }
 
 function openReconcilers(
   config: BuilderProgramConfig,
-  { api, served, commits, logger, stack }: ReconcilerDeps,
+  { api, served, commits, routers, logger, stack }: ReconcilerDeps,
 ): Reconciler {
   const namespace = engineNamespace(config);
   const open = served.list.map(({ name, catalog }) => {
-    const deps = { api, catalog, commits, logger };
+    const deps = { api, catalog, commits, routers, logger };
     const objectOf = (owner: string) => tenantObject(owner, name);
     if (config.gitOpsEngine === 'argocd') {
       return [name, stack.use(createArgoReconciler({ namespace, applicationOf: objectOf }, deps))] as const;

@@ -9,6 +9,7 @@ import type { OpenProgram, ProgramContext } from '../runtime/program/program.ts'
 import { createHttpBuildService } from '../runtime/services/build-service-http.ts';
 import { mountedServiceTokens } from '../runtime/services/service-access.ts';
 import { routerDefaults, type routerProgramSettings } from './config.ts';
+import { createRouterCalls } from './http/router-calls.ts';
 import { createRouter } from './router.ts';
 import { routerByHost } from './router-by-host.ts';
 import { answerParserError, serverOptions } from './server-options.ts';
@@ -21,22 +22,16 @@ const nobody: PendingDeploys = { pending: () => undefined };
 /** Functions over HTTP. Ready once every function of the cluster is known; from then on it serves what it knew last. */
 export async function openRouters(
   config: RouterProgramConfig,
-  { logger }: ProgramContext,
+  { logger, signal }: ProgramContext,
 ): Promise<OpenProgram> {
   await using stack = new AsyncDisposableStack();
   const rules = readInstallationRules(config.configFile);
   const api = await connectCluster(config.kubeconfig);
   const served = stack.use(openServedEnvironments(config, rules, { api, logger }));
-  const builds =
-    config.builderUrl === undefined
-      ? nobody
-      : stack.use(
-          createHttpBuildService({
-            url: config.builderUrl,
-            tokens: mountedServiceTokens(config.serviceTokenFile, logger),
-            logger,
-          }),
-        );
+  const { builderUrl: url } = config;
+  // Without a builder there is nobody whom it knows by a token.
+  const tokens = url === undefined ? undefined : mountedServiceTokens(config.serviceTokenFile, logger);
+  const builds = url && tokens ? stack.use(createHttpBuildService({ url, tokens, logger })) : nobody;
   const pendingOf = (name: string): PendingDeploys => ({
     pending: (owner, functionName) => builds.pending(owner, functionName, name),
   });
@@ -58,6 +53,8 @@ export async function openRouters(
   const resources = stack.move();
   return {
     whyNotReady: served.whyNotReady,
+    details: served.staleness,
+    internal: tokens && createRouterCalls(served.catalogOf, { tokens, logger, signal }),
     front: {
       request(request, response) {
         // Before everything has been listed nobody knows what is not there.

@@ -1,8 +1,10 @@
 import type { CatalogEntry, FunctionCatalog } from '../../core/catalog.ts';
 import type { FollowOutcome, FollowTarget, GitOpsCommits } from '../../core/reconciler.ts';
+import type { RoutersView } from '../../core/routers.ts';
 import type { ChangeSignal } from '../../runtime/change-signal.ts';
 import { type FunctionProgress, progressOf } from './function-outcome.ts';
 import { createPatience } from './patience.ts';
+import { createRoutedCheck } from './routed-check.ts';
 import { createWaitingNote, type WaitingNote } from './waiting-note.ts';
 
 /** A commit that the engine has applied and that contains the followed one, or why there will be none. */
@@ -22,6 +24,8 @@ interface FollowDeps {
   changes: ChangeSignal;
   catalog: FunctionCatalog;
   commits: GitOpsCommits;
+  /** Without it the catalog is the routers' own. */
+  routers?: RoutersView | undefined;
   troubleMs: number;
   now: () => number;
 }
@@ -29,8 +33,8 @@ interface FollowDeps {
 /** Milliseconds after which a follower looks again at what git may only know by then. */
 const lookAgainMs = 1_000;
 
-/** What is the same whichever engine applies: after "applied" the catalog decides, and git tells what was replaced. */
-export function createFollowing({ changes, catalog, commits, troubleMs, now }: FollowDeps) {
+/** What is the same whichever engine applies: after "applied" the catalog decides, then the routers; git tells what was replaced. */
+export function createFollowing({ changes, catalog, commits, routers, troubleMs, now }: FollowDeps) {
   async function isReplaced(target: FollowTarget, applied: Applied | undefined): Promise<boolean> {
     if (!applied || !('commit' in applied)) return false;
     const wanted = await commits.wantedDigest(applied.commit, target).catch(() => undefined);
@@ -40,23 +44,28 @@ export function createFollowing({ changes, catalog, commits, troubleMs, now }: F
     return false;
   }
 
-  function outcomeFor(target: FollowTarget, way: Way, note: WaitingNote) {
-    const waiting = createPatience(troubleMs, now, () => changes.notify());
+  function outcomeFor(target: FollowTarget, way: Way, note: WaitingNote, signal: AbortSignal) {
+    const wake = () => changes.notify();
+    const waiting = createPatience(troubleMs, now, wake);
+    const routing = createRoutedCheck(routers, target, { now, wake });
+
+    async function unlessUnrouted(outcome: FollowOutcome): Promise<FollowOutcome | undefined> {
+      const unrouted = await routing.whyNot(signal);
+      note.set(unrouted);
+      return unrouted === undefined ? outcome : undefined;
+    }
+
+    const unlessStillWanted = async (): Promise<FollowOutcome | undefined> =>
+      (await isReplaced(target, await way.applied())) ? { type: 'superseded' } : undefined;
+
     return async (): Promise<FollowOutcome | undefined> => {
       const entry = catalog.lookup(target.owner, target.functionName);
       const progress = progressOf(target.digest, entry);
-      note.set(way.whyBlind() ?? whyDifferent(progress, entry));
       if (progress.type !== 'troubled') waiting.reset();
-      switch (progress.type) {
-        case 'done':
-          return progress.outcome;
-        case 'troubled':
-          return waiting.isOver() ? progress.outcome : undefined;
-        case 'waiting':
-          return undefined;
-        case 'different':
-          return (await isReplaced(target, await way.applied())) ? { type: 'superseded' } : undefined;
-      }
+      if (progress.type === 'done') return unlessUnrouted(progress.outcome);
+      note.set(way.whyBlind() ?? whyDifferent(progress, entry));
+      if (progress.type === 'different') return unlessStillWanted();
+      return progress.type === 'troubled' && waiting.isOver() ? progress.outcome : undefined;
     };
   }
 
@@ -75,7 +84,7 @@ export function createFollowing({ changes, catalog, commits, troubleMs, now }: F
     }, signal);
     if ('failed' in first) return first.failed;
     onApplied();
-    return changes.untilKnown(outcomeFor(target, way, note), signal);
+    return changes.untilKnown(outcomeFor(target, way, note, signal), signal);
   };
 }
 

@@ -1,6 +1,7 @@
 import type { FunctionCatalog } from '../../core/catalog.ts';
 import { TowlineError } from '../../core/errors.ts';
 import type { FollowTarget, GitOpsCommits, Reconciler } from '../../core/reconciler.ts';
+import type { RoutersView } from '../../core/routers.ts';
 import { createChangeSignal } from '../../runtime/change-signal.ts';
 import type { ClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
 import { createReflector } from '../../runtime/kubernetes/reflector.ts';
@@ -26,6 +27,8 @@ export interface ArgoReconcilerDeps {
   api: ClusterApi;
   catalog: FunctionCatalog;
   commits: GitOpsCommits;
+  /** What "live" is decided on; without it the catalog alone. */
+  routers?: RoutersView | undefined;
   logger: Logger;
   now?: (() => number) | undefined;
 }
@@ -42,7 +45,7 @@ const refresh = 'argocd.argoproj.io/refresh';
 /** An Application is told to look when one of its functions is followed: telling all would cost all tenants each push. */
 export function createArgoReconciler(
   config: ArgoReconcilerConfig,
-  { api, catalog, commits, logger, now = Date.now }: ArgoReconcilerDeps,
+  { api, catalog, commits, routers, logger, now = Date.now }: ArgoReconcilerDeps,
 ): ArgoReconciler {
   const { namespace, troubleMs = 15_000 } = config;
   const changes = createChangeSignal();
@@ -57,7 +60,7 @@ export function createArgoReconciler(
     },
   });
   const unsubscribe = catalog.subscribe(notify);
-  const followCommit = createFollowing({ changes, catalog, commits, troubleMs, now });
+  const followCommit = createFollowing({ changes, catalog, commits, routers, troubleMs, now });
   const nudges = new Map<string, { nudge: Nudge; followers: number }>();
 
   function nudgeOf(application: string): Nudge {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { FunctionCatalog } from '../../core/catalog.ts';
 import { TowlineError } from '../../core/errors.ts';
 import type { FollowTarget, GitOpsCommits, Reconciler } from '../../core/reconciler.ts';
+import type { RoutersView } from '../../core/routers.ts';
 import { createChangeSignal } from '../../runtime/change-signal.ts';
 import type { ClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
 import { createReflector, type ReflectorState } from '../../runtime/kubernetes/reflector.ts';
@@ -34,6 +35,8 @@ export interface FluxReconcilerDeps {
   /** Of the same environment. */
   catalog: FunctionCatalog;
   commits: GitOpsCommits;
+  /** What "live" is decided on; without it the catalog alone. */
+  routers?: RoutersView | undefined;
   logger: Logger;
   now?: (() => number) | undefined;
 }
@@ -47,7 +50,7 @@ const requestedAt = 'reconcile.fluxcd.io/requestedAt';
 
 export function createFluxReconciler(
   config: FluxReconcilerConfig,
-  { api, catalog, commits, logger, now = Date.now }: FluxReconcilerDeps,
+  { api, catalog, commits, routers, logger, now = Date.now }: FluxReconcilerDeps,
 ): FluxReconciler {
   const { namespace, repository, setUpRepository, troubleMs = 15_000 } = config;
   const changes = createChangeSignal();
@@ -80,7 +83,7 @@ export function createFluxReconciler(
         });
   const reflectors = [kustomizations, artifacts, ...(repositories ? [repositories] : [])];
   const unsubscribe = catalog.subscribe(notify);
-  const followCommit = createFollowing({ changes, catalog, commits, troubleMs, now });
+  const followCommit = createFollowing({ changes, catalog, commits, routers, troubleMs, now });
 
   const nudgeOf = (name: string | undefined) =>
     createNudge({

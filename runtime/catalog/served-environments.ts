@@ -38,6 +38,8 @@ export interface ServedEnvironments extends AsyncDisposable {
   synced: Promise<void>;
   /** `undefined` from then on. */
   whyNotReady(): string | undefined;
+  /** Environments whose table is the last good one: since when (ISO 8601), and why. */
+  staleness(): Record<string, string>;
 }
 
 /** Throws `config_invalid`. */
@@ -93,6 +95,15 @@ export function openServedEnvironments(
       return state?.type === 'stale'
         ? `the functions of the cluster cannot be listed: ${state.cause}`
         : 'the functions of the cluster are being listed';
+    },
+    staleness() {
+      const all: Record<string, string> = {};
+      for (const { name, catalog } of list) {
+        const state = catalog.state();
+        if (state.type !== 'stale') continue;
+        all[`stale ${name}`] = `since ${new Date(state.since).toISOString()}: ${state.cause}`;
+      }
+      return all;
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(list.map(({ catalog }) => catalog[Symbol.asyncDispose]()));

@@ -4,6 +4,8 @@ import type { RequestListener, ServerResponse } from 'node:http';
 export interface Health {
   /** `undefined`: it takes requests. Otherwise why it does not, for operators. */
   whyNotReady(): string | undefined | Promise<string | undefined>;
+  /** What else operators should know, ready or not: what is served from memory, as while the API server is away. */
+  details?: (() => Record<string, string>) | undefined;
 }
 
 function answer(response: ServerResponse, status: number, body: Record<string, string>): void {
@@ -20,8 +22,9 @@ export function internalFront(health: Health, others: () => RequestListener | un
     const reason = await Promise.resolve()
       .then(() => health.whyNotReady())
       .catch((error: unknown) => (error instanceof Error ? error.message : 'an unknown error'));
-    if (reason === undefined) return answer(response, 200, { status: 'ready' });
-    answer(response, 503, { status: 'unavailable', reason });
+    const details = health.details?.();
+    if (reason === undefined) return answer(response, 200, { ...details, status: 'ready' });
+    answer(response, 503, { ...details, status: 'unavailable', reason });
   }
 
   return (request, response) => {

@@ -146,6 +146,7 @@ async function live<S extends Settings & Base>(
       if (signal.aborted) return 'it is stopping';
       return open ? open.whyNotReady() : 'it is starting';
     },
+    details: () => open?.details?.() ?? {},
   };
   const request = internalFront(health, () => open?.internal);
   await using internal = await serve({ request }, { host, port: internalPort, finishMs });

@@ -45,3 +45,26 @@ export const authUrlSetting = {
     description: 'Where auth takes internal calls.',
   },
 } satisfies Settings;
+
+const urls = z
+  .string()
+  .transform((text) => text.split(',').map((part) => part.trim()))
+  .pipe(z.array(url()).min(1));
+
+/** How the builder hears what the routers route by. */
+export const routersSettings = {
+  routerUrls: {
+    env: 'TOWLINE_ROUTERS',
+    schema: urls.optional(),
+    defaultText: 'none: “live” is what the builder’s own catalog says',
+    description:
+      'Where the routers take internal calls, comma separated: every address of a name is a router, as of a headless Service. A deploy is live once all of them route by it.',
+  },
+  routerTokenFile: {
+    env: 'TOWLINE_ROUTERS_TOKEN_FILE',
+    schema: fileSetting().default('/etc/towline/router-token/tokens'),
+    defaultText: '`/etc/towline/router-token/tokens`',
+    description:
+      'File with the routers’ own tokens, by which they are asked: the first is sent. Read again when it changes.',
+  },
+} satisfies Settings;

@@ -68,10 +68,10 @@ export async function startOwnControlPlane(): Promise<OwnControlPlane> {
     ca,
     adminToken,
     dir,
-    async kubeconfig(token = adminToken) {
+    async kubeconfig(token = adminToken, way = server) {
       kubeconfigs += 1;
       const path = join(dir, `kubeconfig-${kubeconfigs}.json`);
-      await writeFile(path, kubeconfigText(server, ca, token), { mode: 0o600 });
+      await writeFile(path, kubeconfigText(way, ca, token), { mode: 0o600 });
       return path;
     },
     killApiServer: () => apiServer.kill(),

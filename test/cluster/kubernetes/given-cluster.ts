@@ -39,12 +39,12 @@ export async function givenControlPlane(kubeconfig: string): Promise<ControlPlan
   };
   return {
     ...{ server: cluster.server, ca, dir, adminToken: config.getCurrentUser()?.token ?? '' },
-    async kubeconfig(token) {
+    async kubeconfig(token, way = cluster.server) {
       if (token === undefined) return resolve(kubeconfig);
       kubeconfigs += 1;
       await mkdir(dir, { recursive: true });
       const path = join(dir, `kubeconfig-${kubeconfigs}.json`);
-      await writeFile(path, kubeconfigText(cluster.server, ca, token), { mode: 0o600 });
+      await writeFile(path, kubeconfigText(way, ca, token), { mode: 0o600 });
       return path;
     },
     killApiServer: refuse,

@@ -6,8 +6,8 @@ export interface ControlPlane extends AsyncDisposable {
   ca: string;
   /** Of a member of `system:masters`. */
   adminToken: string;
-  /** A kubeconfig file for `adminToken`, or for another token. */
-  kubeconfig(token?: string): Promise<string>;
+  /** A kubeconfig file for `adminToken`, or for another token; by another way to the server, if one is given. */
+  kubeconfig(token?: string, way?: string): Promise<string>;
   /** A folder that is removed in the end. */
   dir: string;
   /** Ends the API server as a crash does; `startApiServer` brings it back at the same address, with the same data. */

@@ -13,8 +13,8 @@ export interface MissionCluster extends AsyncDisposable {
   flux: Flux;
   /** Of an administrator. */
   api: ClusterApi;
-  /** A kubeconfig with nothing but the rights of one of the platform's service accounts. */
-  kubeconfigOf(account: string): Promise<string>;
+  /** A kubeconfig with nothing but the rights of one of the platform's service accounts, and another way if one is given. */
+  kubeconfigOf(account: string, server?: string): Promise<string>;
   /** Of the function's object; `undefined` if there is none. */
   imageOf(owner: string, functionName: string): Promise<string | undefined>;
   /** What Flux says of a tenant's folder that it cannot apply; empty if it can. */
@@ -52,7 +52,7 @@ export async function startMissionCluster(repository: FollowedRepository): Promi
   const resources = stack.move();
   return {
     ...{ plane, flux, api },
-    async kubeconfigOf(account) {
+    async kubeconfigOf(account, server) {
       const path = `/api/v1/namespaces/towline/serviceaccounts/${account}/token`;
       const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} };
       let token = '';
@@ -61,7 +61,7 @@ export async function startMissionCluster(repository: FollowedRepository): Promi
         token = answer.status.token;
         return true;
       }, `Flux to make the service account ${account}`);
-      return plane.kubeconfig(token);
+      return plane.kubeconfig(token, server);
     },
     async imageOf(owner, functionName) {
       const path = `/apis/openfaas.com/v1/namespaces/tenant-${owner}/functions/${owner}-${functionName}`;

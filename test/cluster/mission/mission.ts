@@ -7,6 +7,7 @@ import { startBuildkitd, type TestBuildkitd } from '../../containers/buildkitd.t
 import { startRegistry, type TestRegistry } from '../../containers/registry.ts';
 import { ownedFolder } from '../../containers/test-owner.ts';
 import type { Clone } from '../../e2e/git-client.ts';
+import { type CutOff, startCutOff } from '../kubernetes/cut-off.ts';
 import { type MissionCluster, startMissionCluster } from './cluster.ts';
 import { type Edge, startEdge } from './edge.ts';
 import { type FunctionServices, startFunctionServices } from './function-services.ts';
@@ -84,6 +85,8 @@ export interface Mission extends AsyncDisposable {
   services: FunctionServices;
   programs: Programs;
   secrets: SecretFiles;
+  /** The router's way to the API server. */
+  routerWay: CutOff;
 }
 
 /** Functions that may have a Service, as `alice/hello`. */
@@ -95,13 +98,14 @@ export async function startMission(outside: Outside, functions: readonly string[
   const cluster = stack.use(await startMissionCluster({ username, password, files: outside.files }));
   const services = stack.use(await startFunctionServices(cluster.api, functions, dir));
   const secrets = await writeSecrets(outside, join(dir, 'secrets'));
-  const env = await environments(outside, cluster, services, secrets);
+  const routerWay = stack.use(await startCutOff(cluster.plane.server));
+  const env = await environments(outside, cluster, services, { ...secrets, routerServer: routerWay.url });
   const { ports } = outside;
   const programs = stack.use(createPrograms({ ports, dir, env, hostsFile: services.hostsFile }));
   await Promise.all(programNames.map(programs.start));
   const resources = stack.move();
   return {
-    ...{ outside, cluster, services, programs, secrets },
+    ...{ outside, cluster, services, programs, secrets, routerWay },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
@@ -145,7 +149,7 @@ async function environments(
   { dir, ports, edge, gitOpsUrl, git, registry, ciRegistry, buildkitd, baseImage }: Outside,
   cluster: MissionCluster,
   services: FunctionServices,
-  secrets: SecretFiles,
+  secrets: SecretFiles & { routerServer: string },
 ) {
   const internal = (port: number) => `http://127.0.0.1:${port}`;
   const shared = {
@@ -162,8 +166,8 @@ async function environments(
   const webDir = join(dir, 'web');
   await mkdir(webDir, { recursive: true });
   await writeFile(join(webDir, 'index.html'), '<!doctype html>');
-  const follows = async (account: string) => ({
-    TOWLINE_KUBECONFIG: await cluster.kubeconfigOf(account),
+  const follows = async (account: string, server?: string) => ({
+    TOWLINE_KUBECONFIG: await cluster.kubeconfigOf(account, server),
     TOWLINE_FUNCTION_ADDRESS: services.address,
   });
   return {
@@ -181,6 +185,8 @@ async function environments(
       ...shared,
       ...addresses,
       ...(await follows('builder')),
+      TOWLINE_ROUTERS: internal(ports.router.internalPort),
+      TOWLINE_ROUTERS_TOKEN_FILE: secrets.serviceToken,
       TOWLINE_WEBHOOK_SECRET_FILE: secrets.webhookSecret,
       TOWLINE_SOURCE_HOSTS: git.origin,
       TOWLINE_SOURCE_CREDENTIALS: secrets.sources,
@@ -191,7 +197,7 @@ async function environments(
       TOWLINE_BUILD_ARGS: `NODE_IMAGE=${baseImage}`,
       TOWLINE_REGISTRIES: `http://${ciRegistry.host}/team`,
     },
-    router: { ...shared, ...addresses, ...(await follows('router')) },
+    router: { ...shared, ...addresses, ...(await follows('router', secrets.routerServer)) },
     auth: { ...shared },
     ui: { ...shared, ...addresses, ...(await follows('ui')), TOWLINE_WEB_DIR: webDir },
   };
