@@ -273,5 +273,6 @@ for (const mode of values.modes.split(',') as DeliveryMode[]) {
     say(`${mode} was not measured: ${error}`);
   }
 }
-report({ bench: 'flux-apply', runs });
+// Above the others' figures, those of an installation's default way.
+report({ bench: 'flux-apply', ...(runs.find(({ mode }) => mode === 'published') ?? runs.at(-1)), runs });
 process.exit(0);
