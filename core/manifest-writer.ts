@@ -1,6 +1,6 @@
 import type { ErrorCode } from './errors.ts';
 import type { FunctionConfiguration, FunctionSpec, Provenance } from './function-spec.ts';
-import type { Person } from './source-event.ts';
+import type { Person, RemovedTogether } from './source-event.ts';
 
 /** What a commit of the GitOps repository did, from its `Towline-Kind` trailer; `edit` is a person's direct commit. */
 export const commitKinds = [
@@ -74,6 +74,8 @@ export interface RemoveIntent {
   confirmedBy?: Person | undefined;
   /** Functions and the commit of their newest version that was seen: if one is newer by now, the outcome is `conflict`. */
   newest?: Record<string, string> | undefined;
+  /** If it is a part of a larger removal, which is too large or not as a whole. */
+  together?: RemovedTogether | undefined;
 }
 
 export interface RevertIntent {

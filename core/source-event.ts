@@ -49,12 +49,23 @@ export const PushEvent = z.object({
 });
 export type PushEvent = z.infer<typeof PushEvent>;
 
+/** What goes for one reason, over all repositories of an owner that leave by it: a guard judges the whole. */
+export const RemovedTogether = z.object({
+  /** How many functions. */
+  functions: z.int().min(0),
+  /** Of how many, before any of them went. */
+  present: z.int().min(0),
+});
+export type RemovedTogether = z.infer<typeof RemovedTogether>;
+
 /** The repository is gone, or is no longer to be served: all of its functions go too. */
 export const RepositoryDeletedEvent = z.object({
   ...base,
   type: z.literal('repository-deleted'),
   /** Default: deleted. */
   reason: z.enum(['deleted', 'archived', 'transferred', 'removed', 'opted-out', 'uninstalled']).optional(),
+  /** By environment; not there if it leaves by itself. */
+  together: z.record(z.string().max(63), RemovedTogether).optional(),
 });
 export type RepositoryDeletedEvent = z.infer<typeof RepositoryDeletedEvent>;
 

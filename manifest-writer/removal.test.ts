@@ -157,3 +157,30 @@ test('a yes to a removal of before takes nothing away that was deployed since, a
   assert.equal(done.type, 'pushed', 'asked again after the change, it is about what is there now');
   assert.deepEqual(await writer.current('alice'), []);
 });
+
+test('parts of a larger removal wait as the whole would', async (t) => {
+  const gitops = await gitopsFixture(t);
+  const writer = await gitops.writer();
+  await Promise.all(names.map((functionName) => writer.deploy(deployIntent({ functionName }))));
+  const before = await gitops.remoteHead();
+  const part = names.slice(0, 10);
+  const whole = { functions: 30, present: 30 };
+  const outcome = await writer.remove(removal({ functionNames: part, together: whole }));
+  assert.deepEqual(outcome, {
+    ...outcome,
+    type: 'needs-confirmation',
+    functionNames: [...part].sort(),
+    limit: 25,
+  });
+  assert.match(
+    outcome.type === 'needs-confirmation' ? outcome.message : '',
+    /^10 of 30 functions would be removed, and 30 together with those of other repositories, and 25 may go at once/,
+  );
+  assert.equal(await gitops.remoteHead(), before);
+  const id = outcome.type === 'needs-confirmation' ? outcome.id : '';
+  const confirmed = await writer.confirmRemoval({ ownerId: 'id-of-alice', id, actor: bob });
+  assert.equal(confirmed.type, 'pushed');
+  // What is left is fewer by now; the share is taken of what there was.
+  const rest = removal({ functionNames: names.slice(10, 20), together: { functions: 26, present: 100 } });
+  assert.equal((await writer.remove(rest)).type, 'pushed');
+});

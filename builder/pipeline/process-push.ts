@@ -269,10 +269,12 @@ function whyRemoved(event: SourceEvent): string {
 
 /** From every environment. */
 async function removeRepository(task: PushTask, context: PipelineContext): Promise<Processed> {
-  const reason = whyRemoved(task.delivery.event);
+  const { event } = task.delivery;
+  const reason = whyRemoved(event);
+  const together = event.type === 'repository-deleted' ? event.together : undefined;
   const ways: Promise<unknown>[] = [];
   for (const environment of context.refs.environments) {
-    const removal = { environment, isGone: () => true, reason };
+    const removal = { environment, isGone: () => true, reason, together: together?.[environment] };
     const { followed } = await removeFunctions(task, context, removal);
     await commitSecrets(task, context, null, environment);
     ways.push(followed);

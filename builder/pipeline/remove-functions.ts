@@ -1,5 +1,6 @@
 import { isEnd } from '../../core/deploy.ts';
 import type { WriteDelay } from '../../core/manifest-writer.ts';
+import type { RemovedTogether } from '../../core/source-event.ts';
 import { deployId } from '../deploys/push-journal.ts';
 import { recordOutcome } from './commit-function.ts';
 import { followDeploy } from './follow-deploy.ts';
@@ -13,6 +14,7 @@ export interface Removal {
   /** Which of the repository's functions go. */
   isGone: (functionName: string) => boolean;
   reason: string;
+  together?: RemovedTogether | undefined;
 }
 
 /** Functions of the push's own repository that are deployed and gone; a removal of before a restart is among them. */
@@ -42,7 +44,7 @@ async function commitRemoval(
   task: PushTask,
   context: PipelineContext,
   gone: string[],
-  { environment, reason }: Removal,
+  { environment, reason, together }: Removal,
 ): Promise<string[]> {
   const { journal, delivery } = task;
   const { event } = delivery;
@@ -56,7 +58,7 @@ async function commitRemoval(
       task.superseded.throwIfAborted();
       const sourceCommit = event.type === 'push' ? event.after : null;
       const what = { owner, ownerId, environment, functionNames: gone, repo };
-      const intent = { ...what, sourceCommit, reason, actor: event.actor };
+      const intent = { ...what, sourceCommit, reason, actor: event.actor, together };
       // The writer keeps the intent and goes on by itself.
       const onWaiting = (delay: WriteDelay | undefined) => {
         if (delay) journal.say({ kind: 'warning', stage: 'commit', text: `waiting: ${delay.message}` });

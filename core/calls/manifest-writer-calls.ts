@@ -21,6 +21,7 @@ import {
   type WriteOutcome,
   type WrittenFunction,
 } from '../manifest-writer.ts';
+import { RemovedTogether } from '../source-event.ts';
 import {
   type Call,
   type CallContract,
@@ -88,6 +89,7 @@ const Remove = fields<RemoveIntent>({
   ...wish,
   confirmedBy: PersonFields.optional(),
   newest: Texts.optional(),
+  together: RemovedTogether.optional(),
 });
 
 const Revert = fields<RevertIntent>({

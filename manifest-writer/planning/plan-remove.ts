@@ -105,6 +105,15 @@ function isElsewhere(environment: string | undefined): environment is string {
 const freeCount = 25;
 const freeShare = 0.3;
 
+/** How much goes, and how much may without a question. */
+function sizeOf({ together }: RemoveIntent, going: number, present: number) {
+  const of = Math.max(present, together?.present ?? 0);
+  const count = Math.max(going, together?.functions ?? 0);
+  const others = count > going ? `, and ${count} together with those of other repositories,` : '';
+  const what = `${going} of ${of} functions would be removed${others}`;
+  return { count, limit: Math.max(freeCount, Math.floor(freeShare * of)), what };
+}
+
 /** A removal so large is more often a mistake of whoever listed the functions than somebody's wish. */
 function guarded(
   intent: RemoveIntent,
@@ -112,8 +121,8 @@ function guarded(
   going: readonly Going[],
   present: number,
 ): Decision | undefined {
-  const limit = Math.max(freeCount, Math.floor(freeShare * present));
-  if (going.length <= limit || intent.confirmedBy || !waiting) return undefined;
+  const { count, limit, what } = sizeOf(intent, going.length, present);
+  if (count <= limit || intent.confirmedBy || !waiting) return undefined;
   const { owner, ownerId, environment, repo, scope = 'functions', reason } = intent;
   const functionNames = going.map(({ functionName }) => functionName);
   const where = isElsewhere(environment) ? [environment] : [];
@@ -130,8 +139,7 @@ function guarded(
     { ...pending, askedAt: known?.askedAt ?? now(), state: 'waiting' },
     { ...intent, newest },
   );
-  const what = `${going.length} of ${present} functions would be removed and ${limit} may go at once`;
-  const text = `${what}; confirm it with "towline removals confirm ${id}"`;
+  const text = `${what} and ${limit} may go at once; confirm it with "towline removals confirm ${id}"`;
   return outcome({ type: 'needs-confirmation', id, functionNames, limit, message: text });
 }
 

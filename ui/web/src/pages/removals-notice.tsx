@@ -91,7 +91,8 @@ function WaitingRemoval({ removal }: { removal: PendingRemoval }) {
           <strong>
             {functions(functionNames.length)} of <Where removal={removal} /> would be removed
           </strong>
-          : {reason}. Asked by {actor} <Age time={askedAt} />; more than {limit} at once need somebody's yes.
+          : {reason}. Asked by {actor} <Age time={askedAt} />; more than {limit} at once, over all
+          repositories that leave together, need somebody's yes.
         </p>
         <details>
           <summary>Which functions</summary>
