@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -91,10 +92,15 @@ describe("GitHub's webhooks", () => {
 
   it('cannot fill the memory together, and small ones get through meanwhile', async () => {
     await using intake = await startIntake();
-    const slow = Array.from({ length: 6 }, () => {
+    const slow = Array.from({ length: 400 }, () => {
+      const signature = `sha256=${hmac('', 'guess')}`;
       const sending = request(`${intake.url}github`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', 'content-length': '24000000' },
+        headers: {
+          'content-type': 'application/json',
+          'content-length': '24000000',
+          'x-hub-signature-256': signature,
+        },
       });
       const answered = new Promise<number>((resolve) => {
         sending.on('response', (response) => {
@@ -103,10 +109,10 @@ describe("GitHub's webhooks", () => {
         });
         sending.on('error', () => resolve(0));
       });
-      sending.write('x'.repeat(23_900_000));
+      sending.write('x'.repeat(250_000));
       return { sending, answered };
     });
-    // Six times 24 MB are more than may be there at once: some are turned away though they are not complete.
+    // 400 times 250 kB are more than may be there at once: some are turned away though they are not complete.
     assert.equal(
       await Promise.any(
         slow.map(async ({ answered }) => ((await answered) === 503 ? 503 : Promise.reject())),
@@ -116,6 +122,31 @@ describe("GitHub's webhooks", () => {
     assert.equal((await intake.github('push', githubExample('push'))).status, 202);
     for (const { sending } of slow) sending.destroy();
   });
+
+  const unsigned: [string, string, Record<string, string>][] = [
+    ['GitHub', 'github', {}],
+    ['GitHub, with half a signature', 'github', { 'x-hub-signature-256': 'sha256=0' }],
+    ['GitLab', 'gitlab', { 'x-gitlab-token': 'guess' }],
+    ['Gitea', 'git', { 'x-gitea-signature': 'guess' }],
+  ];
+  for (const [title, path, headers] of unsigned) {
+    it(`that cannot be signed are refused before a byte of their body comes: ${title}`, async () => {
+      const gitlab = { baseUrl: 'https://gitlab.com', webhookSecrets: [secrets.gitlab], topic: undefined };
+      const github = { baseUrl: 'https://github.com', webhookSecrets: [secrets.github] };
+      const gitea = { baseUrl: 'https://codeberg.example', webhookSecrets: [secrets.gitea] };
+      await using intake = await startIntake({ forges: { github, gitlab, gitea } });
+      const sending = request(`${intake.url}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'content-length': '24000000', ...headers },
+      });
+      const answered = once(sending, 'response');
+      sending.flushHeaders();
+      const [response] = (await answered) as [IncomingMessage];
+      sending.on('error', () => {});
+      sending.destroy();
+      assert.deepEqual([response.statusCode, response.headers.connection], [401, 'close']);
+    });
+  }
 
   it('are 503, and may come again, while they cannot be kept', async () => {
     let isDown = true;

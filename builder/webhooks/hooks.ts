@@ -4,11 +4,13 @@ import { parsePayload } from './forge-values.ts';
 import { type GiteaRules, translateGitea } from './gitea-events.ts';
 import { type GitHubRules, translateGitHub } from './github-events.ts';
 import { type GitLabRules, gitlabEventName, translateGitLab } from './gitlab-events.ts';
+import type { GitOpsPush } from './gitops-repository.ts';
 import {
   createHexSignatureCheck,
   createSignatureCheck,
   createStandardSignatureCheck,
   createTokenCheck,
+  isSignature,
 } from './signature.ts';
 import { deliveryId, nothing, type Outcome } from './translation.ts';
 
@@ -22,6 +24,8 @@ export interface RawDelivery {
 export interface Hook {
   path: string;
   maxBytes: number;
+  /** By the headers alone: of what can't be signed no byte is read. */
+  maySign(headers: IncomingHttpHeaders): boolean;
   /** Of the raw bytes; nothing else of a request is looked at before. */
   isSigned(raw: RawDelivery): boolean | Promise<boolean>;
   /** Throws `bad_request`. */
@@ -34,7 +38,7 @@ export interface Hook {
 const forgeMaxBytes = 25_000_000;
 const ownMaxBytes = 1_000_000;
 
-function header({ headers }: RawDelivery, name: string): string | undefined {
+function header({ headers }: Pick<RawDelivery, 'headers'>, name: string): string | undefined {
   const value = headers[name];
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
@@ -48,6 +52,7 @@ export function createGitHubHook(secrets: readonly string[], rules: GitHubRules)
   return {
     path: '/webhooks/github',
     maxBytes: forgeMaxBytes,
+    maySign: (headers) => isSignature(header({ headers }, 'x-hub-signature-256')),
     isSigned: (raw) => check(raw.body, header(raw, 'x-hub-signature-256')),
     translate(raw, payload) {
       const id = deliveryId('github', header(raw, 'x-github-delivery'), raw.body);
@@ -71,6 +76,12 @@ export function createGitLabHook(
   return {
     path: '/webhooks/gitlab',
     maxBytes: forgeMaxBytes,
+    maySign(headers) {
+      const signatures = header({ headers }, 'webhook-signature');
+      return signatures === undefined
+        ? isToken(header({ headers }, 'x-gitlab-token'))
+        : signatures.startsWith('v1,');
+    },
     isSigned(raw) {
       const signatures = header(raw, 'webhook-signature');
       if (signatures === undefined) return isToken(header(raw, 'x-gitlab-token'));
@@ -91,15 +102,20 @@ export interface GitHookOptions {
   /** Of the built-in git host, and of scripts. */
   secrets: readonly string[];
   gitea?: { secrets: readonly string[]; rules: GiteaRules } | undefined;
+  gitOpsPush?: GitOpsPush | undefined;
 }
 
 const ownSignature = 'x-towline-signature-256';
-const ownEvent = (payload: unknown): Outcome[] => [
-  { type: 'source', event: parsePayload(ForgeEvent, payload) },
-];
+
+function ownEvent(payload: unknown, gitOpsPush: GitOpsPush | undefined): Outcome[] {
+  const event = parsePayload(ForgeEvent, payload);
+  const { id, repository } = event;
+  const pushed = event.type === 'push' ? gitOpsPush?.(id, repository.cloneUrl, event.after) : undefined;
+  return pushed ?? [{ type: 'source', event }];
+}
 
 /** The built-in host's own events, and those of a Gitea or Forgejo. */
-export function createGitHook({ secrets, gitea }: GitHookOptions): Hook {
+export function createGitHook({ secrets, gitea, gitOpsPush }: GitHookOptions): Hook {
   const isOwnSigned = createSignatureCheck(secrets);
   const isHexSigned = createHexSignatureCheck(gitea?.secrets ?? []);
   const isHubSigned = createSignatureCheck(gitea?.secrets ?? []);
@@ -107,6 +123,11 @@ export function createGitHook({ secrets, gitea }: GitHookOptions): Hook {
   return {
     path: '/webhooks/git',
     maxBytes: gitea ? forgeMaxBytes : ownMaxBytes,
+    maySign(headers) {
+      const given = [ownSignature, 'x-hub-signature-256'].map((name) => header({ headers }, name));
+      const hex = ['x-forgejo-signature', 'x-gitea-signature'].map((name) => header({ headers }, name));
+      return [...given, ...hex.map((each) => each && `sha256=${each}`)].some(isSignature);
+    },
     isSigned(raw) {
       const own = header(raw, ownSignature);
       if (own !== undefined) return isOwnSigned(raw.body, own);
@@ -115,7 +136,7 @@ export function createGitHook({ secrets, gitea }: GitHookOptions): Hook {
       return isHubSigned(raw.body, header(raw, 'x-hub-signature-256'));
     },
     translate(raw, payload) {
-      if (isOwn(raw)) return ownEvent(payload);
+      if (isOwn(raw)) return ownEvent(payload, gitOpsPush);
       if (!gitea) return nothing('no such forge is set up');
       const kinds = ['x-forgejo', 'x-gitea', 'x-github'].map((prefix) => ({
         event: eventName(raw, `${prefix}-event`),

@@ -6,6 +6,11 @@ export type SignatureCheck = (body: Buffer, header: string | undefined) => Promi
 
 const shape = /^sha256=[0-9a-f]{64}$/;
 
+/** Whether a header has GitHub's form at all. */
+export function isSignature(header: string | undefined): boolean {
+  return header !== undefined && shape.test(header);
+}
+
 // Bytes that are no UTF-8 would be replaced, and then others than those that were signed would be read.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -22,7 +27,7 @@ export function createSignatureCheck(secrets: readonly string[]): SignatureCheck
   const verifiers = secrets.map((secret) => new Webhooks({ secret }));
   return async (body, header) => {
     const text = decode(body);
-    if (!text || header === undefined || !shape.test(header)) return false;
+    if (!text || header === undefined || !isSignature(header)) return false;
     const results = await Promise.all(verifiers.map((webhooks) => webhooks.verify(text, header)));
     return results.includes(true);
   };

@@ -123,7 +123,7 @@ describe('the webhook intake', () => {
     const status = await new Promise<number | undefined>((resolve, reject) => {
       const sending = request(platform.url, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', 'x-towline-signature-256': sign('x') },
       });
       sending.on('response', (response) => {
         response.resume();

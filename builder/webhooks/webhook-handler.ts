@@ -21,9 +21,13 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
+function badSignature(): TowlineError {
+  return new TowlineError('bad_signature', 'the signature is missing or wrong');
+}
+
 /**
- * `POST /webhooks/…`. The order is fixed: method, content type, size, signature over the raw bytes; only then is
- * anything parsed, looked up or logged. Answered with 202 once it is durable.
+ * `POST /webhooks/…`. The order is fixed: method, content type, whether it can be signed at all, size, signature over
+ * the raw bytes; only then is anything parsed, looked up or logged. Answered with 202 once it is durable.
  */
 export function createWebhookHandler(deps: WebhookDeps): (req: IncomingMessage, res: ServerResponse) => void {
   const { intake, logger } = deps;
@@ -32,9 +36,7 @@ export function createWebhookHandler(deps: WebhookDeps): (req: IncomingMessage, 
   const app = createHttpApp(logger);
 
   async function take(hook: Hook, raw: RawDelivery): Promise<Taken[]> {
-    if (!(await hook.isSigned(raw))) {
-      throw new TowlineError('bad_signature', 'the signature is missing or wrong');
-    }
+    if (!(await hook.isSigned(raw))) throw badSignature();
     const outcomes = hook.translate(raw, parseJson(raw.body));
     const taken: Taken[] = [];
     // One after the other: what leaves comes before what arrives.
@@ -67,6 +69,7 @@ export function createWebhookHandler(deps: WebhookDeps): (req: IncomingMessage, 
       throw new TowlineError('unsupported_media_type', 'the content type must be application/json');
     }
     try {
+      if (!hook.maySign(ctx.headers)) throw badSignature();
       using read = await bodies.read(ctx.req, hook.maxBytes);
       answer(ctx, hook, await take(hook, { body: read.body, headers: ctx.headers }));
     } catch (error) {

@@ -18,6 +18,8 @@ export interface Front {
   /** Instead of Node's own answer to what is no HTTP. */
   clientError?: ((error: Error, socket: Duplex) => void) | undefined;
   options?: ServerOptions | undefined;
+  /** Further ones are cut off. Default: as many as the system has. */
+  maxConnections?: number | undefined;
 }
 
 export interface Serving extends AsyncDisposable {
@@ -41,6 +43,7 @@ const defaultOptions: ServerOptions = { headersTimeout: 30_000, requestTimeout: 
 export async function serve(front: Front, { host, port, finishMs }: Place): Promise<Serving> {
   const drain = createDrain();
   const server = createServer({ ...defaultOptions, ...front.options });
+  if (front.maxConnections !== undefined) server.maxConnections = front.maxConnections;
   const answer: RequestListener = (request, response) => {
     drain.track(response);
     front.request(request, response);
