@@ -48,7 +48,7 @@ export const RepositoriesChanged = z.object({
   type: z.literal('repositories'),
   installation: Installation.nullable(),
   change: z.enum(['added', 'removed']),
-  reason: z.enum(['chosen', 'created', 'deleted', 'unarchived', 'transferred', 'opted-out']),
+  reason: z.enum(['chosen', 'created', 'deleted', 'archived', 'unarchived', 'transferred', 'opted-out']),
   repositories: z.array(RepositoryRef).min(1).max(10_000),
 });
 export type RepositoriesChanged = z.infer<typeof RepositoriesChanged>;

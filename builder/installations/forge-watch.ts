@@ -1,8 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RefTargets } from '../../core/environments.ts';
+import { TowlineError } from '../../core/errors.ts';
 import type { InstallationEvent } from '../../core/forge-events.ts';
-import type { SourceEvent } from '../../core/source-event.ts';
+import type { PushEvent, SourceEvent } from '../../core/source-event.ts';
 import { backoffMs } from '../../runtime/backoff.ts';
 import { delay } from '../../runtime/lifecycle.ts';
 import type { Logger } from '../../runtime/logger.ts';
@@ -14,7 +15,8 @@ import type { KnownRepository, SourceAccess } from '../source/source-access.ts';
 import type { ForgesConfig } from '../webhooks/forge-intake.ts';
 import { gitlabRepository } from '../webhooks/gitlab-events.ts';
 import { createGitLabProjects } from '../webhooks/gitlab-projects.ts';
-import { createForgeNames, type ForgeNames } from './forge-names.ts';
+import { createForgeNames, type ForgeNames, type SettledEvent } from './forge-names.ts';
+import { createForgeStanding } from './forge-standing.ts';
 import { createSqliteInstallationStore } from './installation-store-sqlite.ts';
 import { createInstallations } from './installations.ts';
 
@@ -38,6 +40,8 @@ export interface ForgeWatchDeps {
   githubApp?: GitHubApp | undefined;
   /** For GitLab's API, by a project's full path. */
   gitlabToken: (path: string) => Promise<string | undefined>;
+  /** Whether it is a customer's. Throws `unavailable` while nobody knows. */
+  isCustomers: (known: KnownRepository) => boolean;
   accept: (event: SourceEvent, origin: 'recovered' | 'restored') => Promise<unknown>;
   /** Tracks work that goes on by itself. */
   background: (what: string, work: Promise<void>) => void;
@@ -47,7 +51,12 @@ export interface ForgeWatchDeps {
 }
 
 /** Keeps in step with forges: what they tell of installations, and what they could not tell. */
-export interface ForgeWatch extends Pick<ForgeNames, 'settle' | 'accepted'> {
+export interface ForgeWatch extends Pick<ForgeNames, 'accepted' | 'departed' | 'ownerPath'> {
+  /**
+   * As `ForgeNames.settle`; `undefined`: it is a push to a former owner's repository. Throws `remote_unavailable` while
+   * the forge can't be asked whose it is.
+   */
+  settle(event: SourceEvent): Promise<SettledEvent | undefined>;
   /** Durable when it returns. */
   put(event: InstallationEvent): void;
   /** Takes up what a former run left, compares at once, and then again and again. */
@@ -68,36 +77,97 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
   const names = createForgeNames(store);
   const projects = gitlab && createGitLabProjects({ baseUrl: gitlab.baseUrl, token: deps.gitlabToken });
   let isStarted = false;
+  let isWorking = false;
+  /** Aborted when there is something new to act on. */
+  let nudge = new AbortController();
+
+  const gitlabProject = async ({ id, path }: { id: string; path: string }) => {
+    const project = await projects?.find(id, path, stopped);
+    return project && gitlab ? gitlabRepository(project, gitlab) : undefined;
+  };
+  const standing = createForgeStanding({ githubApp, gitlabRepository: gitlabProject, signal: stopped });
+
+  /** A project says by its topics whether it is served, and often nobody tells when they change. */
+  async function isServedStill({ id, scm, repository, actor }: PushEvent): Promise<boolean> {
+    if (scm !== 'gitlab') return true;
+    const { ownerId, path = `${repository.owner}/${repository.name}`, private: isPrivate } = repository;
+    const ref = { id: repository.id, path, private: isPrivate };
+    try {
+      const served = await standing.served({ scm, installationId: null, repositories: [ref], ownerId });
+      if (served?.has(ref.id)) return true;
+    } catch (error) {
+      stopped.throwIfAborted();
+      logger.warn({ err: error, repository: path }, 'a missed push waits for the next comparison');
+      return false;
+    }
+    const about = { id: `opted-out-${id}`, scm, actor, installation: null } as const;
+    put({ ...about, type: 'repositories', change: 'removed', reason: 'opted-out', repositories: [ref] });
+    return false;
+  }
 
   async function compare(
     known: readonly KnownRepository[],
     origin: 'recovered' | 'restored',
     graceMs: number,
   ): Promise<void> {
-    const served = known.filter((each) => names.isServed(each));
-    const emit = (event: SourceEvent) => deps.accept(event, origin);
+    const served = known.filter((each) => names.isServed(each) && deps.isCustomers(each));
+    const emit = async (event: PushEvent) => {
+      if (await isServedStill(event)) await deps.accept(event, origin);
+    };
     const common = { refs: deps.refs, signal: stopped, emit, graceMs };
     await recoverPushes(deliveries, deps.sourceAccess, { ...common, known: served });
   }
 
   const installations = createInstallations({
-    ...{ store, names, logger, now, accept: (event) => deps.accept(event, 'recovered') },
+    ...{ store, names, standing, logger, now, accept: (event) => deps.accept(event, 'recovered') },
     known: () => deliveries.repositories(),
     compare: (known) => (known.length > 0 ? compare(known, 'restored', 0) : Promise.resolve()),
     cloneUrlOf(scm, path) {
       const base = scm === 'github' ? github?.baseUrl : gitlab?.baseUrl;
       return scm === 'git' || base === undefined ? undefined : `${base}/${path}.git`;
     },
-    async gitlabRepository({ id, path }) {
-      const project = await projects?.find(id, path, stopped);
-      return project && gitlab ? gitlabRepository(project, gitlab) : undefined;
-    },
+    gitlabRepository: gitlabProject,
     graceMs: config.uninstallGraceMs,
+    retry: config.retry,
   });
+
+  /** While nobody knows whether it is a customer's, it waits for the next comparison and holds up no others. */
+  function isKnownCustomers(known: KnownRepository): boolean {
+    try {
+      return deps.isCustomers(known);
+    } catch (error) {
+      if (error instanceof TowlineError && error.code === 'unavailable') return false;
+      throw error;
+    }
+  }
+
+  /** A push may come long after its repository has moved on: only the forge can say which owner is the newer one. */
+  async function isOwners({ scm, installationId, repository }: SourceEvent): Promise<boolean> {
+    const { id, ownerId, owner, name, path = `${owner}/${name}` } = repository;
+    const asked = { scm, ownerId, installationId: installationId ?? null, repositories: [{ id, path }] };
+    return (await standing.served(asked))?.has(id) ?? false;
+  }
+
+  async function settle(event: SourceEvent): Promise<SettledEvent | undefined> {
+    if (names.wouldMove(event) && !(await isOwners(event))) {
+      const about = { deliveryId: event.id, repository: event.repository.path };
+      logger.warn(about, 'a push to a former owner of its repository is left out');
+      return undefined;
+    }
+    return names.settle(event);
+  }
+
+  /** What a death or a database that was away left over. */
+  async function acceptDepartures(): Promise<void> {
+    for (const departure of names.departures()) {
+      await deps.accept(departure, 'recovered');
+      names.departed(departure);
+    }
+  }
 
   async function compareAll(graceMs: number): Promise<void> {
     const known = [...(await deliveries.repositories()), ...(await installations.served())];
-    await compare(known, 'recovered', graceMs);
+    await compare(known.filter(isKnownCustomers), 'recovered', graceMs);
   }
 
   async function askGitHub(): Promise<void> {
@@ -108,21 +178,45 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
     if (refused > 0) logger.warn({ refused }, 'GitHub does not deliver again what it could not deliver');
   }
 
-  /** Events are acted on in order, so one that has to wait for its forge holds up those behind it. */
-  async function workPatiently(): Promise<void> {
-    for (let tries = 1; !stopped.aborted; tries += 1) {
+  /** Until nothing is asked for and nothing waits. */
+  async function workThrough(): Promise<void> {
+    for (let failures = 0; !stopped.aborted; ) {
+      nudge = new AbortController();
       try {
-        return await installations.work();
+        await installations.work();
+        await acceptDepartures();
+        failures = 0;
       } catch (error) {
         stopped.throwIfAborted();
-        logger.warn({ err: error }, 'what a forge told of installations waits');
-        await delay(backoffMs(tries, config.retry), stopped);
+        failures += 1;
+        logger.error({ err: error }, 'what forges told of installations cannot be looked at');
       }
+      const waits = failures > 0 ? backoffMs(failures, config.retry) : untilRetry();
+      if (!nudge.signal.aborted && waits === undefined) {
+        // In the same turn as the last look, so that nothing comes between.
+        isWorking = false;
+        return;
+      }
+      await delay(waits ?? 0, AbortSignal.any([stopped, nudge.signal])).catch(() => {});
     }
   }
 
+  function untilRetry(): number | undefined {
+    const at = installations.retryAt();
+    return at === undefined ? undefined : Math.max(1, at - now());
+  }
+
   function work(): void {
-    if (isStarted) deps.background('what a forge told of installations was not acted on', workPatiently());
+    if (!isStarted) return;
+    nudge.abort();
+    if (isWorking) return;
+    isWorking = true;
+    deps.background('what a forge told of installations was not acted on', workThrough());
+  }
+
+  function put(event: InstallationEvent): void {
+    installations.put(event);
+    work();
   }
 
   /** One after the other, however long one takes. */
@@ -144,12 +238,11 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
   }
 
   return {
-    settle: names.settle,
+    settle,
     accepted: names.accepted,
-    put(event) {
-      installations.put(event);
-      work();
-    },
+    departed: names.departed,
+    ownerPath: names.ownerPath,
+    put,
     start() {
       isStarted = true;
       work();

@@ -1,60 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { zeroSha } from '../../core/names.ts';
-import { commitTo, exampleOf, startForgePlatform } from '../../test/forges/forge-platform.ts';
+import { commitTo, startForgePlatform } from '../../test/forges/forge-platform.ts';
 import { stackFiles } from '../pipeline/platform-in-memory.test.ts';
-
-type Platform = Awaited<ReturnType<typeof startForgePlatform>>;
-
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 20_000;
-  while (!(await isSo())) {
-    if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-const account = ({ installation }: Platform, login = 'Acme') => ({
-  ...(exampleOf('installation')['installation'] as { account: object }).account,
-  ...{ id: installation.account.id, login, type: 'Organization' },
-});
-
-/** What GitHub says of an installation; by default of the one that there is. */
-function about(platform: Platform, id = platform.installation.id, login?: string) {
-  const known = exampleOf('installation')['installation'] as object;
-  return { ...known, id, app_id: platform.github.app.id, account: account(platform, login) };
-}
-
-const shop = ({ repository }: Platform) => ({
-  ...{ id: repository.id, node_id: 'x', name: 'shop', full_name: 'Acme/shop', private: false },
-});
-
-async function installed(platform: Platform, action: string, id?: number) {
-  const payload = { ...exampleOf('installation'), action, installation: about(platform, id) };
-  const repositories = action === 'created' ? [shop(platform)] : [];
-  assert.equal(await platform.github.deliver('installation', { ...payload, repositories }), 202);
-  await platform.builder().drain();
-}
-
-async function chosen(platform: Platform, action: 'added' | 'removed') {
-  const payload = { ...exampleOf('installation_repositories'), action, installation: about(platform) };
-  const lists = { repositories_added: [] as object[], repositories_removed: [] as object[] };
-  lists[`repositories_${action}`].push(shop(platform));
-  assert.equal(await platform.github.deliver('installation_repositories', { ...payload, ...lists }), 202);
-  await platform.builder().drain();
-}
-
-async function deployed(platform: Platform, text: string): Promise<string> {
-  const { commit, status } = await platform.push(stackFiles({ hello: text }));
-  assert.equal(status, 202);
-  await platform.builder().drain();
-  return commit;
-}
-
-const pushOf = async (platform: Platform, commit: string) =>
-  (await platform.builder().pushes({ owner: 'acme' })).filter((push) => push.after === commit);
-const live = ({ writer }: Platform) => writer.state.sourceOf('acme', 'hello');
-const functions = ({ writer }: Platform) => writer.state.deployed('acme');
+import { chosen, deployed, functions, installed, live, pushOf, until } from './installations-fixture.ts';
 
 describe('an installation of the GitHub App', () => {
   it('that is removed leaves its functions running for the grace time, and brings all back when made again', async () => {
@@ -130,12 +79,14 @@ describe('a repository of an installation', () => {
     await using platform = await startForgePlatform();
     await deployed(platform, 'one');
     const payload = { ...platform.base('repository'), action: 'deleted' };
+    platform.installation.repositories = [];
     await platform.github.deliver('repository', payload, 'guid-1');
     await platform.builder().drain();
     assert.deepEqual(functions(platform), []);
 
     const former = platform.repository.id;
     platform.repository.id = former + 5000;
+    platform.installation.repositories = [platform.repository];
     const again = await deployed(platform, 'two');
     assert.deepEqual([functions(platform), live(platform)], [['hello'], again]);
     const { repository } = payload as unknown as { repository: object };

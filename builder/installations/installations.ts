@@ -16,11 +16,14 @@ import type { KnownRepository } from '../source/source-access.ts';
 import { slugOf, whyNotRepository } from '../webhooks/forge-values.ts';
 import { createPatience, lanesOf } from './event-lanes.ts';
 import type { ForgeNames } from './forge-names.ts';
+import type { ForgeStanding } from './forge-standing.ts';
 import type { InstallationStore, KnownInstallation, ServedRepository } from './installation-store.ts';
 
 export interface InstallationsDeps {
   store: InstallationStore;
   names: ForgeNames;
+  /** Asked before anything is served or taken away. */
+  standing: ForgeStanding;
   /** The newest delivery of each repository that was pushed to. */
   known: () => Promise<KnownRepository[]>;
   /** Durable when it resolves; an id that was seen is a duplicate. */
@@ -63,6 +66,7 @@ const reasonOf: Record<RepositoriesChanged['reason'], Reason> = {
   chosen: 'removed',
   created: 'removed',
   deleted: 'deleted',
+  archived: 'archived',
   unarchived: 'removed',
   transferred: 'transferred',
   'opted-out': 'opted-out',
@@ -82,7 +86,7 @@ function isHopeless(error: unknown): boolean {
 }
 
 export function createInstallations(deps: InstallationsDeps): Installations {
-  const { store, now, names } = deps;
+  const { store, now, names, standing } = deps;
   const { withNames } = names;
   const patience = createPatience(deps.retry, now);
   const overdue = createPatience(deps.retry, now);
@@ -133,10 +137,44 @@ export function createInstallations(deps: InstallationsDeps): Installations {
     deps.logger.warn({ err: error, deliveryId }, 'what a forge told of is refused');
   }
 
+  /** As the forge says when it is asked; kept, because pushes are skipped by it. */
+  async function stateNow(
+    id: string,
+    accountId: string,
+    told: KnownInstallation['state'],
+  ): Promise<KnownInstallation['state']> {
+    const state = (await standing.installation(id)) ?? told;
+    store.putInstallation({ id, accountId, state });
+    return state;
+  }
+
+  /** Of those the ids that the forge says are to be served now; `undefined`: it cannot be asked. */
+  async function servedNow(
+    scm: InstallationEvent['scm'],
+    repositories: readonly { id: string; path: string }[],
+    of: { ownerId: string | undefined; installationId: string | null },
+  ): Promise<ReadonlySet<string> | undefined> {
+    const { ownerId, installationId } = of;
+    if (ownerId !== undefined && installationId !== null) await stateNow(installationId, ownerId, 'active');
+    return standing.served({ scm, repositories, ...of });
+  }
+
+  /** Of GitLab each project is asked for as it is described. */
+  async function wanted(
+    event: InstallationEvent,
+    refs: readonly RepositoryRef[],
+  ): Promise<readonly RepositoryRef[]> {
+    if (event.scm !== 'github') return refs;
+    const installation = 'installation' in event ? event.installation : null;
+    const of = { ownerId: installation?.account.id, installationId: installation?.id ?? null };
+    const seen = await servedNow(event.scm, refs, of);
+    return seen ? refs.filter(({ id }) => seen.has(id)) : refs;
+  }
+
   async function serve(event: InstallationEvent, refs: readonly RepositoryRef[]): Promise<void> {
     const known = new Map((await deps.known()).map((each) => [`${each.scm}:${each.repository.id}`, each]));
     const found: KnownRepository[] = [];
-    for (const ref of refs) {
+    for (const ref of await wanted(event, refs)) {
       const pushedTo = known.get(`${event.scm}:${ref.id}`);
       const one = await named(event, ref, pushedTo).catch((error) => refuse(event, error));
       if (!one) continue;
@@ -167,26 +205,56 @@ export function createInstallations(deps: InstallationsDeps): Installations {
   async function installationChanged(event: InstallationChanged): Promise<void> {
     const { installation, change, scm } = event;
     const { id, account } = installation;
-    const state = stateAfter[change];
-    const past = isPast(event);
-    if (!past || state === 'deleted') store.putInstallation({ id, accountId: account.id, state });
-    if (past) return;
+    const told = stateAfter[change];
+    if (isPast(event)) {
+      if (told === 'deleted') store.putInstallation({ id, accountId: account.id, state: told });
+      return;
+    }
     const own = store.repositories({ scm, ownerId: account.id });
+    if (told === 'deleted') {
+      // No installation comes back under its id, so this one is believed.
+      store.putInstallation({ id, accountId: account.id, state: told });
+      return uninstalled(own, account.path);
+    }
+    const state = await stateNow(id, account.id, told);
+    if (state === 'deleted') return uninstalled(own, account.path);
+    if (state !== 'active') return;
     if (change === 'created') await serve(event, event.repositories);
     if (change === 'unsuspended')
       await serve(
         event,
         own.filter(({ removeAt }) => removeAt === null),
       );
-    if (change === 'deleted') uninstalled(own, account.path);
   }
 
-  async function left(event: RepositoriesChanged): Promise<void> {
-    const { scm, installation, actor, reason } = event;
-    for (const { id } of event.repositories) {
+  function theirs({ scm, installation, repositories }: RepositoriesChanged): ServedRepository[] {
+    return repositories.flatMap(({ id }) => {
       const one = store.repository(scm, id);
       const isTheirs = !installation || one?.ownerId === installation.account.id;
-      if (one && isTheirs) await remove(`${event.id}-${id}`, one, reasonOf[reason], actor);
+      return one && isTheirs ? [one] : [];
+    });
+  }
+
+  async function leftOwner(
+    { id: deliveryId, scm, installation, actor, reason }: RepositoriesChanged,
+    ownerId: string,
+    own: readonly ServedRepository[],
+  ): Promise<void> {
+    const newest = scm === 'github' ? store.newestInstallation(ownerId)?.id : undefined;
+    const installationId = newest ?? own[0]?.installationId ?? installation?.id ?? null;
+    const still = await servedNow(scm, own, { ownerId, installationId });
+    for (const one of own) {
+      if (!still?.has(one.id)) await remove(`${deliveryId}-${one.id}`, one, reasonOf[reason], actor);
+    }
+    if (!still?.size) return;
+    const about = { deliveryId, repositories: still.size };
+    deps.logger.info(about, 'what a forge told of as gone is there when it is asked, and stays');
+  }
+
+  /** Takes away what the forge, asked now, doesn't show to us any more. */
+  async function left(event: RepositoriesChanged): Promise<void> {
+    for (const [ownerId, own] of Map.groupBy(theirs(event), (one) => one.ownerId)) {
+      await leftOwner(event, ownerId, own);
     }
   }
 
@@ -195,7 +263,7 @@ export function createInstallations(deps: InstallationsDeps): Installations {
     const known = of && store.installation(of.id);
     if (known?.state === 'deleted') return;
     if (change === 'removed') return left(event);
-    if (of && !known) store.putInstallation({ id: of.id, accountId: of.account.id, state: 'active' });
+    if (of && !known) await stateNow(of.id, of.account.id, 'active');
     return serve(event, event.repositories);
   }
 
@@ -248,16 +316,29 @@ export function createInstallations(deps: InstallationsDeps): Installations {
   async function workOnce(): Promise<void> {
     const blocked = new Set<string>();
     for (const event of store.waiting()) {
-      const lanes = lanesOf(event, (id) => store.repository(event.scm, id)?.ownerId);
-      const mayGo = patience.isDue(event.id) && !lanes.some((lane) => blocked.has(lane));
+      const own = lanes(event);
+      const mayGo = patience.isDue(event.id) && !own.some((lane) => blocked.has(lane));
       if (mayGo && (await tryToHandle(event))) continue;
-      for (const lane of lanes) blocked.add(lane);
+      for (const lane of own) blocked.add(lane);
     }
     await removeOverdue();
   }
 
+  const lanes = (event: InstallationEvent) =>
+    lanesOf(event, (id) => store.repository(event.scm, id)?.ownerId);
+
+  /** What is nobody's here can be taken from nobody, unless it is about to come. */
+  function isIdle(event: InstallationEvent): boolean {
+    if (event.type !== 'repositories' || event.change !== 'removed') return false;
+    if (theirs(event).length > 0) return false;
+    const own = new Set(lanes(event));
+    return !store.waiting().some((each) => lanes(each).some((lane) => own.has(lane)));
+  }
+
   return {
-    put: (event) => store.put(event),
+    put(event) {
+      if (!isIdle(event)) store.put(event);
+    },
     work() {
       working = (working ?? Promise.resolve()).catch(() => {}).then(workOnce);
       return working;

@@ -44,8 +44,11 @@ const table: Record<string, string[]> = {
   'repository.privatized': ['repository privatized'],
   'repository.publicized': ['repository publicized'],
   'repository.edited, default branch': ['repository edited'],
-  'repository.transferred': ['removal (transferred)'],
-  'repository.transferred, installed': ['removal (transferred)', 'repositories added (transferred)'],
+  'repository.transferred': ['repositories removed (transferred)'],
+  'repository.transferred, installed': [
+    'repositories removed (transferred)',
+    'repositories added (transferred)',
+  ],
   'installation.created': ['installation created'],
   'installation.deleted': ['installation deleted'],
   'installation.suspend': ['installation suspended'],
@@ -102,8 +105,8 @@ describe('what GitHub documents and gives no example of', () => {
     ...more,
   });
   const cases: [string, string, unknown, string[]][] = [
-    ['a deleted repository', 'repository', repository('deleted'), ['removal (deleted)']],
-    ['an archived repository', 'repository', repository('archived'), ['removal (archived)']],
+    ['a deleted repository', 'repository', repository('deleted'), ['repositories removed (deleted)']],
+    ['an archived repository', 'repository', repository('archived'), ['repositories removed (archived)']],
     ['an unarchived repository', 'repository', repository('unarchived'), ['repositories added (unarchived)']],
     [
       'another default branch',
@@ -330,10 +333,10 @@ describe('a push on GitHub', () => {
 });
 
 describe('what GitHub tells of others', () => {
-  it("keeps a repository's functions with its former owner when it is transferred away", () => {
+  it('takes a transferred repository from whoever had it, not from where it is now', () => {
     const [gone] = translate('repository', example('repository', 'transferred'));
-    assert.ok(gone?.type === 'source' && gone.event.type === 'repository-deleted');
-    assert.deepEqual([gone.event.repository.owner, gone.event.repository.ownerId], ['octocat', '1']);
+    assert.ok(gone?.type === 'installation' && gone.event.type === 'repositories');
+    assert.deepEqual([gone.event.change, gone.event.installation], ['removed', null]);
   });
 
   it('is refused if an installation lists repositories of another account', () => {

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { ForgeAccount, RepositoriesChanged, RepositoryRef } from '../../core/forge-events.ts';
-import type { Person, RepositoryDeletedEvent, SourceRepository } from '../../core/source-event.ts';
+import type { Person, SourceRepository } from '../../core/source-event.ts';
 import {
   contradiction,
   hasUnseen,
@@ -27,6 +27,7 @@ import {
   RepositoryPayload,
   TransferPayload,
 } from './github-payloads.ts';
+import type { GitOpsPush } from './gitops-repository.ts';
 import { type ForgeDelivery, nothing, type Outcome, partId } from './translation.ts';
 
 /** What this installation is set up for. */
@@ -36,6 +37,7 @@ export interface GitHubRules {
   /** The App's own id: re-runs of others' checks are not ours. Unknown: every check counts. */
   appId?: string | undefined;
   ignored: IgnoredPushers;
+  gitOpsPush?: GitOpsPush | undefined;
 }
 
 type Translate = (delivery: ForgeDelivery, rules: GitHubRules) => Outcome[];
@@ -64,11 +66,8 @@ function checkRepository(repository: GitHubRepository, { baseUrl }: GitHubRules)
   if (clone_url !== undefined && !isOnForge(clone_url, baseUrl)) throw contradiction('repository.clone_url');
 }
 
-function sourceRepository(
-  repository: GitHubRepository,
-  { baseUrl }: GitHubRules,
-  owner: GitHubOwner = repository.owner,
-): SourceRepository {
+function sourceRepository(repository: GitHubRepository, { baseUrl }: GitHubRules): SourceRepository {
+  const { owner } = repository;
   return {
     id: repository.id,
     name: repository.name,
@@ -115,6 +114,8 @@ const push: Translate = ({ id, payload }, rules) => {
   const parsed = parsePayload(PushPayload, payload);
   const { repository, ref, before, after, sender, pusher, installation } = parsed;
   checkRepository(repository, rules);
+  const toGitOps = rules.gitOpsPush?.(id, `${rules.baseUrl}/${repository.full_name}`, after);
+  if (toGitOps) return toGitOps;
   const unserved = whyNotRepository(repository.owner.login, repository.name);
   if (unserved !== undefined) return nothing(unserved);
   if (hasUnseen(ref)) return nothing('the name of the ref has characters that cannot be shown');
@@ -134,25 +135,28 @@ const push: Translate = ({ id, payload }, rules) => {
   return [{ type: 'source', event }];
 };
 
-function gone(
-  { id, payload }: ForgeDelivery,
-  rules: GitHubRules,
-  reason: RepositoryDeletedEvent['reason'],
-): Outcome[] {
-  const { repository, sender, installation } = parsePayload(RepositoryPayload, payload);
+/** No more than a reason to ask: a deletion may come late, when it is no more true. */
+function gone({ id, payload }: ForgeDelivery, rules: GitHubRules, reason: 'deleted' | 'archived'): Outcome[] {
+  const parsed = parsePayload(RepositoryPayload, payload);
+  const { repository } = parsed;
   checkRepository(repository, rules);
   const unserved = whyNotRepository(repository.owner.login, repository.name);
   if (unserved !== undefined) return nothing(unserved);
-  const event: RepositoryDeletedEvent = {
-    type: 'repository-deleted',
-    id,
-    scm: 'github',
-    repository: sourceRepository(repository, rules),
-    actor: actorOf(sender),
-    reason,
-    ...(installation ? { installationId: installation.id } : {}),
+  return [leaves(id, parsed, installationOf(parsed), reason)];
+}
+
+function leaves(
+  id: string,
+  { repository, sender }: z.output<typeof RepositoryPayload>,
+  installation: RepositoriesChanged['installation'],
+  reason: 'deleted' | 'archived' | 'transferred',
+): Outcome {
+  const about = { id, scm: 'github', actor: actorOf(sender), installation } as const;
+  const repositories = [refOf(repository)];
+  return {
+    type: 'installation',
+    event: { ...about, type: 'repositories', change: 'removed', reason, repositories },
   };
-  return [{ type: 'source', event }];
 }
 
 function changed(change: RepositoryChange): Translate {
@@ -205,22 +209,15 @@ function added(
 /** It leaves the former owner, and comes to the new one if the App is installed there. */
 const transferred: Translate = ({ id, payload }, rules) => {
   const parsed = parsePayload(TransferPayload, payload);
-  const { repository, sender, installation, changes } = parsed;
+  const { repository, installation, changes } = parsed;
   checkRepository(repository, rules);
   const { user, organization } = changes.owner.from;
   const former = organization ?? user;
   if (!former) throw contradiction('changes.owner.from');
   const outcomes: Outcome[] = [];
   if (whyNotRepository(former.login, repository.name) === undefined && former.id !== repository.owner.id) {
-    const event = {
-      type: 'repository-deleted',
-      id,
-      scm: 'github',
-      repository: sourceRepository(repository, rules, former),
-      actor: actorOf(sender),
-      reason: 'transferred',
-    } as const;
-    outcomes.push({ type: 'source', event });
+    // Whose it was is known here; its new installation, if there is one, says nothing of the former.
+    outcomes.push(leaves(id, parsed, null, 'transferred'));
   }
   if (installation) outcomes.push(...added(partId(id, 1), parsed, 'transferred'));
   return outcomes.length > 0 ? outcomes : nothing('its new owner has not installed the App');

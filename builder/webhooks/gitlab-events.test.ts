@@ -113,9 +113,10 @@ describe('a push on GitLab', () => {
     assert.ok(!JSON.stringify(outcome).includes('Shown'));
   });
 
-  it('of a project without the topic is nothing, whatever the case of the topic', () => {
+  it('of a project without the topic takes it away, whatever the case of the topic', () => {
     const without = projectAnswer({ topics: ['other'] });
-    assert.deepEqual(complete(groupHookPush(), without).map(kindOf), ['nothing']);
+    const out = complete(groupHookPush(), without).map(kindOf);
+    assert.deepEqual(out, ['repositories removed (opted-out)']);
     const old = projectAnswer({ topics: undefined, tag_list: ['TOWLINE'] });
     assert.deepEqual(complete(groupHookPush(), old).map(kindOf), ['push']);
     assert.deepEqual(complete(groupHookPush(), without, { topic: undefined }).map(kindOf), ['push']);

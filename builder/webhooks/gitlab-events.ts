@@ -12,6 +12,7 @@ import {
 } from './forge-values.ts';
 import type { GitLabArrival } from './gitlab-arrival.ts';
 import { GroupRenamePayload, type ProjectAnswer, ProjectPayload, PushPayload } from './gitlab-payloads.ts';
+import type { GitOpsPush } from './gitops-repository.ts';
 import { type ForgeDelivery, nothing, type Outcome, partId } from './translation.ts';
 
 /** What this installation is set up for. */
@@ -21,6 +22,7 @@ export interface GitLabRules {
   /** The topic that a project opts in by; `undefined`: every project whose events come is served. */
   topic: string | undefined;
   ignored: IgnoredPushers;
+  gitOpsPush?: GitOpsPush | undefined;
 }
 
 type Translate = (delivery: ForgeDelivery, rules: GitLabRules) => Outcome[];
@@ -36,6 +38,8 @@ const push: Translate = ({ id, payload }, rules) => {
   if (project.git_http_url && !isOnForge(project.git_http_url, rules.baseUrl)) {
     throw contradiction('project.git_http_url');
   }
+  const toGitOps = rules.gitOpsPush?.(id, `${rules.baseUrl}/${project.path_with_namespace}`, after);
+  if (toGitOps) return toGitOps;
   if (hasUnseen(ref)) return nothing('the name of the ref has characters that cannot be shown');
   const login = shown(user_username, 100, `user-${parsed.user_id}`);
   // GitLab hides addresses of those who don't want theirs shown.
@@ -95,7 +99,7 @@ function repositories(
   return { type: 'installation', event: whole, ...(owner ? { owner } : {}) };
 }
 
-/** It can't be asked for any more. */
+/** No more than a reason to ask whether it is gone, with the token that it was served by. */
 const destroyed: Translate = ({ id, payload }) => {
   const { ref, actor } = about(payload);
   return [repositories({ id, actor, change: 'removed', reason: 'deleted' }, ref)];
@@ -203,7 +207,7 @@ function completePush(
   rules: GitLabRules,
   isServed: boolean,
 ): Outcome[] {
-  if (!isServed) return nothing('the project has not opted in');
+  if (!isServed) return [optedOut(id, actor, project)];
   const unserved = whyNotRepository(project.namespace.full_path, project.path);
   if (unserved !== undefined) return nothing(unserved);
   if (pushed === null) throw contradiction('push');
@@ -219,14 +223,23 @@ function completePush(
   return [{ type: 'source', event }];
 }
 
+function refOf({ id, path_with_namespace: path, visibility }: ProjectAnswer): RepositoryRef {
+  return { id, path, private: visibility !== 'public' };
+}
+
+/** Also of one that never was served: what is not here cannot be removed. */
+function optedOut(id: string, actor: Person, project: ProjectAnswer): Outcome {
+  return repositories({ id, actor, change: 'removed', reason: 'opted-out' }, refOf(project));
+}
+
 function completeChange(
   { id, kind, actor }: GitLabArrival,
   project: ProjectAnswer,
   rules: GitLabRules,
   isServed: boolean,
 ): Outcome[] {
-  const ref = { id: project.id, path: project.path_with_namespace, private: project.visibility !== 'public' };
-  if (!isServed) return [repositories({ id, actor, change: 'removed', reason: 'opted-out' }, ref)];
+  const ref = refOf(project);
+  if (!isServed) return [optedOut(id, actor, project)];
   if (project.archived) {
     if (whyNotRepository(project.namespace.full_path, project.path) !== undefined) {
       return nothing('it cannot be served');

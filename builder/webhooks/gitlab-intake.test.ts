@@ -138,7 +138,7 @@ describe("GitLab's webhooks", () => {
     await refused(intake, intake.gitlab('{"shop":1}', headers));
   });
 
-  it('of a project that is gone reach whoever knows it, without asking', async () => {
+  it('of a project that is gone reach whoever asks by the token that served it', async () => {
     await using bed = await withGitLab({});
     await bed.intake.gitlab(systemHook('project_destroy'));
     assert.deepEqual(bed.api.state.asked, []);

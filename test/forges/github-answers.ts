@@ -41,6 +41,7 @@ export function createGitHubAnswers(contract: ApiContract, origin: () => string)
       full_name: path,
       owner: account(repo.owner),
       private: repo.private,
+      archived: repo.archived ?? false,
       default_branch: repo.defaultBranch,
       url: `${origin()}/repos/${path}`,
       clone_url: `https://github.com/${path}.git`,

@@ -12,6 +12,7 @@ export interface GitHubRepository {
   owner: GitHubAccount;
   private: boolean;
   defaultBranch: string;
+  archived?: boolean | undefined;
   /** `owner/name` of before: requests for it are redirected. */
   formerPath?: string | undefined;
   /** Branches and their heads. */
