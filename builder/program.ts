@@ -172,7 +172,10 @@ function openReconcilers(
     }
     const repository = isPublished(config) ? undefined : config.gitOpsRepositoryObject;
     const setUpRepository = config.gitOpsRepositoryObject;
-    const settings = { namespace, repository, setUpRepository, kustomizationOf: objectOf };
+    const settings = {
+      ...{ namespace, repository, setUpRepository },
+      ...{ environment: name, kustomizationOf: objectOf },
+    };
     return [name, stack.use(createFluxReconciler(settings, deps))] as const;
   });
   return reconcilerByEnvironment(new Map<string, Reconciler>(open));

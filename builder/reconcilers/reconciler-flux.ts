@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { FunctionCatalog } from '../../core/catalog.ts';
 import { TowlineError } from '../../core/errors.ts';
 import type { FollowTarget, GitOpsCommits, Reconciler } from '../../core/reconciler.ts';
@@ -9,11 +8,12 @@ import { createReflector, type ReflectorState } from '../../runtime/kubernetes/r
 import type { Logger } from '../../runtime/logger.ts';
 import { causeOf } from './apply-failure.ts';
 import { containing } from './commit-contained.ts';
+import { createDriftRepair } from './drift-repair.ts';
 import { commitOf, kustomizationOf, type ObservedKustomization, sourceOf } from './flux-objects.ts';
 import { whyNotApplied } from './flux-waits.ts';
 import { type Applied, createFollowing, type Way } from './follow-commit.ts';
 import { createPatience } from './patience.ts';
-import { createNudge } from './source-nudge.ts';
+import { createRepositoryNudge } from './repository-nudge.ts';
 
 export interface FluxReconcilerConfig {
   /** Where Flux's objects are. */
@@ -22,6 +22,8 @@ export interface FluxReconcilerConfig {
   repository?: string | undefined;
   /** The GitRepository that brings the set-up of new tenants: it is told to look when a followed one has none yet. */
   setUpRepository?: string | undefined;
+  /** Of the functions; the default one if it isn't given. */
+  environment?: string | undefined;
   /** The Kustomization that applies a tenant's folder. */
   kustomizationOf(owner: string): string;
   /** Milliseconds that a trouble which may pass has to last before it is told as a failure. Default: 15,000. */
@@ -45,8 +47,6 @@ export interface FluxReconcilerDeps {
 export interface FluxReconciler extends Reconciler, AsyncDisposable {
   synced: Promise<void>;
 }
-
-const requestedAt = 'reconcile.fluxcd.io/requestedAt';
 
 export function createFluxReconciler(
   config: FluxReconcilerConfig,
@@ -85,16 +85,7 @@ export function createFluxReconciler(
   const unsubscribe = catalog.subscribe(notify);
   const followCommit = createFollowing({ changes, catalog, commits, routers, troubleMs, now });
 
-  const nudgeOf = (name: string | undefined) =>
-    createNudge({
-      async send(signal) {
-        if (name === undefined) return;
-        const body = { metadata: { annotations: { [requestedAt]: randomUUID() } } };
-        const path = `${sources}/gitrepositories/${name}`;
-        await api.request(path, { method: 'PATCH', patch: 'merge', body, signal, timeoutMs: 10_000 });
-      },
-      onLost: (err) => logger.warn({ err }, 'Flux was not told of a push: it will see it when it next looks'),
-    });
+  const nudgeOf = (name: string | undefined) => createRepositoryNudge({ api, namespace, name, logger });
   const nudge = nudgeOf(repository);
   const setUpNudge = nudgeOf(setUpRepository);
 
@@ -106,11 +97,31 @@ export function createFluxReconciler(
     return [...new Set(all.filter((commit) => commit !== undefined))];
   }
 
+  const keyOf = (owner: string) => `${namespace}/${config.kustomizationOf(owner)}`;
+  const repair = createDriftRepair({
+    ...{ catalog, logger },
+    async isWanted(owner, functionName) {
+      const seen = kustomizations.table.get(keyOf(owner));
+      // Who suspends it wants to have it so.
+      if (!seen || seen.isSuspended) return false;
+      const place = { owner, functionName, environment: config.environment };
+      for (const commit of commitsOf(keyOf(owner), seen.appliedRevision, seen.appliedOrigin))
+        if (await commits.wantedDigest(commit, place)) return true;
+      return false;
+    },
+    async ask(owner, signal) {
+      if (kustomizations.table.get(keyOf(owner))?.isSuspended !== false) return;
+      const body = { metadata: { annotations: { [requestedAt]: randomUUID() } } };
+      const path = `${kustomizationsPath}/${config.kustomizationOf(owner)}`;
+      await api.request(path, { method: 'PATCH', patch: 'merge', body, signal, timeoutMs: 10_000 });
+    },
+  });
+
   /** A commit that Flux has applied and that contains the target's, or why there will be none. */
   function wayOf(target: FollowTarget): Way {
     const holds = containing(commits, target.commit);
     const waiting = createPatience(troubleMs, now, notify);
-    const key = `${namespace}/${config.kustomizationOf(target.owner)}`;
+    const key = keyOf(target.owner);
     let isAsked = false;
 
     function askForSetUp(): undefined {
@@ -161,6 +172,7 @@ export function createFluxReconciler(
       followCommit(target, wayOf(target), onApplied, AbortSignal.any([signal, closing.signal]), onWaiting),
     async [Symbol.asyncDispose]() {
       unsubscribe();
+      await repair[Symbol.asyncDispose]();
       closing.abort(new TowlineError('unavailable', 'the platform is stopping'));
       await nudge[Symbol.asyncDispose]();
       await setUpNudge[Symbol.asyncDispose]();

@@ -182,6 +182,16 @@ describe("the builder's right to ask for a look", () => {
       key: 'reconcile.fluxcd.io/requestedAt',
       attempts: { 'what it follows': { spec: { url: 'https://evil.example.org/x.git' } } },
     },
+    {
+      engine: 'Flux for a folder',
+      path: '/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations/towline-platform',
+      key: 'reconcile.fluxcd.io/requestedAt',
+      attempts: {
+        'what it applies': { spec: { path: './tenants/alice' } },
+        'who applies it': { spec: { serviceAccountName: 'cluster-admin' } },
+        'what is said in its place': { spec: { patches: [{ patch: manifest }] } },
+      },
+    },
   ];
   const everywhere = {
     'an annotation of another meaning': other,

@@ -169,7 +169,10 @@ const asks: [account: string, verb: string, resource: string, where: string, all
   ['towline:router', 'create', '/pods', 'tenant-alice', false],
   ['towline:router', 'get', '/secrets', 'tenant-alice', false],
   ['towline:builder', 'watch', 'kustomize.toolkit.fluxcd.io/kustomizations', 'flux-system', true],
-  ['towline:builder', 'patch', 'kustomize.toolkit.fluxcd.io/kustomizations', 'flux-system', false],
+  // To have one applied again; the admission policy lets it change nothing else.
+  ['towline:builder', 'patch', 'kustomize.toolkit.fluxcd.io/kustomizations', 'flux-system', true],
+  ['towline:builder', 'update', 'kustomize.toolkit.fluxcd.io/kustomizations', 'flux-system', false],
+  ['towline:builder', 'create', 'kustomize.toolkit.fluxcd.io/kustomizations', 'flux-system', false],
   ['towline:builder', 'watch', 'openfaas.com/functions', 'tenant-bob', true],
   ['towline:builder', 'get', '/secrets', 'flux-system', false],
   ['towline:manifest-writer', 'get', '/secrets', 'flux-system', false],
