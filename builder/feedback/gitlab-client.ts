@@ -115,10 +115,16 @@ export async function onGitLab(
   act: (api: GitLabApi) => Promise<void>,
 ): Promise<ReportOutcome> {
   const { baseUrl, now = Date.now, timeoutMs = 15_000 } = config;
+  const { path } = report.repository;
+  let token: string | undefined;
   try {
-    const token = await config.token(report.repository.path);
-    if (token === undefined)
-      return { type: 'refused', reason: `there is no token for ${report.repository.path}` };
+    token = await config.token(path);
+  } catch {
+    // Whatever is wrong with it, it is this owner's token; nothing of it is for the log.
+    return { type: 'later', reason: `the token for ${path} cannot be read`, holds: 'owner' };
+  }
+  if (token === undefined) return { type: 'refused', reason: `there is no token for ${path}` };
+  try {
     const requesterFn = createTransport(timeoutMs, signal);
     const options = { host: baseUrl.replace(/\/+$/, ''), token, requesterFn, queryTimeout: null };
     await act({
@@ -129,7 +135,8 @@ export async function onGitLab(
     return { type: 'reported' };
   } catch (error) {
     signal.throwIfAborted();
-    const unknown = { status: undefined, message: String(error), header: () => undefined };
+    const message = String(error).replaceAll(token, '***');
+    const unknown = { status: undefined, message, header: () => undefined };
     return outcomeOf(error instanceof GitLabRefusal ? error.refusal : unknown, now());
   }
 }

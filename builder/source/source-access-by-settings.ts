@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { ConfigOf } from '../../runtime/config.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { sourceSettings } from '../config.ts';
@@ -7,7 +6,7 @@ import type { KnownRepository, SourceAccess } from './source-access.ts';
 import { createSourceAccessByForge } from './source-access-by-forge.ts';
 import { createGitSourceAccess } from './source-access-git.ts';
 import { createGitHubSourceAccess } from './source-access-github.ts';
-import { createGitLabSourceAccess, type GitLabTokenFile } from './source-access-gitlab.ts';
+import { createGitLabSourceAccess, type GitLabTokenFile, readGitLabToken } from './source-access-gitlab.ts';
 
 /** The forges that are set up, each with its own credentials; nothing is fetched from another host. */
 export function sourceAccessOf(
@@ -33,7 +32,7 @@ export function sourceAccessOf(
   });
 }
 
-/** For GitLab's API: the token of the longest path that a project lies below. */
+/** For GitLab's API: the token of the longest path that a project lies below. Throws `remote_unavailable`. */
 export function gitlabTokenOf(tokens: readonly GitLabTokenFile[]) {
   return async (project: string): Promise<string | undefined> => {
     const isBelow = (path: string) => path === '' || `${project}/`.toLowerCase().startsWith(`${path}/`);
@@ -41,6 +40,6 @@ export function gitlabTokenOf(tokens: readonly GitLabTokenFile[]) {
       .map(({ path, file }) => ({ file, path: path.toLowerCase().replace(/^\/+|\/+$/g, '') }))
       .filter(({ path }) => isBelow(path))
       .sort((a, b) => b.path.length - a.path.length);
-    return longest && (await readFile(longest.file, 'utf8')).trim();
+    return longest && readGitLabToken(longest.file);
   };
 }

@@ -25,7 +25,8 @@ export interface GitLabSourceAccessConfig {
 
 const maxTokenBytes = 1000;
 
-async function readToken(file: string): Promise<string> {
+/** Throws `remote_unavailable`, which names the file and nothing of what is in it. */
+export async function readGitLabToken(file: string): Promise<string> {
   let token: string;
   try {
     token = (await readFile(file, 'utf8')).trim();
@@ -33,7 +34,7 @@ async function readToken(file: string): Promise<string> {
     throw new TowlineError('remote_unavailable', `the token in ${file} cannot be read`, { cause: error });
   }
   if (token === '' || token.length > maxTokenBytes || /[\s\p{Cc}]/u.test(token)) {
-    throw new TowlineError('remote_unavailable', `${file} holds no token`);
+    throw new TowlineError('remote_unavailable', `${file} does not hold one token`);
   }
   return token;
 }
@@ -61,7 +62,7 @@ export function createGitLabSourceAccess(config: GitLabSourceAccessConfig): Sour
         .toLowerCase()}/`;
       const found = tokens.find(({ path }) => project.startsWith(path));
       // GitLab takes any user name with such a token.
-      const authorization = found && basicAuthorization('oauth2', await readToken(found.file));
+      const authorization = found && basicAuthorization('oauth2', await readGitLabToken(found.file));
       return { url: locationUrl(url, base), env: hostEnvironment(base, { authorization }) };
     },
     heads: (isDeployed, { known, signal }) =>
