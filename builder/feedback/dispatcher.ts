@@ -13,7 +13,7 @@ export interface DispatcherDeps {
   retry?: BackoffOptions | undefined;
   /** Requests under way at once. Default: 4; one per owner in any case. */
   concurrency?: number | undefined;
-  /** Bounded, so that a receiver that is away for good fills nothing. Default: 50,000. */
+  /** Per destination: bounded, so that a receiver that is away for good fills nothing. Default: 50,000. */
   maxWaiting?: number | undefined;
   /** What could not be told for as long is given up. Default: 7 days. */
   patienceMs?: number | undefined;

@@ -83,9 +83,14 @@ export function createSqliteOutbox(database: DatabaseSync): Outbox {
   const dropMemory = database.prepare(
     `DELETE FROM feedback_memory WHERE key LIKE '%:%' AND key NOT IN (SELECT key FROM feedback)`,
   );
-  const waiting = database.prepare('SELECT COUNT(*) AS count FROM feedback WHERE waits = 1');
+  const crowded = database.prepare(
+    `SELECT destination, COUNT(*) - ?1 AS excess FROM feedback WHERE waits = 1
+     GROUP BY destination HAVING COUNT(*) > ?1`,
+  );
   const tooMany = database.prepare(
-    'DELETE FROM feedback WHERE key IN (SELECT key FROM feedback WHERE waits = 1 ORDER BY final, put_at LIMIT ?) RETURNING *',
+    `DELETE FROM feedback WHERE key IN (
+       SELECT key FROM feedback WHERE waits = 1 AND destination = ? ORDER BY final, put_at LIMIT ?
+     ) RETURNING *`,
   );
 
   function memory(key: string) {
@@ -133,8 +138,9 @@ export function createSqliteOutbox(database: DatabaseSync): Outbox {
     },
     prune(before, maxWaiting) {
       dropTold.run(before);
-      const excess = Number(waiting.get()?.['count'] ?? 0) - maxWaiting;
-      const dropped = excess > 0 ? tooMany.all(excess).map(toEntry) : [];
+      const dropped = crowded
+        .all(maxWaiting)
+        .flatMap((row) => tooMany.all(String(row['destination']), Number(row['excess'])).map(toEntry));
       dropMemory.run();
       return dropped;
     },

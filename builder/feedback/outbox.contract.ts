@@ -152,6 +152,21 @@ export function describeOutbox(
     );
 
     it(
+      'gives nothing up for what waits for somebody else',
+      withOutbox((outbox) => {
+        outbox.put(entry({ key: 'c:checks', isFinal: true }), 1);
+        outbox.put(entry({ key: 'c:passing' }), 2);
+        for (let n = 0; n < 5; n += 1)
+          outbox.put(entry({ key: `a:${n}`, destination: 'audit', isFinal: true }), 10 + n);
+        assert.deepEqual(
+          outbox.prune(0, 2).map(({ key }) => key),
+          ['a:0', 'a:1', 'a:2'],
+        );
+        assert.equal(outbox.counts().waiting, 4);
+      }),
+    );
+
+    it(
       'knows since when it is there',
       withOutbox((outbox, reopen) => {
         assert.equal(outbox.since(7), 7);

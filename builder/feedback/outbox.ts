@@ -49,7 +49,10 @@ export interface Outbox {
   /** What is kept about a key, or shared by a channel under a name of its own. Goes with the key's entry. */
   memory(key: string): ReportMemory;
   counts(): OutboxCounts;
-  /** Forgets what was told before, and gives up the oldest that wait beyond `maxWaiting`: those that are not final first. Gives those given up. */
+  /**
+   * Forgets what was told before, and gives up the oldest that wait beyond `maxWaiting` for one destination, so that none
+   * pushes out what is for another: those that are not final first. Gives those given up.
+   */
   prune(before: number, maxWaiting: number): OutboxEntry[];
   /** When this outbox was made, in milliseconds since the epoch: nothing older is told. */
   since(now: number): number;
