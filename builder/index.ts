@@ -313,10 +313,14 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     if (stopped.aborted) throw new TowlineError('unavailable', 'the build service is stopping');
     gate.admit(told, origin);
     // What is built again was settled when it came.
-    const { before, event } =
-      origin === 'rebuild' ? { before: undefined, event: told } : forgeWatch.settle(told);
-    if (before) await append(before, origin, false);
-    const result = await append(event, origin, isForced);
+    const settled = origin === 'rebuild' ? { before: [], event: told } : await forgeWatch.settle(told);
+    // Told by a former owner's webhook: what is heard that late is as good as heard already.
+    if (!settled) return { type: 'duplicate', id: told.id };
+    for (const departure of settled.before) {
+      await append(departure, origin, false);
+      forgeWatch.departed(departure);
+    }
+    const result = await append(settled.event, origin, isForced);
     // Before the start it waits with the former run's deliveries, so that all are taken up in order.
     if (result.type === 'accepted' && isStarted) void feed.wake();
     return result;

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { TowlineError } from '../../core/errors.ts';
 import type {
+  Person,
   PushEvent,
   RepositoryDeletedEvent,
   SourceEvent,
@@ -9,8 +11,8 @@ import type { KnownRepository } from '../source/source-access.ts';
 import type { InstallationStore, ServedRepository } from './installation-store.ts';
 
 export interface SettledEvent {
-  /** Has to be accepted first. */
-  before?: SourceEvent | undefined;
+  /** Have to be accepted first, and are told to `departed` then. */
+  before: readonly RepositoryDeletedEvent[];
   event: SourceEvent;
 }
 
@@ -21,6 +23,11 @@ export interface ForgeNames {
    * says so. Throws `name_taken` if the owner's slug is somebody else's.
    */
   settle(event: SourceEvent): SettledEvent;
+  /** Whether the event would move a repository that is known to another owner. */
+  wouldMove(event: SourceEvent): boolean;
+  /** What repositories leave behind at their former owners and is not accepted yet; survives the process. */
+  departures(): readonly RepositoryDeletedEvent[];
+  departed(event: RepositoryDeletedEvent): void;
   /** The event is accepted: a deleted repository's name is free again. */
   accepted(event: SourceEvent): void;
   /** Claims the names if they are new. Throws `name_taken`. */
@@ -32,6 +39,7 @@ export interface ForgeNames {
 }
 
 const maxName = 100;
+const platform: Person = { name: 'Towline', email: '', login: 'towline' };
 const suspendedReason = 'the App is suspended';
 const uninstalledReason = 'the App was uninstalled';
 
@@ -46,14 +54,18 @@ function nameWithId(name: string, id: string): string {
 
 export function createForgeNames(store: InstallationStore): ForgeNames {
   /** Of a former owner, should nobody have told that the repository was transferred. */
-  function leaving(event: PushEvent, former: ServedRepository): RepositoryDeletedEvent | undefined {
+  function leaving(
+    { scm, repository }: KnownRepository,
+    former: ServedRepository,
+    actor: Person,
+  ): RepositoryDeletedEvent | undefined {
     const owner = store.owner(former.scm, former.ownerId);
     if (!owner) return undefined;
-    const repository = { ...event.repository, owner: owner.slug, ownerId: owner.id, name: former.name };
+    const left = { ...repository, owner: owner.slug, ownerId: owner.id, name: former.name };
     return {
       type: 'repository-deleted',
-      id: `transferred-${former.scm}-${former.id}-${owner.id}-${event.id}`.slice(0, 200),
-      ...{ scm: event.scm, repository, actor: event.actor, reason: 'transferred' },
+      id: `transferred-${randomUUID()}`,
+      ...{ scm, repository: left, actor, reason: 'transferred' },
     };
   }
 
@@ -68,10 +80,13 @@ export function createForgeNames(store: InstallationStore): ForgeNames {
     });
   }
 
-  function nameOf({ scm, repository, installationId }: KnownRepository, slug: string): string {
+  function nameOf(seen: KnownRepository, slug: string, actor: Person): string {
+    const { scm, repository, installationId } = seen;
     const { id, ownerId, path = `${slug}/${repository.name}` } = repository;
     const former = store.repository(scm, id);
     const known = former?.ownerId === ownerId ? former : undefined;
+    // With its new owner at once: whatever dies then, what is left behind is taken away.
+    const departure = former && !known ? leaving(seen, former, actor) : undefined;
     const record = {
       ...{ scm, id, ownerId, path, private: repository.private },
       installationId: installationId ?? null,
@@ -79,10 +94,10 @@ export function createForgeNames(store: InstallationStore): ForgeNames {
     };
     const name = known?.name ?? repository.name;
     if (known && JSON.stringify(known) === JSON.stringify({ ...record, name })) return name;
-    if (store.putRepository({ ...record, name })) return name;
+    if (store.putRepository({ ...record, name }, departure)) return name;
     // It was made anew under the name that another one, renamed meanwhile, was first seen with.
     const other = nameWithId(name, id);
-    store.putRepository({ ...record, name: other });
+    store.putRepository({ ...record, name: other }, departure);
     return other;
   }
 
@@ -93,9 +108,9 @@ export function createForgeNames(store: InstallationStore): ForgeNames {
     return state === 'deleted' ? uninstalledReason : undefined;
   }
 
-  function withNames(known: KnownRepository): SourceRepository {
+  function withNames(known: KnownRepository, actor = platform): SourceRepository {
     const owner = slugOfOwner(known);
-    return { ...known.repository, owner, name: nameOf(known, owner) };
+    return { ...known.repository, owner, name: nameOf(known, owner, actor) };
   }
 
   /**
@@ -110,18 +125,29 @@ export function createForgeNames(store: InstallationStore): ForgeNames {
   }
 
   function settle(event: SourceEvent): SettledEvent {
-    if (event.scm === 'git' || event.type === 'image') return { event };
-    if (event.type !== 'push') return { event: { ...event, repository: withKnownNames(event) } };
-    const former = store.repository(event.scm, event.repository.id);
-    const before = former && former.ownerId !== event.repository.ownerId ? leaving(event, former) : undefined;
-    const settled = { ...event, repository: withNames(event) };
+    const { scm, type } = event;
+    if (scm === 'git' || type === 'image') return { before: [], event };
+    const { id } = event.repository;
+    if (type === 'repository-deleted') {
+      const departure = store.departures({ scm, id }).find((each) => each.id === event.id);
+      return { before: [], event: departure ?? { ...event, repository: withKnownNames(event) } };
+    }
+    const settled = { ...event, repository: withNames(event, event.actor) };
+    const before = store.departures({ scm, id });
     const why = settled.skipped ?? whyNotServed(settled);
     return { before, event: why === undefined ? settled : { ...settled, skipped: why } };
   }
 
   return {
     settle,
-    withNames,
+    wouldMove({ type, scm, repository: { id, ownerId } }) {
+      if (type !== 'push' || scm === 'git') return false;
+      const known = store.repository(scm, id);
+      return known !== undefined && known.ownerId !== ownerId;
+    },
+    departures: () => store.departures(),
+    departed: ({ id }) => store.forgetDeparture(id),
+    withNames: (known) => withNames(known),
     ownerPath: (scm, ownerId) => store.owner(scm, ownerId)?.path,
     accepted(event) {
       if (event.type !== 'repository-deleted' || event.scm === 'git') return;

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { InstallationEvent } from '../../core/forge-events.ts';
+import { RepositoryDeletedEvent } from '../../core/source-event.ts';
 import type {
   InstallationStore,
   KnownInstallation,
@@ -22,6 +23,10 @@ const schema = `
   CREATE TABLE IF NOT EXISTS forge_repositories (
     scm TEXT NOT NULL, id TEXT NOT NULL, owner_id TEXT NOT NULL, name TEXT NOT NULL, record TEXT NOT NULL,
     PRIMARY KEY (scm, id), UNIQUE (scm, owner_id, name)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS forge_departures (
+    event_id TEXT PRIMARY KEY, scm TEXT NOT NULL, repository_id TEXT NOT NULL, owner_id TEXT NOT NULL,
+    event TEXT NOT NULL
   ) STRICT;
   CREATE TABLE IF NOT EXISTS forge_installations (
     id INTEGER PRIMARY KEY, account_id TEXT NOT NULL, state TEXT NOT NULL
@@ -63,6 +68,17 @@ export function createSqliteInstallationStore(
   const nameTaken = database.prepare(
     'SELECT 1 FROM forge_repositories WHERE scm = ? AND owner_id = ? AND name = ? AND id <> ?',
   );
+  const putDeparture = database.prepare(
+    'INSERT INTO forge_departures (event_id, scm, repository_id, owner_id, event) VALUES (?, ?, ?, ?, ?)',
+  );
+  const returned = database.prepare(
+    'DELETE FROM forge_departures WHERE scm = ? AND repository_id = ? AND owner_id = ?',
+  );
+  const departures = database.prepare(
+    `SELECT event_id AS id, event FROM forge_departures
+     WHERE (?1 IS NULL OR scm = ?1) AND (?2 IS NULL OR repository_id = ?2) ORDER BY rowid`,
+  );
+  const forgetDeparture = database.prepare('DELETE FROM forge_departures WHERE event_id = ?');
   const forget = database.prepare('DELETE FROM forge_repositories WHERE scm = ? AND id = ?');
   const allRepositories = database.prepare(
     `SELECT record FROM forge_repositories WHERE (?1 IS NULL OR scm = ?1) AND (?2 IS NULL OR owner_id = ?2)
@@ -89,12 +105,27 @@ export function createSqliteInstallationStore(
       state: String(row['state']) as KnownInstallation['state'],
     };
 
-  function readable({ id, event }: Row): InstallationEvent[] {
+  const readAs =
+    <T>(schemaOf: { parse(value: unknown): T }) =>
+    ({ id, event }: Row): T[] => {
+      try {
+        return [schemaOf.parse(JSON.parse(String(event)))];
+      } catch (error) {
+        onUnreadable(String(id), error);
+        return [];
+      }
+    };
+
+  /** All or nothing: nobody else uses the connection meanwhile, since nothing in here waits. */
+  function atOnce(work: () => boolean): boolean {
+    database.exec('BEGIN IMMEDIATE');
     try {
-      return [InstallationEvent.parse(JSON.parse(String(event)))];
+      const isDone = work();
+      database.exec(isDone ? 'COMMIT' : 'ROLLBACK');
+      return isDone;
     } catch (error) {
-      onUnreadable(String(id), error);
-      return [];
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw error;
     }
   }
 
@@ -103,7 +134,7 @@ export function createSqliteInstallationStore(
       put.run(event.id, JSON.stringify(event));
       prune.run(keptEvents);
     },
-    waiting: () => waiting.all().flatMap(readable),
+    waiting: () => waiting.all().flatMap(readAs(InstallationEvent)),
     handled: (id) => void handled.run(id),
     owner: (scm, id) => owner.get(scm, id) as unknown as KnownOwner | undefined,
     putOwner({ scm, id, slug, path }) {
@@ -113,11 +144,23 @@ export function createSqliteInstallationStore(
       const row = repository.get(scm, id);
       return row && toRepository(row);
     },
-    putRepository(record) {
+    putRepository(record, departure) {
       const { scm, id, ownerId, name } = record;
-      if (nameTaken.get(scm, ownerId, name, id)) return false;
-      return putRepository.run(scm, id, ownerId, name, JSON.stringify(record)).changes > 0;
+      const put = () =>
+        nameTaken.get(scm, ownerId, name, id) === undefined &&
+        putRepository.run(scm, id, ownerId, name, JSON.stringify(record)).changes > 0;
+      if (!departure) return put();
+      return atOnce(() => {
+        if (!put()) return false;
+        returned.run(scm, id, ownerId);
+        const formerOwner = departure.repository.ownerId;
+        putDeparture.run(departure.id, scm, id, formerOwner, JSON.stringify(departure));
+        return true;
+      });
     },
+    departures: (of) =>
+      departures.all(of?.scm ?? null, of?.id ?? null).flatMap(readAs(RepositoryDeletedEvent)),
+    forgetDeparture: (eventId) => void forgetDeparture.run(eventId),
     forgetRepository: (scm, id) => void forget.run(scm, id),
     repositories: (of) => allRepositories.all(of?.scm ?? null, of?.ownerId ?? null).map(toRepository),
     installation: (id) => toInstallation(installation.get(id)),

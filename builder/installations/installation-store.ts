@@ -1,5 +1,5 @@
 import type { InstallationEvent } from '../../core/forge-events.ts';
-import type { SourceEvent } from '../../core/source-event.ts';
+import type { RepositoryDeletedEvent, SourceEvent } from '../../core/source-event.ts';
 
 type Scm = SourceEvent['scm'];
 
@@ -44,8 +44,14 @@ export interface InstallationStore {
   /** `false`: another owner has the slug. */
   putOwner(owner: KnownOwner): boolean;
   repository(scm: Scm, id: string): ServedRepository | undefined;
-  /** `false`: another repository of the owner has the name. */
-  putRepository(repository: ServedRepository): boolean;
+  /**
+   * `false`: another repository of the owner has the name. With what it leaves behind at its former owner, which is kept
+   * until it is forgotten, unless that owner gets it back.
+   */
+  putRepository(repository: ServedRepository, departure?: RepositoryDeletedEvent): boolean;
+  /** In order; those of one repository, or all. */
+  departures(of?: { scm: Scm; id: string }): RepositoryDeletedEvent[];
+  forgetDeparture(eventId: string): void;
   forgetRepository(scm: Scm, id: string): void;
   repositories(of?: { scm: Scm; ownerId: string }): ServedRepository[];
   installation(id: string): KnownInstallation | undefined;
