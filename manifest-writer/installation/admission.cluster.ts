@@ -14,6 +14,9 @@ let server: ServerSideApply;
 let admin: ClusterApi;
 let writer: ClusterApi;
 let builder: ClusterApi;
+/** As the account that applies the tenants' set-ups. */
+let setUps: ServerSideApply;
+let setUp: KubernetesObject[];
 
 const isNamespace = ({ kind }: KubernetesObject) => kind === 'Namespace';
 const named = (name: string) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
@@ -32,17 +35,22 @@ before(async () => {
   ]);
   const [flux, argo] = await Promise.all([rendered({}), rendered({ engine: 'argocd' })]);
   const platform = await build(flux, 'platform');
-  const policies = (await build(flux, 'flux/system')).filter(({ kind }) => kind?.startsWith('ValidatingAdm'));
+  const system = await build(flux, 'flux/system');
+  const policies = system.filter(({ kind }) => kind !== 'Deployment');
   const sync = [...(await build(flux, 'flux/sync')), ...(await build(argo, 'argocd/sync'))];
   const spaces = [...platform, ...sync].filter(isNamespace);
   await server.apply([...['flux-system', 'argocd'].map(named), ...spaces, ...policies, ...platform, ...sync]);
   writer = await actingAs('manifest-writer');
   builder = await actingAs('builder');
+  setUps = serverSideApply(await actingAs('tenants', 'flux-system'));
+  setUp = (await build(flux, 'flux/tenants')).filter(({ metadata }) =>
+    /alice/.test(JSON.stringify(metadata)),
+  );
 });
 after(() => plane?.[Symbol.asyncDispose]());
 
-async function actingAs(account: string): Promise<ClusterApi> {
-  const path = `/api/v1/namespaces/towline/serviceaccounts/${account}/token`;
+async function actingAs(account: string, namespace = 'towline'): Promise<ClusterApi> {
+  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`;
   const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} };
   const { status } = await admin.request<{ status: { token: string } }>(path, { method: 'POST', body });
   return createClusterApi(clientOf(await plane.kubeconfig(status.token)));
@@ -227,4 +235,82 @@ describe("the builder's right to ask for a look", () => {
       await assert.rejects(patch(builder, path, body), /change nothing else/);
     }
   });
+});
+
+describe("a tenant's set-up", () => {
+  const rbac = 'rbac.authorization.k8s.io';
+  const roleRef = (kind: string, name: string) => ({ apiGroup: rbac, kind, name });
+  const subjects = [{ kind: 'ServiceAccount', name: 'manifest-writer', namespace: 'towline' }];
+  const binding = (kind: string, ref: object, namespace?: string) => ({
+    ...{ apiVersion: `${rbac}/v1`, kind, metadata: { name: 'tenant-x', namespace }, roleRef: ref, subjects },
+  });
+  const pod = { containers: [{ name: 'x', image: 'registry.test/x:1' }] };
+  const applier = (spec: object, name = 'tenant-eve') => ({
+    ...{ apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' },
+    metadata: { name, namespace: 'flux-system' },
+    spec: {
+      ...{ sourceRef: { kind: 'GitRepository', name: 'gitops' }, interval: '1h', prune: true },
+      ...{ serviceAccountName: name, ...spec },
+    },
+  });
+  const space = (name: string, labels: Record<string, string>) => ({
+    ...named(name),
+    metadata: { name, labels },
+  });
+
+  it('is what the template makes', async () => {
+    assert.ok(setUp.length > 8);
+    await setUps.apply(setUp);
+  });
+
+  const secret = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'tenant-x', namespace: 'flux-system' },
+  };
+  const attempts: Record<string, object> = {
+    'a right on the cluster': binding('ClusterRoleBinding', roleRef('ClusterRole', 'cluster-admin')),
+    'a role of the cluster': {
+      apiVersion: `${rbac}/v1`,
+      kind: 'ClusterRole',
+      metadata: { name: 'tenant-x' },
+      rules: [],
+    },
+    "a right in the platform's namespace": binding('RoleBinding', roleRef('Role', 'x'), 'towline'),
+    "a right in Flux's namespace": binding('RoleBinding', roleRef('Role', 'x'), 'flux-system'),
+    "the cluster's rights in the tenant's namespace": binding(
+      'RoleBinding',
+      roleRef('ClusterRole', 'cluster-admin'),
+      'tenant-alice',
+    ),
+    'a pod': {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'tenant-x', namespace: 'tenant-alice' },
+      spec: pod,
+    },
+    "a secret of Flux's": secret,
+    'a folder that is applied as the operators': applier({ serviceAccountName: 'platform' }),
+    'a folder that is applied elsewhere': applier({ kubeConfig: { secretRef: { name: 'x' } } }),
+    'what operators apply': applier({}, 'towline-platform'),
+    'a namespace of another name': space('kube-system', { 'towline.dev/tenant': 'kube-system' }),
+    'a namespace for privileged pods': space('tenant-eve', {
+      ...{ 'towline.dev/tenant': 'eve', 'pod-security.kubernetes.io/enforce': 'privileged' },
+    }),
+    "another tenant's namespace": space('tenant-bob', {
+      ...{ 'towline.dev/tenant': 'alice', 'pod-security.kubernetes.io/enforce': 'baseline' },
+    }),
+    'a policy': {
+      ...{ apiVersion: 'apiregistration.k8s.io/v1', kind: 'APIService', metadata: { name: 'v1.x.example' } },
+      spec: { group: 'x.example', version: 'v1', groupPriorityMinimum: 1, versionPriority: 1 },
+    },
+  };
+  for (const [what, object] of Object.entries(attempts)) {
+    it(`holds no more: ${what}`, async () => {
+      await assert.rejects(
+        setUps.dryRun(object as KubernetesObject),
+        /a tenant's (set-up|namespace|folder) (may|is)/,
+      );
+    });
+  }
 });
