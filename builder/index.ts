@@ -326,7 +326,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     return result;
   }
 
-  const customers = await openCustomers(config.forges?.customers, { logger, now });
+  const customers = await openCustomers(config.forges ?? {}, { logger, now });
   const gate = createCustomerGate({
     customers,
     ownerPath: (scm, ownerId) => forgeWatch.ownerPath(scm, ownerId),

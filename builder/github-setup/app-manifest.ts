@@ -11,19 +11,21 @@ export interface AppManifestOptions {
   origin: string;
   /** Where GitHub sends the browser with the code. */
   redirectUrl: string;
+  /** Whether everybody on GitHub may install it; else the account alone whose App it is. */
+  public: boolean;
 }
 
 /**
  * What a GitHub App of the platform may do and is told: the least that deploys, checks and deployments need.
  * docs.github.com: "Registering a GitHub App from a manifest".
  */
-export function appManifest({ name, origin, redirectUrl }: AppManifestOptions) {
+export function appManifest({ name, origin, redirectUrl, public: isPublic }: AppManifestOptions) {
   return {
     name,
     url: origin,
     hook_attributes: { url: `${origin}/webhooks/github`, active: true },
     redirect_url: redirectUrl,
-    public: true,
+    public: isPublic,
     default_permissions: {
       metadata: 'read',
       contents: 'read',

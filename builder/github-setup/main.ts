@@ -7,12 +7,13 @@ import { appFileNames, appFiles, appSecret } from './app-manifest.ts';
 import { startSetupServer } from './setup-server.ts';
 
 const usage =
-  'npm run setup-github -- --origin https://towline.example.org [--name Towline] [--organization acme] [--out github-app] [--namespace towline] [--github https://github.com] [--api https://api.github.com] [--port 0]';
+  'npm run setup-github -- --origin https://towline.example.org [--name Towline] [--organization acme] [--public] [--out github-app] [--namespace towline] [--github https://github.com] [--api https://api.github.com] [--port 0]';
 
 const options = {
   origin: { type: 'string' },
   name: { type: 'string', default: 'Towline' },
   organization: { type: 'string' },
+  public: { type: 'boolean', default: false },
   out: { type: 'string', default: 'github-app' },
   namespace: { type: 'string', default: 'towline' },
   github: { type: 'string', default: 'https://github.com' },
@@ -57,6 +58,7 @@ async function main(args: string[]): Promise<void> {
   const signal = abortOnSignals(process);
   await using server = await startSetupServer({
     ...{ origin: new URL(values.origin).origin, name: values.name, organization: values.organization },
+    public: values.public,
     ...{ webUrl: base(values.github), apiUrl: base(values.api), port: Number(values.port) },
   });
   process.stdout.write(`Open this on this machine and press the button:\n  ${server.url}\n`);

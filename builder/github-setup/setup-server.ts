@@ -13,6 +13,8 @@ export interface SetupOptions {
   organization?: string | undefined;
   webUrl: string;
   apiUrl: string;
+  /** Whether everybody on GitHub may install it. Default: only the account whose App it is. */
+  public?: boolean | undefined;
   port?: number | undefined;
 }
 
@@ -68,7 +70,9 @@ export async function startSetupServer(options: SetupOptions): Promise<SetupServ
   }
 
   function showButton(res: ServerResponse): void {
-    const manifest = JSON.stringify(appManifest({ name, origin, redirectUrl: `${base()}/made` }));
+    const manifest = JSON.stringify(
+      appManifest({ name, origin, redirectUrl: `${base()}/made`, public: options.public ?? false }),
+    );
     const form = `<form method="post" action="${escaped(action)}"><input type="hidden" name="manifest" value="${escaped(manifest)}"><button>Create the GitHub App “${escaped(name)}”</button></form>`;
     send(res, 200, page('Towline on GitHub', `<p>GitHub shows what it may do, and asks you.</p>${form}`));
   }

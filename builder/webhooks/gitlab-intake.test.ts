@@ -54,6 +54,22 @@ describe("GitLab's webhooks", () => {
     );
   });
 
+  it('of a GitLab that names no delivery are told apart by what they say, and a redelivery is known', async () => {
+    await using bed = await withGitLab();
+    const uuid = (value: string) => ({ 'idempotency-key': '', 'x-gitlab-event-uuid': value });
+    const next = { ...bed.push, before: bed.push.after, after: 'c'.repeat(40) };
+    // What a webhook sets off in turn has the UUID of the event that it was told of.
+    for (const push of [bed.push, next, next]) {
+      assert.equal((await bed.intake.gitlab(push, uuid('same'))).status, 202);
+      await bed.intake.intake.idle();
+    }
+    assert.equal((await bed.intake.gitlab(bed.push, uuid('forced back'))).status, 202);
+    await bed.intake.intake.idle();
+    const afters = bed.intake.taken.events.map((event) => event.type === 'push' && event.after);
+    assert.deepEqual(afters, [bed.push.after, next.after, bed.push.after]);
+    for (const { id } of bed.intake.taken.events) assert.match(id, /^gitlab-[0-9a-f]{64}$/);
+  });
+
   it('of one project wait alone', async () => {
     await using bed = await withGitLab({ 15: { broken: true }, 16: projectAnswer({ id: 16 }) });
     await bed.intake.gitlab(bed.push, { 'idempotency-key': 'a' });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { ForgeEvent } from '../../core/source-event.ts';
 import { parsePayload } from './forge-values.ts';
@@ -63,6 +64,15 @@ export function createGitHubHook(secrets: readonly string[], rules: GitHubRules)
 }
 
 /**
+ * For GitLab before 17.4, which names no delivery. Its UUID of an event is also that of all events that a webhook set off
+ * in turn, and the content of a push is the same again when a branch is forced back and forth: the two together tell.
+ */
+function contentId(raw: RawDelivery): string {
+  const uuid = header(raw, 'x-gitlab-event-uuid') ?? '';
+  return createHash('sha256').update(`${uuid}\n`).update(raw.body).digest('hex');
+}
+
+/**
  * `secrets` are secret tokens, which GitLab sends as they are, or signing tokens, which it signs with; signatures are
  * looked at first, and a wrong one is not made good by a token.
  */
@@ -89,8 +99,7 @@ export function createGitLabHook(
       return isStandard(raw.body, { id, timestamp, signatures });
     },
     translate(raw, payload) {
-      const given =
-        header(raw, 'webhook-id') ?? header(raw, 'idempotency-key') ?? header(raw, 'x-gitlab-event-uuid');
+      const given = header(raw, 'webhook-id') ?? header(raw, 'idempotency-key') ?? contentId(raw);
       const id = deliveryId('gitlab', given, raw.body);
       return translateGitLab({ id, event: gitlabEventName(payload), payload }, rules);
     },

@@ -69,7 +69,7 @@ export async function startIntake(options: IntakeOptions = {}) {
   const logger = createLogger({ level: 'debug', name: 'test' }, { write: (line) => void logged.push(line) });
   const database = openDatabase(options.databasePath ?? ':memory:', 'FULL');
   const arrivals = createSqliteArrivalStore(database, () => {});
-  const customers = await openCustomers(options.forges?.customers, { logger, now: options.now });
+  const customers = await openCustomers(options.forges ?? {}, { logger, now: options.now });
   const intake = await createForgeIntake({
     customers,
     gate: createCustomerGate({ customers, ownerPath: () => undefined }),

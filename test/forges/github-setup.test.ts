@@ -67,6 +67,7 @@ describe('setting up a GitHub App', () => {
         const form = await formOf(url);
         assert.equal(form.action.pathname, '/organizations/acme/settings/apps/new');
         assert.equal(form.manifest.hook_attributes.url, 'https://towline.example.org/webhooks/github');
+        assert.equal(form.manifest.public, false, 'nobody else may install it');
         const answer = await fetch(sentBack(form, github.acceptManifest()));
         assert.equal(answer.status, 200);
         assert.match(await answer.text(), /apps\/towline-test\/installations\/new/);
@@ -105,6 +106,7 @@ describe('setting up a GitHub App', () => {
       name: 'T',
       origin: 'https://t',
       redirectUrl: 'x',
+      public: false,
     });
     assert.deepEqual(permissions, {
       metadata: 'read',
@@ -121,12 +123,14 @@ describe('setting up a GitHub App', () => {
     await using setup = await startSetupServer({
       origin: 'https://t.example',
       name: '"><script>x</script>',
+      public: true,
       ...forge,
     });
     const html = await (await fetch(setup.url)).text();
     assert.ok(!html.includes('<script'));
     const form = await formOf(setup.url);
     assert.equal(form.manifest.name, '"><script>x</script>');
+    assert.equal(form.manifest.public, true);
     const code = github.acceptManifest();
     const back = sentBack(form, code);
     const stranger = new URL(back);
