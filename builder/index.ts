@@ -355,6 +355,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       githubApp: deps.githubApp,
       gitlabToken: deps.gitlabToken ?? (async () => undefined),
       isCustomers: gate.isCustomers,
+      currentFunctions: (owner, environment) => deps.manifestWriter.current(owner, environment),
       accept,
       background: inBackground,
     },

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RefTargets } from '../../core/environments.ts';
 import { TowlineError } from '../../core/errors.ts';
 import type { InstallationEvent } from '../../core/forge-events.ts';
+import type { ManifestWriter } from '../../core/manifest-writer.ts';
 import type { PushEvent, SourceEvent } from '../../core/source-event.ts';
 import { backoffMs } from '../../runtime/backoff.ts';
 import { delay } from '../../runtime/lifecycle.ts';
@@ -19,6 +20,7 @@ import { createForgeNames, type ForgeNames, type SettledEvent } from './forge-na
 import { createForgeStanding } from './forge-standing.ts';
 import { createSqliteInstallationStore } from './installation-store-sqlite.ts';
 import { createInstallations } from './installations.ts';
+import { createRemovedTogether } from './removed-together.ts';
 
 export interface ForgeWatchConfig {
   /** How often branch heads are compared, and GitHub is asked for what it could not deliver. Default: 10 minutes. */
@@ -40,6 +42,7 @@ export interface ForgeWatchDeps {
   githubApp?: GitHubApp | undefined;
   /** For GitLab's API, by a project's full path. */
   gitlabToken: (path: string) => Promise<string | undefined>;
+  currentFunctions: ManifestWriter['current'];
   /** Whether it is a customer's. Throws `unavailable` while nobody knows. */
   isCustomers: (known: KnownRepository) => boolean;
   accept: (event: SourceEvent, origin: 'recovered' | 'restored') => Promise<unknown>;
@@ -121,6 +124,11 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
   const installations = createInstallations({
     ...{ store, names, standing, logger, now, accept: (event) => deps.accept(event, 'recovered') },
     known: () => deliveries.repositories(),
+    together: createRemovedTogether({
+      known: () => deliveries.repositories(),
+      environments: deps.refs.environments,
+      current: deps.currentFunctions,
+    }),
     compare: (known) => (known.length > 0 ? compare(known, 'restored', 0) : Promise.resolve()),
     cloneUrlOf(scm, path) {
       const base = scm === 'github' ? github?.baseUrl : gitlab?.baseUrl;

@@ -18,12 +18,15 @@ import { createPatience, lanesOf } from './event-lanes.ts';
 import type { ForgeNames } from './forge-names.ts';
 import type { ForgeStanding } from './forge-standing.ts';
 import type { InstallationStore, KnownInstallation, ServedRepository } from './installation-store.ts';
+import type { RemovedTogetherOf } from './removed-together.ts';
 
 export interface InstallationsDeps {
   store: InstallationStore;
   names: ForgeNames;
   /** Asked before anything is served or taken away. */
   standing: ForgeStanding;
+  /** How much goes with those that leave for one reason, for the guard over large removals. */
+  together: RemovedTogetherOf;
   /** The newest delivery of each repository that was pushed to. */
   known: () => Promise<KnownRepository[]>;
   /** Durable when it resolves; an id that was seen is a duplicate. */
@@ -61,8 +64,8 @@ export interface Installations {
 
 const defaultGraceMs = 60 * 60_000;
 const platform: Person = { name: 'Towline', email: '', login: 'towline' };
-type Reason = RepositoryDeletedEvent['reason'];
-const reasonOf: Record<RepositoriesChanged['reason'], Reason> = {
+type Why = Pick<RepositoryDeletedEvent, 'reason' | 'actor' | 'together'>;
+const reasonOf: Record<RepositoriesChanged['reason'], Why['reason']> = {
   chosen: 'removed',
   created: 'removed',
   deleted: 'deleted',
@@ -93,12 +96,12 @@ export function createInstallations(deps: InstallationsDeps): Installations {
   const keyOf = ({ scm, id }: ServedRepository) => `${scm}:${id}`;
   let working: Promise<void> | undefined;
 
-  async function remove(id: string, one: ServedRepository, reason: Reason, actor: Person): Promise<void> {
+  async function remove(id: string, one: ServedRepository, why: Why): Promise<void> {
     const found = (await deps.known()).find((each) => {
       return each.scm === one.scm && each.repository.id === one.id;
     });
     if (found && found.repository.ownerId === one.ownerId) {
-      await deps.accept({ ...found, type: 'repository-deleted', id: id.slice(0, 200), reason, actor });
+      await deps.accept({ ...found, type: 'repository-deleted', id: id.slice(0, 200), ...why });
     }
     store.forgetRepository(one.scm, one.id);
   }
@@ -243,9 +246,9 @@ export function createInstallations(deps: InstallationsDeps): Installations {
     const newest = scm === 'github' ? store.newestInstallation(ownerId)?.id : undefined;
     const installationId = newest ?? own[0]?.installationId ?? installation?.id ?? null;
     const still = await servedNow(scm, own, { ownerId, installationId });
-    for (const one of own) {
-      if (!still?.has(one.id)) await remove(`${deliveryId}-${one.id}`, one, reasonOf[reason], actor);
-    }
+    const gone = own.filter(({ id }) => !still?.has(id));
+    const why = { reason: reasonOf[reason], actor, together: await deps.together(gone) };
+    for (const one of gone) await remove(`${deliveryId}-${one.id}`, one, why);
     if (!still?.size) return;
     const about = { deliveryId, repositories: still.size };
     deps.logger.info(about, 'what a forge told of as gone is there when it is asked, and stays');
@@ -283,11 +286,20 @@ export function createInstallations(deps: InstallationsDeps): Installations {
   }
 
   async function removeOverdue(): Promise<void> {
-    for (const one of store.repositories()) {
+    const isOverdue = (one: ServedRepository) =>
+      one.removeAt !== null && one.removeAt <= now() && overdue.isDue(keyOf(one));
+    const due = store.repositories().filter(isOverdue);
+    const owners = Map.groupBy(due, ({ scm, ownerId }) => `${scm}:${ownerId}`);
+    for (const own of owners.values()) await removeUninstalled(own);
+  }
+
+  async function removeUninstalled(own: readonly ServedRepository[]): Promise<void> {
+    const together = deps.together(own);
+    for (const one of own) {
       const key = keyOf(one);
-      if (one.removeAt === null || one.removeAt > now() || !overdue.isDue(key)) continue;
       try {
-        await remove(`uninstalled-${one.scm}-${one.id}-${one.removeAt}`, one, 'uninstalled', platform);
+        const why: Why = { reason: 'uninstalled', actor: platform, together: await together };
+        await remove(`uninstalled-${one.scm}-${one.id}-${one.removeAt}`, one, why);
         overdue.done(key);
       } catch (error) {
         overdue.failed(key);
