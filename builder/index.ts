@@ -46,6 +46,7 @@ import type { SourceAccess } from './source/source-access.ts';
 import type { TemplateCatalog } from './templates/template.ts';
 import { createSqliteArrivalStore } from './webhooks/arrival-store-sqlite.ts';
 import { createForgeIntake } from './webhooks/forge-intake.ts';
+import { type GitOpsRepository, unlessOfGitOps } from './webhooks/gitops-repository.ts';
 import { requestedRebuild } from './webhooks/requested-rebuilds.ts';
 
 export { type BuilderConfig, builderSettings } from './config.ts';
@@ -96,6 +97,8 @@ export interface BuilderDeps {
   gitlabToken?: ((path: string) => Promise<string | undefined>) | undefined;
   /** Tells forges what becomes of their commits; without it nobody is told. */
   feedback?: FeedbackConfig | undefined;
+  /** Where the platform commits to: nothing of it is built, and its pushes are told. */
+  gitOps?: GitOpsRepository | undefined;
   /** Asked for what it could not deliver; without it only branch heads are compared. */
   githubApp?: GitHubApp | undefined;
   now?: (() => number) | undefined;
@@ -311,6 +314,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
 
   async function accept(told: SourceEvent, origin: DeliveryOrigin, isForced = false): Promise<AppendResult> {
     if (stopped.aborted) throw new TowlineError('unavailable', 'the build service is stopping');
+    const told = unlessOfGitOps(seen, deps.gitOps);
     gate.admit(told, origin);
     // What is built again was settled when it came.
     const settled = origin === 'rebuild' ? { before: [], event: told } : await forgeWatch.settle(told);
@@ -370,6 +374,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     gitlabToken: deps.gitlabToken ?? (async () => undefined),
     accept: (event) => accept(event, 'hook'),
     installation: (event) => forgeWatch.put(event),
+    gitOps: deps.gitOps,
     async rebuild(request) {
       const event = await requestedRebuild(deliveries, request);
       if (event && gate.isCustomers(event)) await accept(event, 'rebuild');

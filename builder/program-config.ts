@@ -30,6 +30,13 @@ export const builderProgramSettings = {
   ...addressSettings,
   ...clusterSettings,
   ...gitOpsEngineSettings,
+  gitOpsUrl: {
+    env: 'TOWLINE_GITOPS_URL',
+    schema: z.string().min(1).max(2000).optional(),
+    defaultText: 'none: pushes to it are seen when it is next looked at',
+    description:
+      'The GitOps repository. Nothing of it is built; a webhook of it has the manifest-writer and Flux look at once.',
+  },
   gitOpsRepositoryObject: {
     env: 'TOWLINE_GITOPS_OBJECT',
     schema: z

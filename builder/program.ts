@@ -23,6 +23,7 @@ import { buildkitConfig } from './engines/buildkit-settings.ts';
 import { openRegistries } from './engines/open-registries.ts';
 import { feedbackOf } from './feedback/feedback-settings.ts';
 import { readForges } from './forge-settings.ts';
+import { openGitOpsPushes } from './gitops-pushes.ts';
 import { createBuildServiceCalls } from './http/build-service-calls.ts';
 import { createBuilder } from './index.ts';
 import { createPrebuiltImages } from './prebuilt/prebuilt-images-registry.ts';
@@ -82,6 +83,7 @@ export async function openBuilder(
     logger,
     stack,
   });
+  const gitOps = stack.use(openGitOpsPushes(config, { api, branch: writer, logger }));
   const registries = stack.use(openRegistries(config.registriesDir ?? at('registries'), config.registries));
   const cacheKey = keptSecret(at('keys', 'installation'));
   const engine = stack.use(
@@ -123,6 +125,7 @@ export async function openBuilder(
         gitlabToken: gitlabTokenOf(forges.gitlabTokens),
         feedback: feedbackOf(config, forges),
         githubApp: forges.githubApp,
+        gitOps,
         deliveryLog,
         signal,
       },

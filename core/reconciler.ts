@@ -34,6 +34,15 @@ export interface Reconciler {
   ): Promise<FollowOutcome>;
 }
 
+/** The GitOps repository's branch, as the manifest-writer keeps up with it. */
+export interface GitOpsBranch {
+  /**
+   * Somebody may have pushed: looks now instead of when it next would. `commit`: what was pushed, if it is known; nothing
+   * is fetched if that is known here. Whether the newest commit is another's than the writer's. Throws `remote_unavailable`.
+   */
+  look(commit?: string, signal?: AbortSignal): Promise<boolean>;
+}
+
 /** What a reconciler that only sees revisions has to know of the GitOps repository. */
 export interface GitOpsCommits {
   /** Whether `commit` is `head` or one of its ancestors; `false` also if one of them is not known (yet). */

@@ -131,6 +131,13 @@ export const deliverySettings = {
     defaultText: '`http://manifest-writer.towline.svc:8090`',
     description: 'Where Flux reaches that port.',
   },
+  lookEveryMs: {
+    env: 'TOWLINE_GITOPS_LOOK_MS',
+    schema: integerSetting({ min: 1000, max: 3_600_000, default: 15_000 }),
+    defaultText: '15000',
+    description:
+      'How often the branch is looked at for commits that people pushed, to hand them to Flux, in milliseconds; a webhook of the repository’s forge tells at once: install.md.',
+  },
   tenants: {
     env: 'TOWLINE_TENANTS',
     schema: z.enum(['automatic', 'manual', 'none'], 'must be automatic, manual or none').default('automatic'),

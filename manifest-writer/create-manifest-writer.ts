@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { TowlineError } from '../core/errors.ts';
 import type { DeployIntent, ManifestWriter, WriteOptions } from '../core/manifest-writer.ts';
-import type { GitOpsCommits } from '../core/reconciler.ts';
+import type { GitOpsBranch, GitOpsCommits } from '../core/reconciler.ts';
 import type { ClusterApi } from '../runtime/kubernetes/cluster-api.ts';
 import { delay } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -122,7 +122,7 @@ export interface ManifestWriterDeps {
 }
 
 /** A ManifestWriter whose intents outlive it. */
-export interface DurableManifestWriter extends ManifestWriter, AsyncDisposable {
+export interface DurableManifestWriter extends ManifestWriter, GitOpsBranch, AsyncDisposable {
   /** For callers that go on once the intent is kept; a deploy is one intent by its build, others by `id`. */
   submit(intent: WriteIntent, signal?: AbortSignal, options?: WriteOptions): Submission;
   /** What is accepted and not finished, and why it waits. */
@@ -222,6 +222,8 @@ function createWriter(
   const reader = createHistoryReader(repository, committer.email);
   const onRepair = (err: Error) => logger.warn({ err }, "the writer's clone is broken: making it anew");
   let batches = 0;
+  /** The newest that this writer has tried to push. Before the answer: a webhook may be faster. */
+  let pushed: string | undefined;
   let maintenance: Promise<void> | undefined;
 
   const log = createSqliteIntentLog({
@@ -230,7 +232,13 @@ function createWriter(
   });
   const pushesPerMinute = config.maxPushesPerMinute ?? defaultPushesPerMinute(config.remoteUrl);
   const commitBatch = createBatchCommitter({
-    repository,
+    repository: {
+      ...repository,
+      push(commit, expected) {
+        pushed = commit;
+        return repository.push(commit, expected);
+      },
+    },
     maxAttempts: limits.maxAttempts,
     paced: pushesPerMinute !== undefined,
     signal: stopping.signal,
@@ -316,11 +324,20 @@ function createWriter(
     }
   }
 
+  async function look(commit?: string): Promise<boolean> {
+    if (commit !== undefined && commit === pushed) return false;
+    const head = commit === repository.head() ? commit : await repository.refresh();
+    releaser.look();
+    publisher?.pushed();
+    return head !== pushed;
+  }
+
   const images = createImageCheck({ repository, imageExists: deps.imageExists, reading, logger });
 
   return {
     submit,
     state: () => queue.state(),
+    look,
     commits: createGitOpsCommits(repository),
     deploy: (intent, signal, options) => submit({ kind: 'deploy', intent }, signal, options).outcome,
     remove: (intent, signal, options) => submit({ kind: 'remove', intent }, signal, options).outcome,

@@ -44,6 +44,7 @@ function publishingConfig(config: ManifestWriterProgramConfig): ManifestWriterCo
     dir: join(config.dataDir, 'published'),
     listen: { host: config.host, port: config.publishPort },
     origin: config.publishOrigin,
+    lookEveryMs: config.lookEveryMs,
   };
 }
 

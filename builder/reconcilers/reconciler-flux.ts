@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { FunctionCatalog } from '../../core/catalog.ts';
 import { TowlineError } from '../../core/errors.ts';
 import type { FollowTarget, GitOpsCommits, Reconciler } from '../../core/reconciler.ts';
@@ -13,7 +14,7 @@ import { commitOf, kustomizationOf, type ObservedKustomization, sourceOf } from 
 import { whyNotApplied } from './flux-waits.ts';
 import { type Applied, createFollowing, type Way } from './follow-commit.ts';
 import { createPatience } from './patience.ts';
-import { createRepositoryNudge } from './repository-nudge.ts';
+import { createRepositoryNudge, requestedAt } from './repository-nudge.ts';
 
 export interface FluxReconcilerConfig {
   /** Where Flux's objects are. */

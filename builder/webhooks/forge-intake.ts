@@ -6,6 +6,7 @@ import type { ArrivalStore } from './arrival-store.ts';
 import { createArrivals } from './arrivals.ts';
 import { createIgnoredPushers } from './forge-values.ts';
 import { createGitLabProjects } from './gitlab-projects.ts';
+import { gitOpsPushOf } from './gitops-repository.ts';
 import { createGitHook, createGitHubHook, createGitLabHook, type Hook } from './hooks.ts';
 import { createIntake, type IntakeTargets } from './intake.ts';
 import { createWebhookHandler } from './webhook-handler.ts';
@@ -57,8 +58,9 @@ export async function createForgeIntake(deps: ForgeIntakeDeps): Promise<ForgeInt
   const { forges, logger, now } = deps;
   const { github, gitlab, gitea } = forges;
   const ignored = createIgnoredPushers(forges.ignoredPushers ?? []);
+  const gitOpsPush = gitOpsPushOf(deps.gitOps);
   await using opening = new AsyncDisposableStack();
-  const gitlabRules = gitlab && { baseUrl: gitlab.baseUrl, topic: gitlab.topic, ignored };
+  const gitlabRules = gitlab && { baseUrl: gitlab.baseUrl, topic: gitlab.topic, ignored, gitOpsPush };
   const arrivals =
     gitlabRules &&
     opening.use(
@@ -74,19 +76,19 @@ export async function createForgeIntake(deps: ForgeIntakeDeps): Promise<ForgeInt
         retry: deps.retry,
       }),
     );
-  const { accept, installation, rebuild, customers, gate } = deps;
+  const { accept, installation, rebuild, gitOps, customers, gate } = deps;
   const arrive: Parameters<typeof createIntake>[0]['arrive'] = async (arrival) => arrivals?.add(arrival);
-  const intake = createIntake({ accept, installation, rebuild, arrive, customers, gate, logger });
+  const intake = createIntake({ accept, installation, rebuild, gitOps, arrive, customers, gate, logger });
 
   const hooks: Hook[] = [];
   const giteaHook = gitea && {
     secrets: gitea.webhookSecrets,
-    rules: { baseUrl: gitea.baseUrl, ignored },
+    rules: { baseUrl: gitea.baseUrl, ignored, gitOpsPush },
   };
-  hooks.push(createGitHook({ secrets: deps.gitSecrets, gitea: giteaHook }));
+  hooks.push(createGitHook({ secrets: deps.gitSecrets, gitea: giteaHook, gitOpsPush }));
   if (github) {
     const { baseUrl, appId } = github;
-    hooks.push(createGitHubHook(github.webhookSecrets, { baseUrl, appId, ignored }));
+    hooks.push(createGitHubHook(github.webhookSecrets, { baseUrl, appId, ignored, gitOpsPush }));
   }
   if (gitlab && gitlabRules) hooks.push(createGitLabHook(gitlab.webhookSecrets, gitlabRules, now));
 

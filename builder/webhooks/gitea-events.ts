@@ -15,6 +15,7 @@ import {
   slugOf,
   whyNotRepository,
 } from './forge-values.ts';
+import type { GitOpsPush } from './gitops-repository.ts';
 import { type ForgeDelivery, nothing, type Outcome } from './translation.ts';
 
 /** The one Gitea or Forgejo whose hooks may come. */
@@ -22,6 +23,7 @@ export interface GiteaRules {
   /** As `https://codeberg.org`: clone URLs are made of it. */
   baseUrl: string;
   ignored: IgnoredPushers;
+  gitOpsPush?: GitOpsPush | undefined;
 }
 
 const Account = z.object({
@@ -84,6 +86,8 @@ function personOf({ login, full_name, email }: z.output<typeof Account>): Person
 function push({ id, payload }: ForgeDelivery, rules: GiteaRules): Outcome[] {
   const parsed = parsePayload(PushPayload, payload);
   const repository = toRepository(parsed.repository, rules);
+  const toGitOps = rules.gitOpsPush?.(id, repository.cloneUrl, parsed.after);
+  if (toGitOps) return toGitOps;
   const unserved = whyNotRepository(parsed.repository.owner.login, repository.name);
   if (unserved !== undefined) return nothing(unserved);
   if (hasUnseen(parsed.ref)) return nothing('the name of the ref has characters that cannot be shown');

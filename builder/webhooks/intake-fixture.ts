@@ -10,6 +10,7 @@ import { openCustomers } from '../customers/open-customers.ts';
 import { openDatabase } from '../deliveries/open-database.ts';
 import { createSqliteArrivalStore } from './arrival-store-sqlite.ts';
 import { createForgeIntake, type ForgesConfig } from './forge-intake.ts';
+import type { GitOpsRepository } from './gitops-repository.ts';
 
 export const secrets = {
   git: 'git-secret',
@@ -54,6 +55,7 @@ export interface IntakeOptions {
   forges?: ForgesConfig | undefined;
   databasePath?: string | undefined;
   now?: (() => number) | undefined;
+  gitOps?: GitOpsRepository | undefined;
   /** Thrown by whoever would take the event. */
   fault?: (() => void) | undefined;
 }
@@ -74,6 +76,7 @@ export async function startIntake(options: IntakeOptions = {}) {
     customers,
     gate: createCustomerGate({ customers, ownerPath: () => undefined }),
     gitSecrets: [secrets.git],
+    gitOps: options.gitOps,
     forges: options.forges ?? {
       github: { baseUrl: 'https://github.com', webhookSecrets: ['older', secrets.github] },
       gitea: { baseUrl: 'https://codeberg.example', webhookSecrets: [secrets.gitea] },

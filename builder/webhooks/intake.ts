@@ -5,6 +5,7 @@ import { type CustomerGate, namedOwnerPath } from '../customers/customer-gate.ts
 import type { Customers } from '../customers/customers.ts';
 import type { AppendResult } from '../deliveries/delivery-log.ts';
 import type { GitLabArrival } from './gitlab-arrival.ts';
+import type { GitOpsRepository } from './gitops-repository.ts';
 import type { Outcome } from './translation.ts';
 
 /** Who acts on what webhooks tell. Each is durable when it returns or resolves, and may be told the same again. */
@@ -12,6 +13,8 @@ export interface IntakeTargets {
   accept: (event: ForgeEvent) => AppendResult | Promise<AppendResult>;
   installation: (event: InstallationEvent) => void | Promise<void>;
   rebuild: (request: RebuildRequest) => void | Promise<void>;
+  /** Not kept: whoever looks at the branch by itself sees it later. */
+  gitOps?: GitOpsRepository | undefined;
 }
 
 export interface IntakeDeps extends IntakeTargets {
@@ -87,6 +90,10 @@ export function createIntake(deps: IntakeDeps): Intake {
     if (outcome.type === 'arrival') {
       await deps.arrive(outcome.arrival);
       return { type: 'accepted', id: outcome.arrival.id };
+    }
+    if (outcome.type === 'gitops') {
+      deps.gitOps?.moved(outcome.commit);
+      return { type: 'accepted', id: outcome.id };
     }
     if (outcome.type === 'installation') return takeInstallation(outcome);
     if (outcome.type === 'rebuild') {

@@ -11,6 +11,8 @@ export type Outcome =
   | { type: 'rebuild'; request: RebuildRequest }
   /** GitLab has to be asked about the project before anything is decided. */
   | { type: 'arrival'; arrival: GitLabArrival }
+  /** Somebody pushed to the GitOps repository itself. */
+  | { type: 'gitops'; id: string; commit: string }
   /** Nothing to do; `reason` is for the log. */
   | { type: 'none'; reason: string };
 

@@ -279,6 +279,7 @@ export const manifestWriterContract = {
       fields<FilePlace & { commit: string }>({ ...filePlace, commit: text }),
       text.nullish(),
     ),
+    look: read(fields<{ commit?: string | undefined }>({ commit: maybeText }), z.boolean()),
     events: eventsCall,
   },
 } satisfies CallContract;

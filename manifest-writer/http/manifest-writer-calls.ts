@@ -3,7 +3,7 @@ import { manifestWriterContract, type WriteInput } from '../../core/calls/manife
 import { defaultEnvironment } from '../../core/environments.ts';
 import type { EventBus } from '../../core/events.ts';
 import type { ManifestWriter, WriteDelay, WriteOptions, WriteOutcome } from '../../core/manifest-writer.ts';
-import type { GitOpsCommits } from '../../core/reconciler.ts';
+import type { GitOpsBranch, GitOpsCommits } from '../../core/reconciler.ts';
 import {
   type CallServerOptions,
   type CallTools,
@@ -26,7 +26,7 @@ type Write<Intent> = (intent: Intent, signal?: AbortSignal, options?: WriteOptio
 
 /** `/calls/manifest-writer/…`: the writer for other processes. */
 export function createManifestWriterCalls(
-  writer: ManifestWriter & { commits: GitOpsCommits },
+  writer: ManifestWriter & GitOpsBranch & { commits: GitOpsCommits },
   options: ManifestWriterCallsOptions,
 ): RequestListener {
   const { events } = options;
@@ -98,6 +98,7 @@ export function createManifestWriterCalls(
       current: ({ owner, environment }) => writer.current(owner, environment),
       contains: ({ head, commit }) => writer.commits.contains(head, commit),
       wantedDigest: ({ commit, ...place }) => writer.commits.wantedDigest(commit, place),
+      look: ({ commit }, { signal }) => writer.look(commit, signal),
       async events({ after }, { signal, tell: tellCaller }) {
         for await (const item of feed.follow(after, signal)) await tellCaller(item);
       },

@@ -58,6 +58,8 @@ interface Tenant {
 /** Requests at once to the API server. */
 const maxAtOnce = 8;
 const maxTries = 5;
+/** However seldom the branch is looked at. */
+const maxRetryMs = 15_000;
 
 export async function createTenantPublisher(
   config: PublishingConfig,
@@ -204,7 +206,7 @@ export async function createTenantPublisher(
   function plan(): void {
     if (signal.aborted) return;
     clearTimeout(timer);
-    const retryMs = failures === 0 ? lookEveryMs : backoffMs(failures, { firstMs: 200, maxMs: lookEveryMs });
+    const retryMs = failures === 0 ? lookEveryMs : backoffMs(failures, { firstMs: 200, maxMs: maxRetryMs });
     timer = setTimeout(() => void look().catch(report), retryMs);
     timer.unref();
   }

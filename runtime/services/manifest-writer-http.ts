@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { manifestWriterContract, type WriteInput } from '../../core/calls/manifest-writer-calls.ts';
 import type { EventBus } from '../../core/events.ts';
 import type { ManifestWriter, WriteDelay, WriteOptions, WriteOutcome } from '../../core/manifest-writer.ts';
-import type { GitOpsCommits } from '../../core/reconciler.ts';
+import type { GitOpsBranch, GitOpsCommits } from '../../core/reconciler.ts';
 import type { Logger } from '../logger.ts';
 import { type CallClientOptions, createCallClient } from './call-client.ts';
 import { followEvents } from './follow-events.ts';
@@ -15,7 +15,7 @@ export interface HttpManifestWriterOptions extends CallClientOptions {
 }
 
 /** The manifest-writer of another process. Intents stay once they are accepted: a signal only ends the waiting. */
-export interface HttpManifestWriter extends ManifestWriter, AsyncDisposable {
+export interface HttpManifestWriter extends ManifestWriter, GitOpsBranch, AsyncDisposable {
   commits: GitOpsCommits;
   /** Whether its events are followed just now. */
   isConnected(): boolean;
@@ -72,6 +72,7 @@ export function createHttpManifestWriter(options: HttpManifestWriterOptions): Ht
       contains: (head, commit) => client.ask('contains', { head, commit }),
       wantedDigest: (commit, place) => client.ask('wantedDigest', { ...place, commit }),
     },
+    look: (commit, signal) => client.ask('look', { commit }, { signal }),
     isConnected: () => follower?.isConnected() ?? true,
     async [Symbol.asyncDispose]() {
       await follower?.[Symbol.asyncDispose]();

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { TowlineError } from '../../core/errors.ts';
 import type { DeployIntent, ManifestWriter, WriteDelay, WriteOutcome } from '../../core/manifest-writer.ts';
-import type { GitOpsCommits } from '../../core/reconciler.ts';
+import type { GitOpsBranch, GitOpsCommits } from '../../core/reconciler.ts';
 
 /** A writer under test: environments `default` and `staging`, and a repository that can go away. */
 export interface ManifestWriterSubject {
-  writer: ManifestWriter & { commits: GitOpsCommits };
+  writer: ManifestWriter & GitOpsBranch & { commits: GitOpsCommits };
   /** Of alice's `hello`, from the repository `greetings`; `source` is the digit its commit and image are made of. */
   deployIntent(changes: { source: string; functionName?: string; buildId?: string }): DeployIntent;
   takeAway(): Promise<void>;
@@ -50,6 +50,17 @@ export function describeManifestWriter(
         [['hello', 'greetings']],
       );
       assert.deepEqual(await writer.current('bob', 'staging'), []);
+    });
+
+    it('looks at the branch when it is told to, and says so while it cannot', async (t) => {
+      const { writer, deployIntent, takeAway, bringBack } = await makeSubject(t);
+      const commit = commitOf(await writer.deploy(deployIntent({ source: '1' })));
+      assert.equal(await writer.look(), false);
+      await takeAway();
+      assert.equal(await writer.look(commit), false);
+      await assert.rejects(writer.look(digest('2').slice(-40)), { code: 'remote_unavailable' });
+      await bringBack();
+      assert.equal(await writer.look(), false);
     });
 
     it('gives refusals and conflicts as outcomes, and throws for what there is not', async (t) => {
