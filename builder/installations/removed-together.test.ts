@@ -35,7 +35,7 @@ async function otherRepository(platform: Platform): Promise<{ id: number; name: 
 
 function removals({ writer }: Platform) {
   const removed = writer.commits.filter(({ kind }) => kind === 'remove');
-  return removed.map(({ intent }) => [intent.repo, (intent as RemoveIntent).together]);
+  return removed.map(({ repo, intent }) => [repo, (intent as RemoveIntent).together]);
 }
 
 const whole = { functions: 3, present: 3 };
