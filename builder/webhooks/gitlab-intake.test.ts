@@ -37,6 +37,22 @@ describe("GitLab's webhooks", () => {
     assert.equal(bed.intake.kept(), 1);
   });
 
+  it('that cannot be read are passed over: an error would have GitLab take the hook out of use for everybody', async () => {
+    await using bed = await withGitLab();
+    const { project, ...rest } = bed.push;
+    for (const odd of [
+      rest,
+      { ...bed.push, ref: `refs/heads/${'b'.repeat(400)}` },
+      { ...bed.push, after: 7 },
+    ]) {
+      assert.equal((await bed.intake.gitlab(odd)).status, 202, JSON.stringify(Object.keys(odd)));
+    }
+    assert.ok(project);
+    await bed.intake.intake.idle();
+    assert.deepEqual(bed.intake.taken.events, []);
+    assert.match(bed.intake.logged.join(''), /not valid at/);
+  });
+
   it('wait while GitLab is away, in order, and nothing is lost', async () => {
     await using bed = await withGitLab();
     bed.api.state.status = 503;

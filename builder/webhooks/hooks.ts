@@ -31,6 +31,11 @@ export interface Hook {
   isSigned(raw: RawDelivery): boolean | Promise<boolean>;
   /** Throws `bad_request`. */
   translate(raw: RawDelivery, payload: unknown): Outcome[];
+  /**
+   * Whether the forge takes hooks out of use that answered errors, as GitLab does with a hook that serves everybody: then
+   * a signed event that cannot be read is passed over.
+   */
+  passesUnreadable: boolean;
   /** Whether the platform's own git host sent it: then its owner isn't looked for among the customers. */
   isOwn(raw: RawDelivery): boolean;
 }
@@ -59,6 +64,7 @@ export function createGitHubHook(secrets: readonly string[], rules: GitHubRules)
       const id = deliveryId('github', header(raw, 'x-github-delivery'), raw.body);
       return translateGitHub({ id, event: eventName(raw, 'x-github-event'), payload }, rules);
     },
+    passesUnreadable: false,
     isOwn: () => false,
   };
 }
@@ -103,6 +109,7 @@ export function createGitLabHook(
       const id = deliveryId('gitlab', given, raw.body);
       return translateGitLab({ id, event: gitlabEventName(payload), payload }, rules);
     },
+    passesUnreadable: true,
     isOwn: () => false,
   };
 }
@@ -154,6 +161,7 @@ export function createGitHook({ secrets, gitea, gitOpsPush }: GitHookOptions): H
       const { event, given } = kinds.find((kind) => kind.event !== '') ?? { event: '', given: undefined };
       return translateGitea({ id: deliveryId('git', given, raw.body), event, payload }, gitea.rules);
     },
+    passesUnreadable: false,
     isOwn,
   };
 }

@@ -6,6 +6,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import { type BodyReaderOptions, createBodyReader } from './body-reader.ts';
 import type { Hook, RawDelivery } from './hooks.ts';
 import type { Intake, Taken } from './intake.ts';
+import { nothing, type Outcome } from './translation.ts';
 
 export interface WebhookDeps extends BodyReaderOptions {
   hooks: readonly Hook[];
@@ -18,6 +19,16 @@ function parseJson(body: Buffer): unknown {
     return JSON.parse(body.toString('utf8'));
   } catch {
     throw new TowlineError('bad_request', 'the body is not JSON');
+  }
+}
+
+function translated(hook: Hook, raw: RawDelivery): Outcome[] {
+  try {
+    return hook.translate(raw, parseJson(raw.body));
+  } catch (error) {
+    const isUnreadable = error instanceof TowlineError && error.code === 'bad_request';
+    if (!isUnreadable || !hook.passesUnreadable) throw error;
+    return nothing(error.message);
   }
 }
 
@@ -37,7 +48,7 @@ export function createWebhookHandler(deps: WebhookDeps): (req: IncomingMessage, 
 
   async function take(hook: Hook, raw: RawDelivery): Promise<Taken[]> {
     if (!(await hook.isSigned(raw))) throw badSignature();
-    const outcomes = hook.translate(raw, parseJson(raw.body));
+    const outcomes = translated(hook, raw);
     const taken: Taken[] = [];
     // One after the other: what leaves comes before what arrives.
     for (const outcome of outcomes) {
