@@ -177,7 +177,10 @@ function readGitLab(settings: ForgeSettings): ForgesConfig['gitlab'] {
   if (secretFile === undefined)
     throw incomplete('TOWLINE_GITLAB_URL needs TOWLINE_GITLAB_WEBHOOK_SECRET_FILE');
   const webhookSecrets = readSecretLines(secretFile, 'TOWLINE_GITLAB_WEBHOOK_SECRET_FILE');
-  return { baseUrl: url, webhookSecrets, topic: settings.gitlabTopic };
+  const paths = settings.gitlabTokens.map((pair) =>
+    pair.slice(0, pair.indexOf('=')).replaceAll(/^\/+|\/+$/g, ''),
+  );
+  return { baseUrl: url, webhookSecrets, topic: settings.gitlabTopic, paths };
 }
 
 function readGitea(settings: ForgeSettings): ForgesConfig['gitea'] {

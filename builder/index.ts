@@ -312,7 +312,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     return result;
   }
 
-  async function accept(told: SourceEvent, origin: DeliveryOrigin, isForced = false): Promise<AppendResult> {
+  async function accept(seen: SourceEvent, origin: DeliveryOrigin, isForced = false): Promise<AppendResult> {
     if (stopped.aborted) throw new TowlineError('unavailable', 'the build service is stopping');
     const told = unlessOfGitOps(seen, deps.gitOps);
     gate.admit(told, origin);
@@ -359,6 +359,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       githubApp: deps.githubApp,
       gitlabToken: deps.gitlabToken ?? (async () => undefined),
       isCustomers: gate.isCustomers,
+      arrive: (arrival) => forgeIntake.arrive(arrival),
       currentFunctions: (owner, environment) => deps.manifestWriter.current(owner, environment),
       accept,
       background: inBackground,

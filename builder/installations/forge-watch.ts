@@ -14,10 +14,12 @@ import type { GitHubApp } from '../github/github-app.ts';
 import { createMissedDeliveries } from '../github/missed-deliveries.ts';
 import type { KnownRepository, SourceAccess } from '../source/source-access.ts';
 import type { ForgesConfig } from '../webhooks/forge-intake.ts';
+import type { GitLabArrival } from '../webhooks/gitlab-arrival.ts';
 import { gitlabRepository } from '../webhooks/gitlab-events.ts';
 import { createGitLabProjects } from '../webhooks/gitlab-projects.ts';
 import { createForgeNames, type ForgeNames, type SettledEvent } from './forge-names.ts';
 import { createForgeStanding } from './forge-standing.ts';
+import { createGitLabSurvey } from './gitlab-survey.ts';
 import { createSqliteInstallationStore } from './installation-store-sqlite.ts';
 import { createInstallations } from './installations.ts';
 import { createRemovedTogether } from './removed-together.ts';
@@ -45,6 +47,8 @@ export interface ForgeWatchDeps {
   currentFunctions: ManifestWriter['current'];
   /** Whether it is a customer's. Throws `unavailable` while nobody knows. */
   isCustomers: (known: KnownRepository) => boolean;
+  /** Takes what GitLab would have told. */
+  arrive: (arrival: GitLabArrival) => Promise<void>;
   accept: (event: SourceEvent, origin: 'recovered' | 'restored') => Promise<unknown>;
   /** Tracks work that goes on by itself. */
   background: (what: string, work: Promise<void>) => void;
@@ -68,6 +72,7 @@ export interface ForgeWatch extends Pick<ForgeNames, 'accepted' | 'departed' | '
 
 const defaultCompareMs = 10 * 60_000;
 const longestWaitMs = 60_000;
+const defaultGoneMs = 60 * 60_000;
 const deliveriesMark = 'github-deliveries';
 
 export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps): ForgeWatch {
@@ -178,6 +183,14 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
     await compare(known.filter(isKnownCustomers), 'recovered', graceMs);
   }
 
+  const survey =
+    gitlab &&
+    projects &&
+    createGitLabSurvey({
+      ...{ store, projects, rules: gitlab, paths: gitlab.paths ?? [], isCustomers: isKnownCustomers },
+      ...{ arrive: deps.arrive, graceMs: config.uninstallGraceMs ?? defaultGoneMs, logger, now },
+    });
+
   async function askGitHub(): Promise<void> {
     if (!missed) return;
     const { since, redelivered, refused } = await missed.look(store.mark(deliveriesMark), stopped);
@@ -240,9 +253,11 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
   function lookAround(graceMs: number): Promise<unknown> {
     const compared = compareAll(graceMs);
     const asked = askGitHub();
+    const surveyed = survey?.(stopped) ?? Promise.resolve();
+    deps.background('GitLab could not be asked for its projects', surveyed);
     deps.background('branch heads could not be compared', compared);
     deps.background('GitHub could not be asked for missed deliveries', asked);
-    return Promise.allSettled([compared, asked]);
+    return Promise.allSettled([compared, asked, surveyed]);
   }
 
   return {

@@ -5,6 +5,7 @@ import type { Customers } from '../customers/customers.ts';
 import type { ArrivalStore } from './arrival-store.ts';
 import { createArrivals } from './arrivals.ts';
 import { createIgnoredPushers } from './forge-values.ts';
+import type { GitLabArrival } from './gitlab-arrival.ts';
 import { createGitLabProjects } from './gitlab-projects.ts';
 import { gitOpsPushOf } from './gitops-repository.ts';
 import { createGitHook, createGitHubHook, createGitLabHook, type Hook } from './hooks.ts';
@@ -21,6 +22,8 @@ export interface ForgesConfig {
         webhookSecrets: readonly string[];
         /** Projects opt in by this topic; `undefined`: all are served. */
         topic: string | undefined;
+        /** Groups and projects that there are tokens for; empty: all that the token is a member of. */
+        paths?: readonly string[] | undefined;
       }
     | undefined;
   gitea?: { baseUrl: string; webhookSecrets: readonly string[] } | undefined;
@@ -47,6 +50,8 @@ export interface ForgeIntakeDeps extends IntakeTargets {
 export interface ForgeIntake extends AsyncDisposable {
   /** Handles `/webhooks/*`. */
   handle: (req: IncomingMessage, res: ServerResponse) => void;
+  /** As if GitLab had told; on disk when it resolves. */
+  arrive(arrival: GitLabArrival): Promise<void>;
   /** Takes up what a former run left. */
   start(): void;
   /** Resolves when nothing waits for a forge. */
@@ -95,6 +100,7 @@ export async function createForgeIntake(deps: ForgeIntakeDeps): Promise<ForgeInt
   const resources = opening.move();
   return {
     handle: createWebhookHandler({ hooks, intake, logger }),
+    arrive: async (arrival) => arrivals?.add(arrival),
     start: () => arrivals?.start(),
     idle: async () => arrivals?.idle(),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
