@@ -25,6 +25,8 @@ export interface GitLabPlatformOptions {
   path: string;
   topic?: string;
   config?: Partial<BuilderConfig>;
+  /** Whose projects are listed. */
+  paths?: string[];
   /** By full paths of projects. */
   tokens?: Record<string, string>;
 }
@@ -62,6 +64,11 @@ export async function startGitLabPlatform(options: GitLabPlatformOptions) {
       response.writeHead(gitlab.status, headers).end(JSON.stringify(projectAnswer(gitlab.project)));
       return;
     }
+    if (request.url?.startsWith('/api/v4/groups/acme/projects?')) {
+      response.writeHead(gitlab.status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify([projectAnswer(gitlab.project)]));
+      return;
+    }
     const { method, headers } = request;
     const upstream = httpRequest(`${git.url}${request.url}`, { method, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
@@ -81,7 +88,12 @@ export async function startGitLabPlatform(options: GitLabPlatformOptions) {
       logsDir: join(root, 'logs'),
       workDir: join(root, 'work'),
       webhookSecrets: ['unused'],
-      forges: { gitlab: { baseUrl: front.url, webhookSecrets: ['secret'], topic: options.topic } },
+      forges: {
+        gitlab: {
+          ...{ baseUrl: front.url, webhookSecrets: ['secret'] },
+          ...{ topic: options.topic, paths: options.paths },
+        },
+      },
       path,
       buildTimeoutMs: 60_000,
       maxConcurrentBuilds: 2,

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { createLogger } from '../../runtime/logger.ts';
+import { commitTo } from '../../test/forges/forge-platform.ts';
+import { stackFiles } from '../pipeline/platform-in-memory.test.ts';
 import type { GitLabArrival } from '../webhooks/gitlab-arrival.ts';
 import { createGitLabProjects } from '../webhooks/gitlab-projects.ts';
+import { startGitLabPlatform } from './gitlab-platform-fixture.ts';
 import { createGitLabSurvey } from './gitlab-survey.ts';
 import { startProjectsApi } from './gitlab-survey-fixture.ts';
 import { createSqliteInstallationStore } from './installation-store-sqlite.ts';
@@ -96,5 +99,21 @@ describe('a survey of GitLab', () => {
     fresh.api.byPath.set('acme/shop', shop);
     await fresh.look();
     assert.deepEqual(kinds(fresh.told), ['added 15']);
+  });
+
+  it('builds a project whose hooks never came, and takes away what was archived unheard', async () => {
+    const path = process.env['PATH'] ?? '';
+    await using platform = await startGitLabPlatform({ path, paths: ['acme'], config: { compareMs: 100 } });
+    async function until(isSo: () => boolean): Promise<void> {
+      const end = performance.now() + 20_000;
+      while (!isSo()) {
+        if (performance.now() > end) throw new Error('waited in vain');
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    }
+    const { after } = commitTo(platform.bare, stackFiles({ hello: 'one' }));
+    await until(() => platform.live() === after);
+    platform.gitlab.project.archived = true;
+    await until(() => platform.functions().length === 0);
   });
 });
