@@ -13,13 +13,15 @@ export interface AppManifestOptions {
   redirectUrl: string;
   /** Whether everybody on GitHub may install it; else the account alone whose App it is. */
   public: boolean;
+  /** Whether commits get statuses in place of checks (`TOWLINE_FEEDBACK=statuses`). */
+  statuses: boolean;
 }
 
 /**
  * What a GitHub App of the platform may do and is told: the least that deploys, checks and deployments need.
  * docs.github.com: "Registering a GitHub App from a manifest".
  */
-export function appManifest({ name, origin, redirectUrl, public: isPublic }: AppManifestOptions) {
+export function appManifest({ name, origin, redirectUrl, public: isPublic, statuses }: AppManifestOptions) {
   return {
     name,
     url: origin,
@@ -30,7 +32,7 @@ export function appManifest({ name, origin, redirectUrl, public: isPublic }: App
       metadata: 'read',
       contents: 'read',
       checks: 'write',
-      statuses: 'write',
+      ...(statuses ? { statuses: 'write' } : {}),
       deployments: 'write',
     },
     // Of installations, of their repositories and of re-runs every App is told that may hear of them.
@@ -108,7 +110,10 @@ export function appFiles({
   };
 }
 
-/** The same as a Secret to apply; never to commit as it is. */
+/**
+ * The same as a Secret to apply; never to commit as it is. Server-side apply leaves other managers' files in it alone,
+ * which `stringData` would hide from it.
+ */
 export function appSecret(app: NewApp, namespace: string): string {
   const { 'github-app-id': _, ...files } = appFiles(app);
   return stringify({
@@ -116,6 +121,8 @@ export function appSecret(app: NewApp, namespace: string): string {
     kind: 'Secret',
     metadata: { name: 'forges', namespace },
     type: 'Opaque',
-    stringData: files,
+    data: Object.fromEntries(
+      Object.entries(files).map(([name, text]) => [name, Buffer.from(text).toString('base64')]),
+    ),
   });
 }

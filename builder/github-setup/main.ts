@@ -3,17 +3,18 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeError, TowlineError } from '../../core/errors.ts';
 import { aborted, abortOnSignals } from '../../runtime/lifecycle.ts';
-import { appFileNames, appFiles, appSecret } from './app-manifest.ts';
+import { appFileNames, appFiles, appSecret, type NewApp } from './app-manifest.ts';
 import { startSetupServer } from './setup-server.ts';
 
 const usage =
-  'npm run setup-github -- --origin https://towline.example.org [--name Towline] [--organization acme] [--public] [--out github-app] [--namespace towline] [--github https://github.com] [--api https://api.github.com] [--port 0]';
+  'npm run setup-github -- --origin https://towline.example.org [--name Towline] [--organization acme] [--public] [--statuses] [--out github-app] [--namespace towline] [--github https://github.com] [--api https://api.github.com] [--port 0]';
 
 const options = {
   origin: { type: 'string' },
   name: { type: 'string', default: 'Towline' },
   organization: { type: 'string' },
   public: { type: 'boolean', default: false },
+  statuses: { type: 'boolean', default: false },
   out: { type: 'string', default: 'github-app' },
   namespace: { type: 'string', default: 'towline' },
   github: { type: 'string', default: 'https://github.com' },
@@ -47,6 +48,18 @@ async function save(dir: string, files: Record<string, string>): Promise<void> {
   }
 }
 
+/** For the ConfigMap `forges`. The App's own commits deploy nothing; other bots' neither. */
+function settingsOf({ id, slug }: NewApp, statuses: boolean): string[] {
+  const mounted = '/etc/towline/forges';
+  return [
+    `TOWLINE_GITHUB_APP_ID: "${id}"`,
+    `TOWLINE_GITHUB_APP_KEY_FILE: ${mounted}/github-app-key.pem`,
+    `TOWLINE_GITHUB_WEBHOOK_SECRET_FILE: ${mounted}/github-webhook-secret`,
+    `TOWLINE_IGNORED_PUSHERS: "*[bot],${slug}[bot]"`,
+    ...(statuses ? ['TOWLINE_FEEDBACK: statuses'] : []),
+  ];
+}
+
 /** Makes a GitHub App by one click in a browser on this machine, and saves its keys. */
 async function main(args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options });
@@ -58,7 +71,7 @@ async function main(args: string[]): Promise<void> {
   const signal = abortOnSignals(process);
   await using server = await startSetupServer({
     ...{ origin: new URL(values.origin).origin, name: values.name, organization: values.organization },
-    public: values.public,
+    ...{ public: values.public, statuses: values.statuses },
     ...{ webUrl: base(values.github), apiUrl: base(values.api), port: Number(values.port) },
   });
   process.stdout.write(`Open this on this machine and press the button:\n  ${server.url}\n`);
@@ -68,7 +81,9 @@ async function main(args: string[]): Promise<void> {
   process.stdout.write(
     [
       `The App ${app.slug} has the id ${app.id}; its key and its webhook's secret are in ${dir}.`,
-      'In a cluster: kubectl apply -f secret.yaml (or seal it; never commit it as it is), and set TOWLINE_GITHUB_APP_ID.',
+      'In a cluster: kubectl apply --server-side --field-manager=github -f secret.yaml (never commit it), and these lines below',
+      '"data:" in platform/forges.yaml:',
+      ...settingsOf(app, values.statuses).map((line) => `  ${line}`),
       `Then install it on accounts: ${app.installUrl}\n`,
     ].join('\n'),
   );

@@ -15,6 +15,8 @@ export interface SetupOptions {
   apiUrl: string;
   /** Whether everybody on GitHub may install it. Default: only the account whose App it is. */
   public?: boolean | undefined;
+  /** As in the manifest. Default: checks alone. */
+  statuses?: boolean | undefined;
   port?: number | undefined;
 }
 
@@ -71,7 +73,10 @@ export async function startSetupServer(options: SetupOptions): Promise<SetupServ
 
   function showButton(res: ServerResponse): void {
     const manifest = JSON.stringify(
-      appManifest({ name, origin, redirectUrl: `${base()}/made`, public: options.public ?? false }),
+      appManifest({
+        ...{ name, origin, redirectUrl: `${base()}/made` },
+        ...{ public: options.public ?? false, statuses: options.statuses ?? false },
+      }),
     );
     const form = `<form method="post" action="${escaped(action)}"><input type="hidden" name="manifest" value="${escaped(manifest)}"><button>Create the GitHub App “${escaped(name)}”</button></form>`;
     send(res, 200, page('Towline on GitHub', `<p>GitHub shows what it may do, and asks you.</p>${form}`));

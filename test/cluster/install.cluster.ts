@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { appSecret } from '../../builder/github-setup/app-manifest.ts';
 import { startGitHttpServer } from '../../manifest-writer/gitops-http-server.ts';
 import { rendered } from '../../manifest-writer/installation/rendered-fixture.ts';
 import { type ClusterApi, createClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
@@ -87,6 +88,28 @@ describe('docs/install.md', () => {
       '/api/v1/namespaces/towline/configmaps/forges',
     );
     assert.equal(data['TOWLINE_SOURCE_HOSTS'], 'git.example.org');
+  });
+
+  it('leaves one Secret with the files of every forge, by the commands of their own pages, twice too', async () => {
+    const app = { id: '1', slug: 'towline', privateKey: 'KEY', webhookSecret: 'SECRET', installUrl: '' };
+    await mkdir(join(dir, 'github-app'), { recursive: true });
+    await writeFile(join(dir, 'github-app/secret.yaml'), appSecret(app, 'towline'));
+    const pages = ['github', 'gitlab'].map((name) => readFile(join(root, `docs/${name}.md`), 'utf8'));
+    const blocks = (await Promise.all(pages)).flatMap((text) => [
+      ...text.matchAll(/^ *```sh tried\n(.*?)^ *```$/gms),
+    ]);
+    assert.equal(blocks.length, 4);
+    const tokens = 'echo glpat-1 > gitlab-acme\necho glpat-2 > gitlab-acme-private\n';
+    const script = tokens + blocks.map(([, text = '']) => text).join('');
+    await bash(script);
+    await bash(script);
+    const { data } = await api.request<{ data: Record<string, string> }>(
+      '/api/v1/namespaces/towline/secrets/forges',
+    );
+    const ofGitHub = ['github-app-key.pem', 'github-webhook-secret'];
+    const ofGitLab = ['gitlab-acme', 'gitlab-acme-private', 'gitlab-webhook-secret'];
+    assert.deepEqual(Object.keys(data).sort(), ['customers', ...ofGitHub, ...ofGitLab, 'webhook-secrets']);
+    assert.equal(Buffer.from(data['github-app-key.pem'] ?? '', 'base64').toString(), 'KEY\n');
   });
 
   it("gives the router a token that is good for one question alone, and the others one that it doesn't have", async () => {

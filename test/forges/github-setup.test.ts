@@ -68,20 +68,23 @@ describe('setting up a GitHub App', () => {
         assert.equal(form.action.pathname, '/organizations/acme/settings/apps/new');
         assert.equal(form.manifest.hook_attributes.url, 'https://towline.example.org/webhooks/github');
         assert.equal(form.manifest.public, false, 'nobody else may install it');
+        assert.equal('statuses' in form.manifest.default_permissions, false, 'checks need none');
         const answer = await fetch(sentBack(form, github.acceptManifest()));
         assert.equal(answer.status, 200);
         assert.match(await answer.text(), /apps\/towline-test\/installations\/new/);
       }
       assert.deepEqual((await exited)[0], 0);
+      assert.ok(printed.includes(`\n  TOWLINE_IGNORED_PUSHERS: "*[bot],${github.app.slug}[bot]"\n`));
       assert.ok(!printed.includes(github.app.webhookSecret) && !printed.includes('PRIVATE KEY'));
       const names = ['github-app-id', 'github-app-key.pem', 'github-webhook-secret', 'secret.yaml'];
       assert.deepEqual(readdirSync(out).sort(), names);
       for (const name of names) assert.equal(statSync(join(out, name)).mode & 0o777, 0o600);
       const read = (name: string) => readFileSync(join(out, name), 'utf8');
       assert.equal(read('github-webhook-secret').trim(), github.app.webhookSecret);
-      const secret = parse(read('secret.yaml')) as { metadata: object; stringData: Record<string, string> };
+      const secret = parse(read('secret.yaml')) as { metadata: object; data: Record<string, string> };
       assert.deepEqual(secret.metadata, { name: 'forges', namespace: 'towline' });
-      assert.equal(secret.stringData['github-app-key.pem']?.trim(), github.app.privateKey.trim());
+      const key = Buffer.from(secret.data['github-app-key.pem'] ?? '', 'base64').toString();
+      assert.equal(key.trim(), github.app.privateKey.trim());
       github.install({ login: 'Acme' }, [{ name: 'shop' }]);
       const app = createGitHubApp({
         appId: read('github-app-id').trim(),
@@ -101,20 +104,12 @@ describe('setting up a GitHub App', () => {
     }
   });
 
-  it('asks for what is needed and no more', () => {
-    const { default_permissions: permissions } = appManifest({
-      name: 'T',
-      origin: 'https://t',
-      redirectUrl: 'x',
-      public: false,
-    });
-    assert.deepEqual(permissions, {
-      metadata: 'read',
-      contents: 'read',
-      checks: 'write',
-      statuses: 'write',
-      deployments: 'write',
-    });
+  it('asks to write statuses only where they are shown in place of checks', () => {
+    const common = { name: 'T', origin: 'https://t', redirectUrl: 'x', public: false };
+    const namesOf = (statuses: boolean) =>
+      Object.keys(appManifest({ ...common, statuses }).default_permissions).sort();
+    assert.deepEqual(namesOf(false), ['checks', 'contents', 'deployments', 'metadata']);
+    assert.deepEqual(namesOf(true), ['checks', 'contents', 'deployments', 'metadata', 'statuses']);
   });
 
   it('shows nothing and takes nothing without its state, by another name, or by a used code', async () => {
