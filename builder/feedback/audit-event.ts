@@ -3,6 +3,7 @@ import { type DeployRecord, isEnd, type PushRecord } from '../../core/deploy.ts'
 import { defaultEnvironment } from '../../core/environments.ts';
 import type { HistoryEntry } from '../../core/manifest-writer.ts';
 import { pagePaths } from '../../core/paths.ts';
+import type { Delivery } from '../deliveries/delivery-log.ts';
 import { oneLine } from './report-text.ts';
 
 /** Who did what, and what came of it. */
@@ -11,7 +12,7 @@ export const AuditEvent = z.object({
   id: z.string(),
   /** Milliseconds since the epoch. */
   time: z.number(),
-  /** `deploy`, `remove`, `promote`, `push`, or what was done to the history: `revert`, `hold`, `resume` … */
+  /** `deploy`, `remove`, `promote`, `push`, `rebuild`, `cancel`, or what was done to the history: `revert`, `hold`, `resume` … */
   action: z.string(),
   result: z.string(),
   actor: z.string(),
@@ -62,6 +63,31 @@ export function auditOfPush(push: PushRecord, origin: string): AuditEvent[] {
   const left = { id: `${push.id}:left`, time: push.updatedAt, action: 'push', result: 'skipped' };
   const of = { functionName: null, environment: defaultEnvironment, commit: push.after };
   return [{ ...common, ...left, ...of, reason: oneLine(push.note, 500) }];
+}
+
+/** Who asked to build a push again, or to stop it. */
+export function auditOfRequests(
+  push: PushRecord,
+  { origin: came, cancelledBy }: Pick<Delivery, 'origin' | 'cancelledBy'>,
+  origin: string,
+): AuditEvent[] {
+  const common = {
+    ...{ result: 'requested', owner: push.owner, functionName: null, environment: defaultEnvironment },
+    ...{ commit: push.after, reason: null, url: `${origin}${pagePaths.push(push.owner, push.id)}` },
+  };
+  const rebuild = {
+    id: `${push.id}:rebuild`,
+    time: push.createdAt,
+    action: 'rebuild',
+    actor: who(push.actor),
+  };
+  const cancel = cancelledBy && {
+    ...{ id: `${push.id}:cancel`, time: push.updatedAt, action: 'cancel', actor: who(cancelledBy) },
+  };
+  return [...(came === 'rebuild' ? [rebuild] : []), ...(cancel ? [cancel] : [])].map((each) => ({
+    ...common,
+    ...each,
+  }));
 }
 
 /** What was done to the history; deploys and removals tell of themselves when they have ended. */

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
-import { type AuditEvent, auditOfHistory, auditOfPush, auditText } from './audit-event.ts';
+import { type AuditEvent, auditOfHistory, auditOfPush, auditOfRequests, auditText } from './audit-event.ts';
 import { postAudit } from './audit-webhook.ts';
 import { deployRecord, pushRecord } from './record-fixture.ts';
 
@@ -52,6 +52,25 @@ describe('audit events', () => {
         ['d3:failed', 'deploy', 'refused', 'alice', 'too much memory'],
       ],
     );
+  });
+
+  it('say who asked to build a push again, and who stopped it, each once', () => {
+    const bob = { name: 'Bob', email: 'bob@example.org', login: 'bob' };
+    assert.deepEqual(auditOfRequests(pushRecord({}), { origin: 'recovered' }, origin), []);
+    const told = auditOfRequests(pushRecord({}), { origin: 'rebuild', cancelledBy: bob }, origin);
+    assert.deepEqual(
+      told.map(({ id, action, result, actor }) => [id.split(':')[1], action, result, actor]),
+      [
+        ['rebuild', 'rebuild', 'requested', 'alice'],
+        ['cancel', 'cancel', 'requested', 'bob'],
+      ],
+    );
+    const later = auditOfRequests(
+      pushRecord({ updatedAt: 99 }),
+      { origin: 'hook', cancelledBy: bob },
+      origin,
+    );
+    assert.equal(later[0]?.id, told[1]?.id, 'the same event however often the push is looked at');
   });
 
   it('tell of pushes that were left alone, and of what was done to the history', () => {

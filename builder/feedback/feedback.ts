@@ -1,10 +1,10 @@
 import type { LogLine, PushRecord } from '../../core/deploy.ts';
 import type { EventBus, PlatformEvent } from '../../core/events.ts';
 import type { ManifestWriter } from '../../core/manifest-writer.ts';
-import type { SourceEvent } from '../../core/source-event.ts';
 import type { BackoffOptions } from '../../runtime/backoff.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { AuditEvent, auditOfHistory, auditOfPush } from './audit-event.ts';
+import type { Delivery } from '../deliveries/delivery-log.ts';
+import { AuditEvent, auditOfHistory, auditOfPush, auditOfRequests } from './audit-event.ts';
 import { type AuditWebhookConfig, postAudit } from './audit-webhook.ts';
 import { createBuildPhases } from './build-phases.ts';
 import { type DescribeOptions, describePush } from './describe-push.ts';
@@ -27,7 +27,7 @@ export interface FeedbackDeps {
   logger: Logger;
   functionUrl: DescribeOptions['functionUrl'];
   /** What the push came of; `undefined` if it is not known any more. */
-  eventOf(pushId: string): Promise<SourceEvent | undefined>;
+  deliveryOf(pushId: string): Promise<Pick<Delivery, 'event' | 'origin' | 'cancelledBy'> | undefined>;
   /** Pushes that changed since, oldest first. */
   changedSince(time: number): Iterable<PushRecord>;
   /** How many pushes of its repository have to end first. */
@@ -132,15 +132,16 @@ export function createFeedback(config: FeedbackConfig, deps: FeedbackDeps): Feed
 
   async function take(push: PushRecord): Promise<void> {
     for (const each of auditOfPush(push, config.origin)) audit(each);
-    const event = await deps.eventOf(push.id);
-    if (!event) return;
+    const delivery = await deps.deliveryOf(push.id);
+    if (!delivery) return;
+    for (const each of auditOfRequests(push, delivery, config.origin)) audit(each);
     const options = {
       origin: config.origin,
       functionUrl: deps.functionUrl,
       ahead: push.state === 'queued' ? deps.ahead(push) : 0,
       phaseOf: phases.of,
     };
-    for (const report of describePush(push, event, options)) put(report, push.createdAt);
+    for (const report of describePush(push, delivery.event, options)) put(report, push.createdAt);
   }
 
   /** What can't be put now is found again at the next start, by the records. */

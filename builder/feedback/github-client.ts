@@ -13,8 +13,8 @@ export interface GitHubReporterConfig {
 
 export type Permissions = Parameters<GitHubApp['forRepository']>[0]['permissions'];
 
-/** `owner/name` in the shapes that GitHub gives out. */
-const repositoryPath = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,99})\/[A-Za-z0-9._-]{1,100}$/;
+/** `owner/name` in the shapes that GitHub gives out; logins of managed users have an underscore. */
+const repositoryPath = /^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})\/[A-Za-z0-9._-]{1,100}$/;
 
 const isGitHubs = ({ scm, repository }: StatusReport) =>
   scm === 'github' && repositoryPath.test(repository.path) && /^\d{1,16}$/.test(repository.id);

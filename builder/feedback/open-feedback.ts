@@ -30,7 +30,7 @@ export function openFeedback(config: FeedbackConfig | undefined, deps: OpenDeps)
   return createFeedback(config, {
     ...others,
     outbox: createSqliteOutbox(database),
-    eventOf: async (pushId) => (await deliveries.find(pushId))?.event,
+    deliveryOf: (pushId) => deliveries.find(pushId),
     changedSince: (time) => store.changedSince(time),
     ahead: (push) => aheadOf(store, push),
   });

@@ -57,7 +57,7 @@ async function startSubject() {
         events,
         logger: createLogger({ level: 'silent', name: 't' }),
         functionUrl: (owner, name) => `https://${owner}.example.org/${name}`,
-        eventOf: async () => event,
+        deliveryOf: async () => ({ event, origin: 'hook' }),
         changedSince: () => kept,
         ahead: () => 0,
         async *log() {},
