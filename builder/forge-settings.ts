@@ -109,7 +109,8 @@ export const forgeSettings = {
     env: 'TOWLINE_IGNORED_PUSHERS',
     schema: commaList.default([]),
     defaultText: 'none',
-    description: 'Logins whose pushes deploy nothing, comma separated; `*[bot]` for every bot.',
+    description:
+      "Logins whose pushes deploy nothing, comma separated; `*[bot]` for every bot but GitHub's merge queue.",
   },
   customers: {
     env: 'TOWLINE_CUSTOMERS',

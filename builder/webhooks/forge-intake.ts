@@ -27,7 +27,7 @@ export interface ForgesConfig {
       }
     | undefined;
   gitea?: { baseUrl: string; webhookSecrets: readonly string[] } | undefined;
-  /** Logins whose pushes deploy nothing, the App's own among them; `*[bot]` for every bot. */
+  /** Logins whose pushes deploy nothing, the App's own among them; `*[bot]` for every bot but GitHub's merge queue. */
   ignoredPushers?: readonly string[] | undefined;
   /** A file's path or a URL: who may use the installation. Without it everybody whose forge may send events. */
   customers?: string | undefined;

@@ -87,14 +87,18 @@ export interface IgnoredPushers {
   isAuthor(login: string): boolean;
 }
 
-/** From a list of logins; an entry `*[bot]` means every bot. */
+/** It pushes what people put into it, so only its name, listed, means it. */
+const mergeQueue = 'github-merge-queue[bot]';
+
+/** From a list of logins; an entry `*[bot]` means every bot but GitHub's merge queue. */
 export function createIgnoredPushers(entries: readonly string[]): IgnoredPushers {
   const known = new Set(entries.map((entry) => entry.toLowerCase()));
   const isAuthor = (login: string) => known.has(login.toLowerCase());
   const isAnyBot = known.has('*[bot]');
+  const isBot = (login: string) => login.endsWith('[bot]') && login !== mergeQueue;
   return {
     isAuthor,
-    isPusher: (login) => isAuthor(login) || (isAnyBot && login.toLowerCase().endsWith('[bot]')),
+    isPusher: (login) => isAuthor(login) || (isAnyBot && isBot(login.toLowerCase())),
   };
 }
 

@@ -309,6 +309,10 @@ describe('a push on GitHub', () => {
     const other = pushed((it) => Object.assign(it.sender, { login: 'renovate[bot]' }));
     assert.equal(onlyPush(translate('push', other, { ignored: own })).skipped, undefined);
     assert.ok(onlyPush(translate('push', other, { ignored: every })).skipped);
+    const queued = pushed((it) => Object.assign(it.sender, { login: 'github-merge-queue[bot]' }));
+    assert.equal(onlyPush(translate('push', queued, { ignored: every })).skipped, undefined);
+    const named = createIgnoredPushers(['github-merge-queue[bot]']);
+    assert.ok(onlyPush(translate('push', queued, { ignored: named })).skipped);
     const byAuthor = pushed((it) => {
       it.head_commit = { author: { username: 'towline[bot]' } };
     });
