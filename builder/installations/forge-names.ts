@@ -8,6 +8,7 @@ import type {
   SourceRepository,
 } from '../../core/source-event.ts';
 import type { KnownRepository } from '../source/source-access.ts';
+import { slugOf, standInOwner, whyNotRepository } from '../webhooks/forge-values.ts';
 import type { InstallationStore, ServedRepository } from './installation-store.ts';
 
 export interface SettledEvent {
@@ -20,7 +21,7 @@ export interface SettledEvent {
 export interface ForgeNames {
   /**
    * The event with the names that its owner and its repository were first seen with; a push that is not to be deployed
-   * says so. Throws `name_taken` if the owner's slug is somebody else's.
+   * says so. So does one whose owner or repository can have no name here: it is recorded under a stand-in.
    */
   settle(event: SourceEvent): SettledEvent;
   /** Whether the event would move a repository that is known to another owner. */
@@ -69,15 +70,47 @@ export function createForgeNames(store: InstallationStore): ForgeNames {
     };
   }
 
+  /** Throws `name_taken`. */
   function slugOfOwner({ scm, repository }: KnownRepository): string {
-    const { ownerId: id, owner: slug, path } = repository;
+    const { ownerId: id, owner, path } = repository;
     const known = store.owner(scm, id);
-    const ownerPath = path?.slice(0, path.lastIndexOf('/')) ?? slug;
+    const ownerPath = path?.slice(0, path.lastIndexOf('/')) ?? owner;
     if (known?.path === ownerPath) return known.slug;
-    if (store.putOwner({ scm, id, slug: known?.slug ?? slug, path: ownerPath })) return known?.slug ?? slug;
+    // Not the event's own: what was refused once is recorded under a stand-in, which must not become a name.
+    const slug = known?.slug ?? (path === undefined ? owner : slugOf(ownerPath));
+    if (store.putOwner({ scm, id, slug, path: ownerPath })) return slug;
     throw new TowlineError('name_taken', `"${slug}" is the name of another owner here`, {
       hint: 'owners whose logins or paths differ only in what a DNS label cannot hold share one name',
     });
+  }
+
+  /** Why nothing of it can have a name here; claims the owner's. */
+  function whyNoName(event: PushEvent): string | undefined {
+    const { path } = event.repository;
+    const slash = path?.lastIndexOf('/') ?? -1;
+    const why = path && whyNotRepository(path.slice(0, slash), path.slice(slash + 1));
+    if (why) return why;
+    try {
+      slugOfOwner(event);
+      return undefined;
+    } catch (error) {
+      if (error instanceof TowlineError && error.code === 'name_taken') return error.message;
+      throw error;
+    }
+  }
+
+  /** It claims no name, and what its former owner had goes: so that whoever pushed is told, and nothing is kept. */
+  function refused(event: PushEvent, why: string): SettledEvent {
+    const { scm, repository, actor } = event;
+    const { id, ownerId } = repository;
+    const former = store.repository(scm, id);
+    const departure = former && former.ownerId !== ownerId ? leaving(event, former, actor) : undefined;
+    const owner = store.owner(scm, ownerId)?.slug ?? standInOwner(scm, ownerId);
+    const skipped = (event.skipped ?? why).slice(0, 500);
+    return {
+      before: [...store.departures({ scm, id }), ...(departure ? [departure] : [])],
+      event: { ...event, repository: { ...repository, owner }, skipped },
+    };
   }
 
   function nameOf(seen: KnownRepository, slug: string, actor: Person): string {
@@ -120,7 +153,7 @@ export function createForgeNames(store: InstallationStore): ForgeNames {
   function withKnownNames(known: KnownRepository): SourceRepository {
     const { scm, repository } = known;
     const { id, name } = repository;
-    const owner = store.owner(scm, repository.ownerId)?.slug ?? slugOfOwner(known);
+    const owner = store.owner(scm, repository.ownerId)?.slug ?? standInOwner(scm, repository.ownerId);
     return { ...repository, owner, name: store.repository(scm, id)?.name ?? nameWithId(name, id) };
   }
 
@@ -132,6 +165,8 @@ export function createForgeNames(store: InstallationStore): ForgeNames {
       const departure = store.departures({ scm, id }).find((each) => each.id === event.id);
       return { before: [], event: departure ?? { ...event, repository: withKnownNames(event) } };
     }
+    const noName = whyNoName(event);
+    if (noName !== undefined) return refused(event, noName);
     const settled = { ...event, repository: withNames(event, event.actor) };
     const before = store.departures({ scm, id });
     const why = settled.skipped ?? whyNotServed(settled);

@@ -1,4 +1,4 @@
-import { TowlineError } from '../../core/errors.ts';
+import { type ErrorCode, TowlineError } from '../../core/errors.ts';
 import { backoffMs } from '../../runtime/backoff.ts';
 import { delay } from '../../runtime/lifecycle.ts';
 import type { Logger } from '../../runtime/logger.ts';
@@ -34,6 +34,9 @@ const batch = 500;
 /** GitLab is asked for this long; after that a comparison of branch heads is what finds a push. */
 const maxAgeMs = 24 * 60 * 60_000;
 
+/** What fails the same way each time. */
+const hopeless: ReadonlySet<ErrorCode> = new Set(['bad_request', 'name_taken', 'name_invalid', 'forbidden']);
+
 type Verdict = 'done' | 'later';
 
 /**
@@ -54,7 +57,7 @@ export function createArrivals(deps: ArrivalsDeps): Arrivals {
       await take(completeArrival(arrival, project, rules));
     } catch (error) {
       if (stop.signal.aborted) return 'later';
-      const isHopeless = error instanceof TowlineError && error.code === 'bad_request';
+      const isHopeless = error instanceof TowlineError && hopeless.has(error.code);
       if (!isHopeless && now() - at < maxAgeMs) {
         if (failures === 0) logger.warn({ err: error }, 'what GitLab told of waits until it can be asked');
         return 'later';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TowlineError } from '../../core/errors.ts';
 import { RepoName, whyNotOwner } from '../../core/names.ts';
+import type { SourceEvent, SourceRepository } from '../../core/source-event.ts';
 
 /** A forge's number for something, as the text that we know it by. */
 export const ForgeId = z.number().int().positive().transform(String);
@@ -58,6 +59,21 @@ export function whyNotRepository(ownerPath: string, name: string): string | unde
   if (notOwner !== undefined) return `its owner cannot be served: ${notOwner}`;
   const result = RepoName.safeParse(name);
   return result.success ? undefined : 'its name cannot be served';
+}
+
+/** What an owner is recorded under that can have no name here; two hyphens, so that no login or path gives the same. */
+export function standInOwner(scm: SourceEvent['scm'], ownerId: string): string {
+  return `unserved--${scm}-${ownerId}`;
+}
+
+/** The repository with names to record it under where its own cannot be used; its path says what they are. */
+export function recordable(scm: SourceEvent['scm'], repository: SourceRepository): SourceRepository {
+  const { id, ownerId, owner, name } = repository;
+  return {
+    ...repository,
+    owner: whyNotOwner(owner) === undefined ? owner : standInOwner(scm, ownerId),
+    name: RepoName.safeParse(name).success ? name : `unserved--${id}`,
+  };
 }
 
 /** A signed payload whose parts contradict each other, or what the installation is set up for. */

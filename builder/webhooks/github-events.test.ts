@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { InstallationEvent, RebuildRequest } from '../../core/forge-events.ts';
-import { ForgeEvent } from '../../core/source-event.ts';
+import { ForgeEvent, PushEvent } from '../../core/source-event.ts';
 import { createIgnoredPushers } from './forge-values.ts';
 import { type GitHubRules, translateGitHub } from './github-events.ts';
 import { definitions, githubExample as example } from './github-fixture.ts';
@@ -324,7 +324,7 @@ describe('a push on GitHub', () => {
     assert.equal(onlyPush(translate('push', merged, { ignored: every })).skipped, undefined);
   });
 
-  it('of an owner or a repository that can have no name here is nothing', () => {
+  it('of an owner or a repository that can have no name here says why nothing is deployed', () => {
     const reserved = pushed((it) => {
       Object.assign(it.repository.owner, { login: 'admin' });
       Object.assign(it.repository, { full_name: 'admin/Hello-World' });
@@ -332,7 +332,13 @@ describe('a push on GitHub', () => {
     const dotted = pushed((it) =>
       Object.assign(it.repository, { name: '.github', full_name: 'Codertocat/.github' }),
     );
-    for (const payload of [reserved, dotted]) assert.equal(translate('push', payload)[0]?.type, 'none');
+    const [one, other] = [reserved, dotted].map((payload) =>
+      PushEvent.parse(onlyPush(translate('push', payload))),
+    );
+    assert.match(one?.skipped ?? '', /its owner cannot be served: "admin" is reserved/);
+    assert.match(one?.repository.owner ?? '', /^unserved--github-\d+$/);
+    assert.equal(other?.skipped, 'its name cannot be served');
+    assert.match(other?.repository.name ?? '', /^unserved--\d+$/);
   });
 });
 

@@ -8,6 +8,7 @@ import {
   inChunks,
   isOnForge,
   parsePayload,
+  recordable,
   shown,
   slugOf,
   whyNotRepository,
@@ -116,15 +117,13 @@ const push: Translate = ({ id, payload }, rules) => {
   checkRepository(repository, rules);
   const toGitOps = rules.gitOpsPush?.(id, `${rules.baseUrl}/${repository.full_name}`, after);
   if (toGitOps) return toGitOps;
-  const unserved = whyNotRepository(repository.owner.login, repository.name);
-  if (unserved !== undefined) return nothing(unserved);
   if (hasUnseen(ref)) return nothing('the name of the ref has characters that cannot be shown');
-  const skipped = whyNoPush(parsed, rules);
+  const skipped = whyNotRepository(repository.owner.login, repository.name) ?? whyNoPush(parsed, rules);
   const event = {
     type: 'push',
     id,
     scm: 'github',
-    repository: sourceRepository(repository, rules),
+    repository: recordable('github', sourceRepository(repository, rules)),
     actor: personOf(sender, pusher.name, pusher.email),
     ref,
     before,

@@ -156,10 +156,13 @@ describe('a push on GitLab', () => {
     ]);
   });
 
-  it('of a group with a path too long for a name, or a reserved one, is nothing', () => {
+  it('of a group with a path too long for a name, or a reserved one, says why nothing is deployed', () => {
     for (const full_path of [`${'a'.repeat(30)}/${'b'.repeat(30)}`, 'api']) {
       const project = projectAnswer({ namespace: { id: 9, full_path, kind: 'group' } });
-      assert.deepEqual(complete(groupHookPush(), project).map(kindOf), ['nothing']);
+      const [outcome] = complete(groupHookPush(), project);
+      assert.ok(outcome?.type === 'source' && outcome.event.type === 'push');
+      assert.match(outcome.event.skipped ?? '', /^its owner cannot be served/);
+      assert.equal(outcome.event.repository.owner, 'unserved--gitlab-9');
     }
   });
 

@@ -6,6 +6,7 @@ import {
   type IgnoredPushers,
   isOnForge,
   parsePayload,
+  recordable,
   shown,
   slugOf,
   whyNotRepository,
@@ -208,17 +209,16 @@ function completePush(
   isServed: boolean,
 ): Outcome[] {
   if (!isServed) return [optedOut(id, actor, project)];
-  const unserved = whyNotRepository(project.namespace.full_path, project.path);
-  if (unserved !== undefined) return nothing(unserved);
+  const why = whyNotRepository(project.namespace.full_path, project.path) ?? skipped;
   if (pushed === null) throw contradiction('push');
   const event = {
     type: 'push',
     id,
     scm: 'gitlab',
-    repository: sourceRepository(project, rules),
+    repository: recordable('gitlab', sourceRepository(project, rules)),
     actor,
     ...pushed,
-    ...(skipped === undefined ? {} : { skipped }),
+    ...(why === undefined ? {} : { skipped: why }),
   } as const;
   return [{ type: 'source', event }];
 }
