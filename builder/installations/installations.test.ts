@@ -129,7 +129,7 @@ describe('a repository of an installation', () => {
     const repository = payload['repository'] as { owner: object };
     const theirs = { ...repository, id: 99_999, owner: { ...repository.owner, id: 77_777 } };
     const move = { ref: 'refs/heads/main', before: zeroSha, after: 'f'.repeat(40) };
-    assert.equal(await platform.github.deliver('push', { ...payload, ...move, repository: theirs }), 409);
+    assert.equal(await platform.github.deliver('push', { ...payload, ...move, repository: theirs }), 202);
     const gone = { ...platform.base('repository'), action: 'deleted', repository: theirs };
     await platform.github.deliver('repository', gone);
     await platform.builder().drain();
