@@ -21,6 +21,26 @@ describe('the documentation', () => {
     assert.equal(read('docs/configuration.md'), configurationPage(), 'run: npm run docs:configuration');
   });
 
+  it('names only settings that there are', () => {
+    const names = (text: string) => [...text.matchAll(/TOWLINE_[A-Z_]*[A-Z]/g)].map(([name]) => name);
+    const known = new Set(names(read('docs/configuration.md')));
+    // Of a CI job's own file.
+    known.add('TOWLINE_ID_TOKEN');
+    const files = ['docs', 'gitops-repo-template'].flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+        .filter((name) => /\.(?:md|yaml)$/.test(name))
+        .map((name) => `${folder}/${name}`),
+    );
+    const groups = /TOWLINE_[A-Z_]+_\*/g;
+    const unknown = files.flatMap((file) =>
+      names(read(file).replaceAll(groups, ''))
+        .filter((name) => !known.has(name))
+        .map((name) => `${file}: ${name}`),
+    );
+
+    assert.deepEqual(unknown, []);
+  });
+
   it('names what runs in a cluster as what it is there', () => {
     const folder = join(root, 'gitops-repo-template/platform');
     const objects = readdirSync(folder)
