@@ -16,6 +16,7 @@ import { createForgeWatch } from './installations/forge-watch.ts';
 import { openStores } from './open-stores.ts';
 import { createPipelineContext } from './pipeline/create-pipeline-context.ts';
 import { createHeldDeploys } from './pipeline/held-deploys.ts';
+import { wasSuperseded } from './pipeline/pipeline-context.ts';
 import { openQueue } from './queue/open-queue.ts';
 import { createRetention } from './retention.ts';
 import { createSqliteArrivalStore } from './webhooks/arrival-store-sqlite.ts';
@@ -43,12 +44,21 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
   let isStarting = false;
   let isStarted = false;
 
+  const isSuperseded = (id: string) => wasSuperseded(store.push(id));
   const context = createPipelineContext(config, deps, {
     ...{ stores, refs, now, stopped },
     newerAnnouncement: (delivery) => announcements.newer(delivery),
     onHeld: (id) => heldDeploys.look(id),
     onStale(delivery, head) {
-      const recovery = { deliveries, sourceAccess, gate, accept, webhookGraceMs, stopped };
+      const recovery = {
+        deliveries,
+        sourceAccess,
+        gate,
+        accept,
+        wasSuperseded: isSuperseded,
+        webhookGraceMs,
+        stopped,
+      };
       background.run('the head of a branch could not be queued', recoverHead(delivery, head, recovery));
     },
   });
@@ -91,6 +101,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       ...{ database: durable, deliveries, sourceAccess, refs, logger, now, stopped, forges, gitlabToken },
       githubApp: deps.githubApp,
       isCustomers: gate.isCustomers,
+      wasSuperseded: isSuperseded,
       arrive: (arrival) => forgeIntake.arrive(arrival),
       currentFunctions: (owner, environment) => deps.manifestWriter.current(owner, environment),
       accept,

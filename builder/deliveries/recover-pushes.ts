@@ -22,26 +22,38 @@ export interface SeenHead extends Pick<SourceEvent, 'repository' | 'scm' | 'inst
 /** Pushes of a ref that are looked through for its chain. */
 const chainDepth = 200;
 
+/** Whether a push ended without its work because another one was taken for the newer. */
+export type WasSuperseded = (id: string) => boolean;
+
+async function pushesOf(log: DeliveryLog, at: RefOf): Promise<PushEvent[]> {
+  const events = (await log.ofRef(at, chainDepth)).map(({ event }) => event);
+  return events.filter((event) => event.type === 'push');
+}
+
 /** The push that the ref's chain ends with, whatever order they came in. */
 export async function chainEndOf(log: DeliveryLog, at: RefOf): Promise<PushEvent | undefined> {
-  const events = (await log.ofRef(at, chainDepth)).map(({ event }) => event);
-  return chainEnd(events.filter((event) => event.type === 'push'));
+  return chainEnd(await pushesOf(log, at));
 }
 
 /** Whether all pushes from this one's commit to the head are known and deploy nothing. */
 export async function isPassedOver(log: DeliveryLog, event: PushEvent, head: string): Promise<boolean> {
-  const events = (await log.ofRef(event, chainDepth)).map((each) => each.event);
-  const pushes = events.filter((each) => each.type === 'push');
-  return leadsPast(event.after, head, pushes, ({ skipped }) => skipped !== undefined);
+  return leadsPast(event.after, head, await pushesOf(log, event), ({ skipped }) => skipped !== undefined);
 }
 
 /** The event that the webhook would have brought; `undefined` if the ref's newest delivery already says so. */
-export async function missedPush(log: DeliveryLog, seen: SeenHead): Promise<PushEvent | undefined> {
+export async function missedPush(
+  log: DeliveryLog,
+  seen: SeenHead,
+  wasSuperseded: WasSuperseded = () => false,
+): Promise<PushEvent | undefined> {
   const { repository, scm, ref, head, installationId, actor = platform } = seen;
-  const end = await chainEndOf(log, { repository, scm, ref });
+  const pushes = await pushesOf(log, { repository, scm, ref });
+  const end = chainEnd(pushes);
   const isThere = end?.after === head;
-  // What was not deployed because nobody was served then is as good as missed.
-  if (end && isThere && !wasSuspended(end)) return undefined;
+  // What was not deployed because nobody was served then is as good as missed; so is what was taken for an older push,
+  // as can be where the branch was forced back and its chain is a ring.
+  const isLost = () => pushes.every(({ id, after }) => after !== head || wasSuperseded(id));
+  if (end && isThere && !wasSuspended(end) && !isLost()) return undefined;
   const before = (isThere ? end?.before : end?.after) ?? zeroSha;
   return {
     type: 'push',
@@ -76,6 +88,7 @@ export async function recoverPushes(
     /** How long a webhook that is on its way may take. */
     graceMs: number;
     emit: (event: PushEvent) => Promise<unknown>;
+    wasSuperseded?: WasSuperseded | undefined;
     signal: AbortSignal;
   },
 ): Promise<void> {
@@ -93,11 +106,11 @@ export async function recoverPushes(
     const [newest] = await log.ofRef({ repository: found.repository, scm, ref }, 1);
     if (newest && newest.seq > startedAfter) continue;
     const head = { ...found, scm, ref };
-    if (await missedPush(log, head)) missed.push(head);
+    if (await missedPush(log, head, options.wasSuperseded)) missed.push(head);
   }
   if (missed.length > 0) await delay(options.graceMs, signal);
   for (const head of missed) {
-    const event = await missedPush(log, head);
+    const event = await missedPush(log, head, options.wasSuperseded);
     if (event) await options.emit(event);
   }
 }

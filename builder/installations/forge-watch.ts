@@ -9,7 +9,7 @@ import { backoffMs } from '../../runtime/backoff.ts';
 import { delay } from '../../runtime/lifecycle.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { DeliveryLog } from '../deliveries/delivery-log.ts';
-import { recoverPushes } from '../deliveries/recover-pushes.ts';
+import { recoverPushes, type WasSuperseded } from '../deliveries/recover-pushes.ts';
 import type { GitHubApp } from '../github/github-app.ts';
 import { createMissedDeliveries } from '../github/missed-deliveries.ts';
 import type { KnownRepository, SourceAccess } from '../source/source-access.ts';
@@ -47,6 +47,7 @@ export interface ForgeWatchDeps {
   currentFunctions: ManifestWriter['current'];
   /** Whether it is a customer's. Throws `unavailable` while nobody knows. */
   isCustomers: (known: KnownRepository) => boolean;
+  wasSuperseded: WasSuperseded;
   /** Takes what GitLab would have told. */
   arrive: (arrival: GitLabArrival) => Promise<void>;
   accept: (event: SourceEvent, origin: 'recovered' | 'restored') => Promise<unknown>;
@@ -122,7 +123,7 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
     const emit = async (event: PushEvent) => {
       if (await isServedStill(event)) await deps.accept(event, origin);
     };
-    const common = { refs: deps.refs, signal: stopped, emit, graceMs };
+    const common = { refs: deps.refs, signal: stopped, emit, graceMs, wasSuperseded: deps.wasSuperseded };
     await recoverPushes(deliveries, deps.sourceAccess, { ...common, known: served });
   }
 

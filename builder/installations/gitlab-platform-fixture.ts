@@ -74,6 +74,8 @@ export async function startGitLabPlatform(options: GitLabPlatformOptions) {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
     });
+    // The platform's end cuts what is on its way.
+    upstream.on('error', () => response.destroy());
     request.pipe(upstream);
   });
   stack.defer(() => close(front));

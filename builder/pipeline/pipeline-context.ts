@@ -1,5 +1,5 @@
 import type { FunctionCatalog } from '../../core/catalog.ts';
-import type { DeployRecord } from '../../core/deploy.ts';
+import type { DeployRecord, PushRecord } from '../../core/deploy.ts';
 import { defaultEnvironment, type RefTargets } from '../../core/environments.ts';
 import type { ManifestWriter } from '../../core/manifest-writer.ts';
 import type { Reconciler } from '../../core/reconciler.ts';
@@ -94,9 +94,18 @@ export class Cancelled extends Error {
 
 export type Dropped = Superseded | Cancelled;
 
+const supersededBy = 'superseded by ';
+
 /** In words, for a log or a note. */
 export function whyDropped(reason: Dropped): string {
-  return `${reason instanceof Cancelled ? 'stopped' : 'superseded'} by ${reason.message}`;
+  return `${reason instanceof Cancelled ? 'stopped by ' : supersededBy}${reason.message}`;
+}
+
+/** Whether nothing of the push was done because another one was taken for the newer. */
+export function wasSuperseded(push: PushRecord | undefined): boolean {
+  if (push?.state !== 'done') return false;
+  if (push.deploys.length === 0) return push.note?.startsWith(supersededBy) ?? false;
+  return push.deploys.every(({ state }) => state === 'superseded');
 }
 
 /** Ends builds and waits: the service stops, or the push is superseded. */

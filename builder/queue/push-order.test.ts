@@ -48,6 +48,7 @@ async function deliver(
   const stop = new AbortController();
   const outcome: Outcome = { deployed: undefined, ends: new Map(), accepted: [] };
   const recovering = new Set<Promise<void>>();
+  const dropped = new Set<string>();
   const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
   const openJournal = ({ event }: Delivery): PushJournal => {
@@ -56,7 +57,9 @@ async function deliver(
   };
 
   async function recover(): Promise<void> {
-    const missed = await missedPush(log, { repository, scm: 'git', ref, head });
+    // The time that a webhook on its way is given: what was dropped has ended by then.
+    for (let step = 0; step < 20; step += 1) await turn();
+    const missed = await missedPush(log, { repository, scm: 'git', ref, head }, (id) => dropped.has(id));
     if (missed) await accept(missed, 'recovered');
   }
 
@@ -73,6 +76,7 @@ async function deliver(
         if (event.after === head) outcome.deployed = event.after;
         else recovering.add(recover());
       }
+      if (superseded.aborted) dropped.add(event.id);
       return { finished: journal.end() };
     },
     onDone: ({ event }) => log.done(event.id),

@@ -5,6 +5,7 @@ import type { PushJournal } from '../deploys/push-journal.ts';
 import { Cancelled, type PushTask, Superseded } from '../pipeline/pipeline-context.ts';
 import type { Processed } from '../pipeline/process-push.ts';
 import { laneOf, superseded, whySkipped } from './precedence.ts';
+import { createRecentMoves } from './recent-moves.ts';
 
 export interface PushQueueDeps {
   openJournal: (delivery: Delivery) => PushJournal;
@@ -50,6 +51,7 @@ function isAt({ event }: Delivery, head: string | undefined): boolean {
 export function createPushQueue(deps: PushQueueDeps): PushQueue {
   const repositories = new Map<string, Lanes>();
   const unfinished = new Set<Promise<void>>();
+  const recent = createRecentMoves();
 
   /** Kept until it has ended, so that stopping can wait for it. */
   function track(work: Promise<void>): void {
@@ -125,7 +127,7 @@ export function createPushQueue(deps: PushQueueDeps): PushQueue {
   }
 
   function applyPrecedence(task: PushTask, others: readonly PushTask[]): void {
-    const known = others.map(({ delivery }) => delivery);
+    const known = [...recent.of(task.delivery), ...others.map(({ delivery }) => delivery)];
     const verdicts = others.map((other) => ({
       other,
       loser: superseded(task.delivery, other.delivery, known),
@@ -187,6 +189,7 @@ export function createPushQueue(deps: PushQueueDeps): PushQueue {
       const key = laneKey(delivery.event);
       const lanes = lanesOf(key);
       applyPrecedence(task, [...lanes.running, ...lanes.waiting]);
+      recent.add(delivery);
       lanes.waiting.push(task);
       dropSuperseded(lanes);
       advance(key, lanes);
