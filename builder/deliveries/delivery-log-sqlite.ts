@@ -10,6 +10,7 @@ import {
   repositoryKey,
 } from './delivery-log.ts';
 import { createGroupCommit } from './group-commit.ts';
+import { createRowReader } from './readable-rows.ts';
 
 const schema = `
   CREATE TABLE IF NOT EXISTS deliveries (
@@ -75,15 +76,7 @@ export function createSqliteDeliveryLog(
   addColumns(database);
   const group = createGroupCommit(database);
 
-  function readable(row: Row | undefined): Delivery | undefined {
-    try {
-      return row && toDelivery(row);
-    } catch (error) {
-      onUnreadable(String(row?.['id']), error);
-      return undefined;
-    }
-  }
-  const readables = (rows: Row[]) => rows.map(readable).filter((delivery) => delivery !== undefined);
+  const { one: readable, all: readables } = createRowReader<Row>(toDelivery, onUnreadable);
   const byId = database.prepare('SELECT * FROM deliveries WHERE id = ?');
   const byContent = database.prepare(
     `SELECT id, origin, done FROM deliveries WHERE repository = ?1 AND ref = ?2 AND before_commit = ?3

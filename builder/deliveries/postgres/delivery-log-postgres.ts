@@ -7,6 +7,7 @@ import {
   laneKey,
   repositoryKey,
 } from '../delivery-log.ts';
+import { createRowReader } from '../readable-rows.ts';
 import { openBuilderLease } from './builder-lease.ts';
 import { migrate } from './migrations.ts';
 import { createPatientPool, type PatientPoolConfig } from './patient-pool.ts';
@@ -64,15 +65,7 @@ export async function openPostgresDeliveryLog(
   const lease = await openBuilderLease(database, { ttlMs: leaseMs, onError });
   const { fence } = lease;
 
-  function readable(row: Row | undefined): Delivery | undefined {
-    try {
-      return row && toDelivery(row);
-    } catch (error) {
-      onUnreadable(String(row?.['id']), error);
-      return undefined;
-    }
-  }
-  const readables = (rows: Row[]) => rows.map(readable).filter((delivery) => delivery !== undefined);
+  const { one: readable, all: readables } = createRowReader<Row>(toDelivery, onUnreadable);
 
   async function all(text: string, values: readonly unknown[] = []): Promise<Delivery[]> {
     return readables((await patiently(text, values)).rows);
