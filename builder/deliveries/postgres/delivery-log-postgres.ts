@@ -65,7 +65,7 @@ export async function openPostgresDeliveryLog(
   const lease = await openBuilderLease(database, { ttlMs: leaseMs, onError });
   const { fence } = lease;
 
-  const { one: readable, all: readables } = createRowReader<Row>(toDelivery, onUnreadable);
+  const { all: readables } = createRowReader<Row>(toDelivery, onUnreadable);
 
   async function all(text: string, values: readonly unknown[] = []): Promise<Delivery[]> {
     return readables((await patiently(text, values)).rows);
