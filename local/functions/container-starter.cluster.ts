@@ -9,6 +9,7 @@ import { createLogger } from '../../runtime/logger.ts';
 import { makeBaseImage, pushBaseImage } from '../../test/containers/base-image.ts';
 import { startDockerd, type TestDockerd } from '../../test/containers/dockerd.ts';
 import { registryAccount, startRegistry } from '../../test/containers/registry.ts';
+import { shellServer } from '../../test/containers/shell-server.ts';
 import { desire } from './artifact-fixture.ts';
 import { supervisorDefaults } from './config.ts';
 import { type ContainerStarterConfig, containerStarter } from './container-starter.ts';
@@ -16,7 +17,7 @@ import type { DesiredFunction } from './desired-function.ts';
 import type { Starter } from './starter.ts';
 
 const localRegistry = 'docker.towline.internal';
-const server = 'while true; do printf "HTTP/1.0 200 OK\\r\\n\\r\\n$ANSWER" | nc -l -p 8080 >/dev/null; done';
+const server = shellServer('$ANSWER');
 
 describe('the starter of containers', () => {
   let daemon: TestDockerd;
@@ -33,7 +34,10 @@ describe('the starter of containers', () => {
   });
   afterEach(async () => {
     await rm(dir, { recursive: true, force: true });
-    assert.equal(await daemon.docker(['ps', '--all', '--quiet']), '', 'a container is left');
+    const left = await daemon.docker(['ps', '--all', '--quiet']);
+    // One test that fails is one failure.
+    if (left !== '') await daemon.docker(['rm', '--force', ...left.split('\n')]);
+    assert.equal(left, '', 'a container is left');
   });
 
   function starter(more: Partial<ContainerStarterConfig> = {}, marker = 'marker-of-the-test'): Starter {

@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import type { FunctionDetail } from '../../core/api.ts';
 import { apiPaths } from '../../core/paths.ts';
 import { startDockerd, type TestDockerd } from '../containers/dockerd.ts';
+import { shellServer } from '../containers/shell-server.ts';
 import { type Clone, push, sourceRepository } from '../e2e/git-client.ts';
 import { load } from '../e2e/load.ts';
 import { eventually, Product } from '../e2e/product.ts';
@@ -206,13 +207,11 @@ describe('the whole platform with --engine docker', () => {
 
   it('builds a Dockerfile, as nobody if it names no user', async () => {
     const clone = await repository('demo', 'own');
-    const server =
-      'while true; do printf "HTTP/1.0 200 OK\\r\\n\\r\\n$(id -u)" | nc -l -p 8080 >/dev/null; done';
     await push(clone, 'Begin', {
       'stack.yml':
         'version: 1.0\nprovider:\n  name: openfaas\nfunctions:\n  own:\n    lang: dockerfile\n    handler: ./own\n',
       'own/Dockerfile': `FROM ${shellBase}\nCOPY serve.sh /serve.sh\nCMD ["sh", "/serve.sh"]\n`,
-      'own/serve.sh': `${server}\n`,
+      'own/serve.sh': `${shellServer('$(id -u)')}\n`,
     });
     assert.equal((await inspect('demo-own')).Config.User, '65534:65534');
     await eventually('it says who it is', async () => (await ask('/own')) === '65534');

@@ -16,14 +16,11 @@ import { apiPaths } from '../../core/paths.ts';
 import { runProcess } from '../../runtime/run-process.ts';
 import { startDockerd, type TestDockerd } from '../containers/dockerd.ts';
 import { registryAccount, startRegistry, type TestRegistry } from '../containers/registry.ts';
+import { shellServer } from '../containers/shell-server.ts';
 import { type Clone, push, sourceRepository } from '../e2e/git-client.ts';
 import { eventually, Product, packageDir } from '../e2e/product.ts';
 
 const audience = 'https://towline.test';
-
-/** Says its version to whoever asks, with nothing but a shell. */
-const server = (version: string) =>
-  `while true; do printf "HTTP/1.0 200 OK\\r\\nContent-Length: ${version.length}\\r\\n\\r\\n${version}" | nc -l -p 8080 >/dev/null; done`;
 
 const stack = `version: 1.0
 provider:
@@ -80,7 +77,7 @@ describe('images that another CI has built', () => {
   /** Builds and pushes with programs that know nothing of the platform; gives the digest. */
   async function release(version: string, tag: string): Promise<string> {
     const context = mkdtempSync(join(dir, 'context-'));
-    writeFileSync(join(context, 'serve.sh'), `${server(version)}\n`);
+    writeFileSync(join(context, 'serve.sh'), `${shellServer(version)}\n`);
     writeFileSync(
       join(context, 'Dockerfile'),
       `FROM ${base}\nCOPY serve.sh /serve.sh\nCMD ["sh", "/serve.sh"]\n`,

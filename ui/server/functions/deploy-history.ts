@@ -17,6 +17,8 @@ type Changed = Set<string> | 'all';
 
 interface OwnerHistory {
   entries: Map<string, HistoryEntry[]>;
+  /** By function, the commit of its newest deploy that was looked for: one that isn't kept any more is looked for once. */
+  lookedFor: Map<string, string>;
   changed: Changed;
   readAt: number;
   reading: Promise<void> | undefined;
@@ -24,8 +26,11 @@ interface OwnerHistory {
 
 /** Each function's newest deploys from git, read once for all rows and again only for what changed. */
 export interface DeployHistory extends Disposable {
-  /** Newest first, by function. */
-  of(owner: string): Promise<ReadonlyMap<string, readonly HistoryEntry[]>>;
+  /**
+   * Newest first, by function. It has the commits of these deploys: whoever knows of one may be ahead of the event
+   * that tells of it, since events come from another process, which may just have been away.
+   */
+  of(owner: string, deploys?: readonly DeployRecord[]): Promise<ReadonlyMap<string, readonly HistoryEntry[]>>;
   invalidate(owner: string, functionName: string): void;
 }
 
@@ -57,6 +62,16 @@ export function createDeployHistory(
     }
   }
 
+  function lookFor(owner: string, deploys: readonly DeployRecord[]): void {
+    const { lookedFor } = historyOf(owner);
+    const isNew = ({ functionName, gitopsCommit }: DeployRecord) =>
+      functionName !== null && gitopsCommit !== null && lookedFor.get(functionName) !== gitopsCommit;
+    const unknown = deploys.filter(isNew);
+    invalidateDeploys(unknown);
+    for (const { functionName, gitopsCommit } of unknown)
+      lookedFor.set(functionName ?? '', gitopsCommit ?? '');
+  }
+
   function invalidateAll(): void {
     for (const known of owners.values()) known.changed = 'all';
   }
@@ -70,6 +85,7 @@ export function createDeployHistory(
   function historyOf(owner: string): OwnerHistory {
     const known = owners.get(owner) ?? {
       entries: new Map(),
+      lookedFor: new Map(),
       changed: 'all' as const,
       readAt: 0,
       reading: undefined,
@@ -103,7 +119,8 @@ export function createDeployHistory(
 
   return {
     invalidate,
-    async of(owner) {
+    async of(owner, deploys = []) {
+      lookFor(owner, deploys);
       const history = historyOf(owner);
       if (!history.reading && clock() - history.readAt > maxAgeMs) history.changed = 'all';
       // A read that began before a change does not show it: whoever comes after the change waits for the next one.

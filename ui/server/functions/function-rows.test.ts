@@ -281,6 +281,23 @@ describe('what is known of git', () => {
     assert.equal(rooms.historyReads, 2);
   });
 
+  it('has the newest deploy, though no event told of it, and is asked once for one that it has not', async () => {
+    const { rooms, rows } = setUp();
+    rooms.entries = [catalogEntry({ ownerId })];
+    rooms.history = [historyEntry()];
+    await rows.all(alex);
+
+    rooms.entries = [catalogEntry({ ownerId, image: imageOf('2') })];
+    rooms.history = [historyEntry({ number: 2, commit: sha('2'), image: imageOf('2') }), historyEntry()];
+    rooms.deploys = [deployRecord({ ownerId, gitopsCommit: sha('2') })];
+    assert.equal((await rows.all(alex))[0]?.number, 2);
+
+    rooms.deploys = [deployRecord({ ownerId, gitopsCommit: sha('3') })];
+    await rows.all(alex);
+    await rows.all(alex);
+    assert.equal(rooms.historyReads, 3);
+  });
+
   it('is read again after a while, in case no event told of a change', async () => {
     const { rooms, rows, time } = setUp();
     await rows.all(alex);

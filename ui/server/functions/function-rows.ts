@@ -43,11 +43,11 @@ export interface FunctionRows {
 /** The rows of the functions page: what runs, what git says about it, and the newest deploy, joined in memory. */
 export function createFunctionRows(deps: FunctionRowsDeps): FunctionRows {
   async function sourcesOf(owner: Owner): Promise<Map<string, Sources>> {
-    const history = await deps.history.of(owner.slug);
     const [latest, held] = await Promise.all([
       deps.builds.latestDeploys(owner.slug, deps.environment),
       deps.builds.heldDeploys(owner.slug),
     ]);
+    const history = await deps.history.of(owner.slug, latest);
     const sources = new Map<string, Sources>();
     const of = (name: string): Sources => {
       const known = sources.get(name) ?? {
