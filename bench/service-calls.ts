@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { emptyConfiguration } from '../core/function-spec.ts';
 import type { DeployIntent, ManifestWriter } from '../core/manifest-writer.ts';
 import {
   createGitOpsRepository,
@@ -47,14 +48,8 @@ function intent(): DeployIntent {
       owner: 'alice',
       functionName: 'hello',
       image: `registry.example.org/alice/app-hello:latest-main-${hex(builds, 7)}@sha256:${hex(builds, 64)}`,
+      ...emptyConfiguration(),
       environment: { GREETING: 'hello' },
-      secrets: [],
-      labels: {},
-      annotations: {},
-      limits: {},
-      requests: {},
-      constraints: [],
-      readOnlyRootFilesystem: false,
     },
     provenance: {
       owner: 'alice',

@@ -30,20 +30,24 @@ export const FunctionConfiguration = z.object({
 });
 export type FunctionConfiguration = z.infer<typeof FunctionConfiguration>;
 
+/** Of a function whose author says nothing. */
+export const emptyConfiguration = (): FunctionConfiguration => ({
+  environment: {},
+  secrets: [],
+  labels: {},
+  annotations: {},
+  limits: {},
+  requests: {},
+  constraints: [],
+  readOnlyRootFilesystem: false,
+});
+
 /** What a function's author may say about how it runs, after policy; the same for every target. */
-export interface FunctionSpec {
+export interface FunctionSpec extends FunctionConfiguration {
   owner: string;
   functionName: string;
   /** Always ends in `@sha256:…`. */
   image: string;
-  environment: Record<string, string>;
-  secrets: string[];
-  labels: Record<string, string>;
-  annotations: Record<string, string>;
-  limits: Resources;
-  requests: Resources;
-  constraints: string[];
-  readOnlyRootFilesystem: boolean;
 }
 
 /** The parts of an `openfaas.com/v1` Function that Towline reads back. Source: faas-netes CRD. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
+import { emptyConfiguration } from '../../core/function-spec.ts';
 import type { StackFunction } from '../stack/stack.ts';
 import type { Template } from '../templates/template.ts';
 import { assembleContext } from './assemble-context.ts';
@@ -47,14 +48,7 @@ describe('assembling a build context', () => {
       name: 'fn',
       lang: 'node',
       handler: options.handler ?? 'fn',
-      environment: {},
-      secrets: [],
-      labels: {},
-      annotations: {},
-      limits: {},
-      requests: {},
-      constraints: [],
-      readOnlyRootFilesystem: false,
+      ...emptyConfiguration(),
       buildArgs: {},
       buildOptions: [],
       buildSecrets: {},

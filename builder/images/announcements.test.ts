@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { emptyConfiguration } from '../../core/function-spec.ts';
 import type { AnnouncedImage } from '../../core/images.ts';
 import type { DeployIntent } from '../../core/manifest-writer.ts';
 import { createHttpImageRegistry } from '../../runtime/registry/image-registry-http.ts';
@@ -8,16 +9,6 @@ import { createPlatform, stackFiles, summary } from '../pipeline/platform-in-mem
 import { createPrebuiltImages } from '../prebuilt/prebuilt-images-registry.ts';
 
 const commit = (digit: string) => digit.repeat(40);
-const empty = {
-  environment: {},
-  secrets: [],
-  labels: {},
-  annotations: {},
-  limits: {},
-  requests: {},
-  constraints: [],
-  readOnlyRootFilesystem: false,
-};
 
 async function setUp(options: { runsImages?: boolean; config?: object } = {}) {
   const fixture = await startRegistryFixture();
@@ -94,7 +85,7 @@ describe('an announced image', () => {
   it('keeps how the function is configured, or brings its own', async () => {
     await using it = await setUp();
     const environment = { GREETING: 'hi' };
-    const configuration = { ...empty, environment, readOnlyRootFilesystem: true };
+    const configuration = { ...emptyConfiguration(), environment, readOnlyRootFilesystem: true };
     await it.deliver({ image: it.image('one'), configuration });
     await it.deliver({ image: it.image('two'), commit: commit('2') });
     const intents = it.platform.writer.commits.map(({ intent }) => intent as DeployIntent);
@@ -146,12 +137,15 @@ describe('an announced image', () => {
   it('with another configuration is another announcement, though the image and the commit are the same', async () => {
     await using it = await setUp();
     const image = it.image('one');
-    const coloured = (colour: string) => ({ ...empty, environment: { COLOUR: colour, SIZE: '1' } });
+    const coloured = (colour: string) => ({
+      ...emptyConfiguration(),
+      environment: { COLOUR: colour, SIZE: '1' },
+    });
     const run = (number: number) => ({ of: 'release', number });
     const first = await it.deliver({ image, run: run(5), configuration: coloured('red') });
     const again = await it.announce({
       ...{ image, run: run(5) },
-      configuration: { ...empty, environment: { SIZE: '1', COLOUR: 'red' } },
+      configuration: { ...emptyConfiguration(), environment: { SIZE: '1', COLOUR: 'red' } },
     });
     assert.deepEqual(again, { id: first.id, duplicate: true });
     const blue = await it.deliver({ image, run: run(6), configuration: coloured('blue') });
@@ -167,7 +161,7 @@ describe('an announced image', () => {
     const image = it.image('one');
     const configured = (number: number, colour: string) => ({
       ...{ image, run: { of: 'release', number } },
-      configuration: { ...empty, environment: { COLOUR: colour } },
+      configuration: { ...emptyConfiguration(), environment: { COLOUR: colour } },
     });
     await it.deliver(configured(6, 'new'));
     const late = await it.deliver(configured(5, 'old'));

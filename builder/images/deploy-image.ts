@@ -1,6 +1,6 @@
 import { isEnd } from '../../core/deploy.ts';
 import { TowlineError } from '../../core/errors.ts';
-import type { FunctionConfiguration } from '../../core/function-spec.ts';
+import { emptyConfiguration, type FunctionConfiguration } from '../../core/function-spec.ts';
 import { parseImageReference } from '../../core/image-reference.ts';
 import type { ImageEvent } from '../../core/source-event.ts';
 import { commitFunction } from '../pipeline/commit-function.ts';
@@ -13,17 +13,6 @@ import {
   Superseded,
 } from '../pipeline/pipeline-context.ts';
 import { causeOf, settleError } from '../pipeline/settle.ts';
-
-const noConfiguration: FunctionConfiguration = {
-  environment: {},
-  secrets: [],
-  labels: {},
-  annotations: {},
-  limits: {},
-  requests: {},
-  constraints: [],
-  readOnlyRootFilesystem: false,
-};
 
 /** An announcement that comes after a newer one, or was replaced while it waited, is dropped before it begins. */
 export async function dropIfLate(task: PushTask, context: PipelineContext): Promise<void> {
@@ -53,7 +42,7 @@ async function prepare(
       await context.prebuilt.check(repository, reference, signal);
       if (event.configuration) return event.configuration;
       const deployed = { owner: repository.owner, functionName };
-      return (await context.manifestWriter.configuration(deployed)) ?? noConfiguration;
+      return (await context.manifestWriter.configuration(deployed)) ?? emptyConfiguration();
     });
     journal.say({ kind: 'phase', stage: 'build', functionName, text: `${functionName}: no build: ${image}` });
     journal.change(id, { state: 'built', stage: 'commit', image, cause: null });

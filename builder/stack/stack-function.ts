@@ -1,4 +1,5 @@
 import type { DeployCause } from '../../core/deploy.ts';
+import { emptyConfiguration } from '../../core/function-spec.ts';
 import { whyNotFunction } from '../../core/names.ts';
 import { plainRelativePath, resolveInside } from '../context/repository-path.ts';
 import { readEnvironmentFiles } from './environment-files.ts';
@@ -51,14 +52,7 @@ function emptyDraft(entry: Entry): Draft {
     name: entry.key,
     lang: '',
     handler: '',
-    environment: {},
-    secrets: [],
-    labels: {},
-    annotations: {},
-    limits: {},
-    requests: {},
-    constraints: [],
-    readOnlyRootFilesystem: false,
+    ...emptyConfiguration(),
     buildArgs: {},
     buildOptions: [],
     buildSecrets: {},

@@ -1,21 +1,13 @@
 import type { DeployCause } from '../../core/deploy.ts';
 import type { SourcePlace } from '../../core/errors.ts';
-import type { Resources } from '../../core/function-spec.ts';
+import type { FunctionConfiguration } from '../../core/function-spec.ts';
 
 /** One function of a stack file, checked and typed. */
-export interface StackFunction {
+export interface StackFunction extends FunctionConfiguration {
   name: string;
   lang: string;
   /** Relative to the repository's root, `/` as separator, never leaving it. */
   handler: string;
-  environment: Record<string, string>;
-  secrets: string[];
-  labels: Record<string, string>;
-  annotations: Record<string, string>;
-  limits: Resources;
-  requests: Resources;
-  constraints: string[];
-  readOnlyRootFilesystem: boolean;
   buildArgs: Record<string, string>;
   /** Names from the template's `build_options`. */
   buildOptions: string[];

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { emptyConfiguration } from '../../core/function-spec.ts';
 import type { StackFunction } from '../stack/stack.ts';
 import { buildArgsOf, describeTemplate, templateLabels, withProcess } from './build-inputs.ts';
 import type { Template } from './template.ts';
@@ -22,17 +23,16 @@ const template: Template = {
 function fnWith(fields: Partial<StackFunction>): StackFunction {
   const place = { file: 'stack.yml', line: 2, column: 3 };
   return {
-    ...{
-      name: 'a',
-      lang: 'python3',
-      handler: 'a',
-      environment: {},
-      secrets: [],
-      labels: {},
-      annotations: {},
-    },
-    ...{ limits: {}, requests: {}, constraints: [], readOnlyRootFilesystem: false, buildArgs: {} },
-    ...{ buildOptions: [], buildSecrets: {}, platforms: [], skipBuild: false, place },
+    ...emptyConfiguration(),
+    name: 'a',
+    lang: 'python3',
+    handler: 'a',
+    buildArgs: {},
+    buildOptions: [],
+    buildSecrets: {},
+    platforms: [],
+    skipBuild: false,
+    place,
     ...fields,
   };
 }

@@ -1,4 +1,4 @@
-import type { FunctionSpec, Provenance } from '../../core/function-spec.ts';
+import { emptyConfiguration, type FunctionSpec, type Provenance } from '../../core/function-spec.ts';
 import type { RenderOptions } from './metadata.ts';
 import type { Target } from './target.ts';
 
@@ -20,14 +20,7 @@ export function spec(changes: Partial<FunctionSpec> = {}): FunctionSpec {
     owner: 'alice',
     functionName: 'hello',
     image: `artifact.towline.internal/alice/greetings-hello:latest-main-1111111@${digest}`,
-    environment: {},
-    secrets: [],
-    labels: {},
-    annotations: {},
-    limits: {},
-    requests: {},
-    constraints: [],
-    readOnlyRootFilesystem: false,
+    ...emptyConfiguration(),
     ...changes,
   };
 }
