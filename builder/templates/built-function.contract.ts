@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ArtifactDescriptor } from '../../core/artifact.ts';
+import { freePort } from '../../test/containers/program.ts';
 import { assembleContext } from '../context/assemble-context.ts';
 import type { BuildEngine, BuildRequest } from '../engines/build-engine.ts';
 import { createProcessEngine } from '../engines/build-engine-process.ts';
@@ -156,13 +156,4 @@ export async function createBench(path: string, makeRuntime = createProcessRunti
   }
 
   return { dir, engine, catalog, build, buildFiles, launch, start, [Symbol.asyncDispose]: dispose };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

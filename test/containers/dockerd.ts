@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { runProcess } from '../../runtime/run-process.ts';
 import { type BaseImageKind, makeBaseImage } from './base-image.ts';
+import { hold } from './machine-wide.ts';
 import { type RunningProgram, startProgram } from './program.ts';
 import { ownedFolder } from './test-owner.ts';
 
@@ -26,9 +27,38 @@ export interface TestDockerd extends AsyncDisposable {
 /**
  * Debian's dockerd, as root. What a sandbox has to allow: overlay mounts, cgroups, bridges and iptables — with less,
  * `--iptables=false` starts too, but then nothing keeps containers apart and no port is published by the kernel.
- * Several engines on one machine share the filter's chains: test files that start one run one after another.
+ * Engines share the filter's chains and the bridge: of test processes one after the other has its own, and a second one
+ * waits here.
  */
 export async function startDockerd(): Promise<TestDockerd> {
+  const turn = await takeTurn();
+  try {
+    return await startEngine(turn);
+  } catch (error) {
+    await turn[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+let turn: Promise<AsyncDisposable> | undefined;
+let engines = 0;
+
+/** It is this process's turn until its last engine has ended. */
+async function takeTurn(): Promise<AsyncDisposable> {
+  engines += 1;
+  turn ??= hold('dockerd');
+  const held = await turn;
+  return {
+    async [Symbol.asyncDispose]() {
+      engines -= 1;
+      if (engines > 0) return;
+      turn = undefined;
+      await held[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function startEngine(turn: AsyncDisposable): Promise<TestDockerd> {
   const dir = await ownedFolder('dockerd');
   const socket = join(dir, 'docker.sock');
   const host = `unix://${socket}`;
@@ -91,10 +121,14 @@ export async function startDockerd(): Promise<TestDockerd> {
     kill,
     start,
     async [Symbol.asyncDispose]() {
-      // One that was killed has left containers running; it ends them when it comes back.
-      if (program === undefined) await start();
-      await program?.[Symbol.asyncDispose]();
-      await clear(dir);
+      try {
+        // One that was killed has left containers running; it ends them when it comes back.
+        if (program === undefined) await start();
+        await program?.[Symbol.asyncDispose]();
+        await clear(dir);
+      } finally {
+        await turn[Symbol.asyncDispose]();
+      }
     },
   };
 }

@@ -16,13 +16,20 @@ export async function clearLeftovers(stateDir: string): Promise<void> {
     for (const pid of pids) endProcess(pid);
     await wait(20);
   }
+  for (const point of (await mountsBelow(stateDir)).reverse()) {
+    await run('umount', ['--lazy', point], { env: { PATH: '/usr/bin:/bin:/sbin' } }).catch(
+      async (error: unknown) => {
+        // Whoever clears up at the same time may have been first.
+        if ((await mountsBelow(stateDir)).includes(point)) throw error;
+      },
+    );
+  }
+}
+
+async function mountsBelow(dir: string): Promise<string[]> {
   const mounts = await readFile('/proc/self/mounts', 'utf8');
-  const points = mounts
-    .split('\n')
-    .map((line) => line.split(' ')[1] ?? '')
-    .filter((point) => point.startsWith(`${stateDir}/`));
-  for (const point of points.reverse())
-    await run('umount', ['--lazy', point], { env: { PATH: '/usr/bin:/bin:/sbin' } });
+  const points = mounts.split('\n').map((line) => line.split(' ')[1] ?? '');
+  return points.filter((point) => point.startsWith(`${dir}/`));
 }
 
 async function containersOf(stateDir: string): Promise<number[]> {

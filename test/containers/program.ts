@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { killGroup } from '../../runtime/run-process.ts';
 import { sweepDeadRuns } from './dead-runs.ts';
+import { tryHold } from './machine-wide.ts';
 import { ownerVariable, thisOwner } from './test-owner.ts';
 
 export interface ProgramOptions {
@@ -88,12 +90,28 @@ export async function startProgram(options: ProgramOptions): Promise<RunningProg
   };
 }
 
-/** A loopback port that was free a moment ago. */
+/** Below the ports that the kernel gives to connections, which would take one whose server is away for a moment. */
+const [firstPort, endOfPorts] = [16_384, 32_768];
+
+/**
+ * A loopback port that nobody listens at, and that no other test on this machine is given while this process runs: it
+ * may be listened at later, and again after a restart.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
+  for (;;) {
+    const port = randomInt(firstPort, endOfPorts);
+    if ((await tryHold(`port-${port}`)) && (await canListen(port))) return port;
+  }
+}
+
+async function canListen(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch {
+    return false;
+  }
   server.close();
   await once(server, 'close');
-  return port;
+  return true;
 }
