@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -99,10 +99,10 @@ describe('logs in a bucket', () => {
   });
 
   it('that a death left on the disk are uploaded by the next run', async () => {
-    const { store, reopen, keys, dispose } = subject();
+    const { store, reopen, dir, keys, dispose } = subject();
     store.open('p');
     store.append('p', line('one'));
-    await sleep(100);
+    await until(async () => (statSync(join(dir, 'p.ndjson'), { throwIfNoEntry: false })?.size ?? 0) > 0);
     const again = reopen();
     assert.deepEqual(await keys(), []);
     await again.retain(everything);

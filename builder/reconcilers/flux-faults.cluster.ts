@@ -53,7 +53,7 @@ describe("a tenant's last function", () => {
     await live(one, 'alice', 'hello', 'one');
     await one.edit({ 'tenants/alice/tenant.yaml': null, 'tenants/alice/hello.yaml': null });
     await one.installation.publisher?.look();
-    await until(async () => (await names(one)).length === 0, 'the function to be gone', 20_000);
+    await until(async () => (await names(one)).length === 0, 'the function to be gone');
   });
 
   it('stays for ever without a sentinel, if Flux reads the repository: the trap that the sentinel is for', async () => {

@@ -88,7 +88,7 @@ export async function createFollowedInstallation(
     },
     follow(target) {
       reconciler.nudge();
-      return reconciler.follow(target, () => undefined, AbortSignal.timeout(30_000));
+      return reconciler.follow(target, () => undefined, AbortSignal.timeout(60_000));
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };

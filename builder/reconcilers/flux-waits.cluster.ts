@@ -50,7 +50,7 @@ function watch({ reconciler }: FollowedInstallation, target: FollowTarget): Watc
     told.push(why);
     changes.notify();
   };
-  const outcome = reconciler.follow(target, () => undefined, AbortSignal.timeout(60_000), onWaiting);
+  const outcome = reconciler.follow(target, () => undefined, AbortSignal.timeout(120_000), onWaiting);
   outcome.catch(() => {});
   return {
     ...{ outcome, told },
@@ -59,7 +59,7 @@ function watch({ reconciler }: FollowedInstallation, target: FollowTarget): Watc
         const last = told.at(-1);
         return what === null ? last === null : typeof last === 'string' && what.test(last);
       };
-      const timeout = AbortSignal.timeout(40_000);
+      const timeout = AbortSignal.timeout(60_000);
       await changes
         .until(() => fits() || undefined, timeout)
         .catch(() => assert.fail(`${JSON.stringify(told)} has no ${what}`));
@@ -144,12 +144,15 @@ describe('a deploy says why it waits', () => {
     const target = await one.commit('alice', 'hello', { answer: 'one' });
     assert.deepEqual(await one.follow(target), { type: 'live' });
     const { namespace } = one.installation;
+    // What is suspended is not put right by itself, which would end the waiting before it is told.
+    await merge(kustomizationOf(one), { spec: { suspend: true } });
     await cluster.api.request(`/apis/openfaas.com/v1/namespaces/${namespace}/functions/alice-hello`, {
       method: 'DELETE',
     });
     await waitsThenGoesOn(one, target, /it is applied, but the function is not there/, () =>
       merge(kustomizationOf(one), {
         metadata: { annotations: { 'reconcile.fluxcd.io/requestedAt': '2' } },
+        spec: { suspend: false },
       }),
     );
   });

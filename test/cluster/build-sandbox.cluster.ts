@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { chown, copyFile, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -131,8 +132,8 @@ before(async () => {
 });
 after(() => resources.disposeAsync());
 
-/** What a RUN step writes. */
-async function runStep(script: string): Promise<string> {
+/** Arguments of buildctl for a RUN step. */
+async function stepArguments(script: string): Promise<string[]> {
   const context = join(dir, `build-${randomBytes(3).toString('hex')}`);
   await mkdir(context);
   await copyFile('/bin/busybox', join(context, 'busybox'));
@@ -141,20 +142,45 @@ async function runStep(script: string): Promise<string> {
   await writeFile(join(context, 'Dockerfile'), `FROM scratch\nCOPY busybox /bin/busybox\nRUN ${command}\n`);
   const folders = ['--local', `context=${context}`, '--local', `dockerfile=${context}`];
   const args = ['build', '--no-cache', '--progress=plain', '--frontend=dockerfile.v0', ...folders];
-  const { stderr } = await run(buildctl, ['--addr', address, ...args], { timeout: 120_000 });
+  return ['--addr', address, ...args];
+}
+
+/** What a RUN step writes. */
+async function runStep(script: string): Promise<string> {
+  const { stderr } = await run(buildctl, await stepArguments(script), { timeout: 120_000 });
   return stderr.replaceAll(/^#\d+ [\d.]+ /gm, '');
+}
+
+/** A RUN step that has begun, and goes on until it is disposed of. */
+async function startStep(script: string): Promise<AsyncDisposable> {
+  const child = spawn(buildctl, await stepArguments(`echo begun; ${script}; @sleep 1000`), {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const ended = once(child, 'exit');
+  let output = '';
+  for await (const chunk of child.stderr.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+    output += chunk;
+    if (/^#\d+ [\d.]+ begun$/m.test(output)) break;
+  }
+  assert.equal(child.exitCode, null, output);
+  child.stderr.resume();
+  return {
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await ended;
+    },
+  };
 }
 
 describe('a RUN step in the BuildKit of the template, as a node runs its pod', () => {
   it('sees no process but its own, while others build', async () => {
-    const other = runStep('echo "its secret"; @sleep 8');
+    await using _ = await startStep('echo "its secret"');
     const seen = await runStep(
-      '@sleep 2; for one in /proc/[0-9]*; do echo "seen: $(@tr "\\0" " " < $one/cmdline)"; done; exit 0',
+      'for one in /proc/[0-9]*; do echo "seen: $(@tr "\\0" " " < $one/cmdline)"; done; exit 0',
     );
     const processes = seen.split('\n').filter((line) => line.startsWith('seen: '));
     assert.ok(processes.length > 0);
     for (const line of processes) assert.doesNotMatch(line, /buildkitd|runc|its secret/);
-    await other;
   });
 
   it('ends nothing but itself', async () => {

@@ -28,7 +28,7 @@ export function describeReconciler(name: string, makeSubject: () => Promise<Reco
       const follow = async (target: FollowTarget): Promise<[number, FollowOutcome]> => {
         let applied = 0;
         subject.reconciler.nudge();
-        const outcome = await subject.reconciler.follow(target, () => applied++, AbortSignal.timeout(30_000));
+        const outcome = await subject.reconciler.follow(target, () => applied++, AbortSignal.timeout(60_000));
         return [applied, outcome];
       };
       return { ...subject, follow };

@@ -182,7 +182,7 @@ export class Product implements AsyncDisposable {
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined | false>,
-  withinMs = 20_000,
+  withinMs = 60_000,
 ): Promise<T> {
   const end = performance.now() + withinMs;
   for (;;) {
