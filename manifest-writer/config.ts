@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { auditSettings } from '../runtime/audit/audit-settings.ts';
 import { integerSetting, type Settings } from '../runtime/config.ts';
 import { installationFileSetting } from '../runtime/installation/installation.ts';
 import { kubeconfigSetting } from '../runtime/kubernetes/cluster-settings.ts';
+import { addressSettings } from '../runtime/program/address-settings.ts';
 import { gitOpsEngineSettings } from '../runtime/program/gitops-settings.ts';
 import { dataSetting, programSettings } from '../runtime/program/program-settings.ts';
 import { fileSetting } from '../runtime/program/secret-file.ts';
@@ -155,6 +157,13 @@ export const manifestWriterSettings = {
   ...dataSetting,
   ...serviceTokenSetting,
   ...installationFileSetting,
+  ...auditSettings,
+  publicOrigin: {
+    ...addressSettings.publicOrigin,
+    schema: addressSettings.publicOrigin.schema.optional(),
+    defaultText: 'none: audit events have no links',
+    description: 'Where people reach the platform, for the links of audit events.',
+  },
   ...kubeconfigSetting,
   ...gitOpsSettings,
   ...gitOpsEngineSettings,

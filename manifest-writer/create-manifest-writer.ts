@@ -23,6 +23,7 @@ import { removalAnswers } from './holding/removal-answers.ts';
 import { openWaitingStore } from './holding/waiting-store-sqlite.ts';
 import { openHistoryIndex } from './index/history-index-sqlite.ts';
 import { type IndexedRepository, withHistory } from './index/indexed-repository.ts';
+import { auditIntents, auditRejection, type WriterAudit } from './intents/audit-of-intent.ts';
 import { createSqliteIntentLog } from './intents/intent-log-sqlite.ts';
 import { keptIntent, planIntent, type WriteIntent } from './intents/write-intent.ts';
 import { safeSignature } from './message/ident.ts';
@@ -105,6 +106,8 @@ export interface ManifestWriterConfig {
 
 export interface ManifestWriterDeps {
   logger: Logger;
+  /** Where it is kept what people did; without it nothing of it is kept. */
+  audit?: WriterAudit | undefined;
   /** The API server that `publishing` is for. */
   cluster?: ClusterApi | undefined;
   /** Whether a registry or store still has an image; within a time of its own. Not knowing doesn't stop a rollback. */
@@ -265,6 +268,7 @@ function createWriter(
     random,
     onDelay: (waits, err) => logger.warn({ err, since: waits.since }, 'deploys wait'),
     onIdle: maintainNowAndThen,
+    onFinishing: (settled) => auditIntents(deps.audit, settled, clock),
     commit(batch, tools) {
       batches += 1;
       return commitBatch(batch, tools).finally(() => {
@@ -358,7 +362,11 @@ function createWriter(
     },
     promote: async (intent, signal, options) =>
       (await images.whyNotPromote(intent)) ?? submit({ kind: 'promote', intent }, signal, options).outcome,
-    ...removalAnswers(waiting, (intent) => submit({ kind: 'remove', intent }).outcome),
+    ...removalAnswers(waiting, {
+      remove: (intent) => submit({ kind: 'remove', intent }).outcome,
+      onRejected: (removal, answer) =>
+        deps.audit?.trail.record(auditRejection(removal, answer, clock())),
+    }),
     secrets: (intent, signal, options) => submit({ kind: 'secrets', intent }, signal, options).outcome,
     history: (query) => reading((head) => reader.history(head, query)),
     diff: (query) => reading((head) => reader.diff(head, query)),

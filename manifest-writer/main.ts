@@ -1,3 +1,4 @@
+import { auditWebhookOf } from '../runtime/audit/audit-settings.ts';
 import { runProgram } from '../runtime/program/program.ts';
 import { checkServiceTokens } from '../runtime/services/service-access.ts';
 import { manifestWriterSettings } from './config.ts';
@@ -9,6 +10,7 @@ await runProgram(process, {
   check(config) {
     writerConfig(config, '');
     checkServiceTokens(config.serviceTokenFile);
+    auditWebhookOf(config);
   },
   open: openManifestWriter,
 });

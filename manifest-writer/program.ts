@@ -1,5 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { auditWebhookOf } from '../runtime/audit/audit-settings.ts';
+import { openAuditTrail } from '../runtime/audit/audit-trail.ts';
 import type { ConfigOf } from '../runtime/config.ts';
 import { createEventBus } from '../runtime/event-bus.ts';
 import { connectCluster } from '../runtime/kubernetes/cluster-settings.ts';
@@ -57,12 +59,15 @@ export async function openManifestWriter(
   const tokens = mountedServiceTokens(config.serviceTokenFile, logger);
   const settings = writerConfig(config, path);
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const audit = { path: join(config.dataDir, 'audit.db'), webhook: auditWebhookOf(config) };
+  const trail = stack.use(openAuditTrail(audit, { logger }));
   const events = createEventBus();
   const { registry, registryConfigDir } = config;
   const images = registry && stack.use(openRegistryImages(registry, registryConfigDir));
   const writer = stack.use(
     await createManifestWriter(settings, {
       logger,
+      audit: { trail, origin: config.publicOrigin },
       cluster: settings.publishing && (await connectCluster(config.kubeconfig)),
       imageExists: images && ((image) => images.has(image)),
       onHoldEnded: ({ spec, provenance, buildId }) =>

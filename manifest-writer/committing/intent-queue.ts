@@ -35,6 +35,8 @@ export interface IntentQueueOptions {
   random(): number;
   onDelay(delay: WriteDelay, cause: unknown): void;
   onIdle(): void;
+  /** Before outcomes are recorded: told again after a death in between. Must not throw. */
+  onFinishing?: ((settled: readonly Settled[]) => void) | undefined;
 }
 
 export interface QueueState {
@@ -275,6 +277,7 @@ export function createIntentQueue(options: IntentQueueOptions): IntentQueue {
 
   /** First to the disk, then to whoever waits. */
   function finish(settled: readonly Settled[]): void {
+    options.onFinishing?.(settled);
     log.finish(settled.map(({ one, outcome }) => ({ id: one.kept.id, outcome })));
     for (const { one, outcome } of settled) {
       one.outcome ??= outcome;

@@ -20,8 +20,8 @@ import {
   tenantFolder,
 } from '../paths.ts';
 import { repositoryOf } from '../planning/claims.ts';
+import { authoredConfiguration } from '../render/authored-spec.ts';
 import { readFunction } from '../render/read-function.ts';
-import { authoredConfiguration } from './authored-configuration.ts';
 import { historyEntry } from './history-entry.ts';
 import { manifestChanges } from './manifest-changes.ts';
 import { agreesWithFile, manifestFacts } from './manifest-facts.ts';

@@ -1,12 +1,23 @@
-import type { ManifestWriter, RemoveIntent, WriteOutcome } from '../../core/manifest-writer.ts';
+import type {
+  ManifestWriter,
+  PendingRemoval,
+  RemovalAnswer,
+  RemoveIntent,
+  WriteOutcome,
+} from '../../core/manifest-writer.ts';
 import type { WaitingStore } from './waiting-store.ts';
 
 const ended: ReadonlySet<WriteOutcome['type']> = new Set(['pushed', 'unchanged', 'conflict']);
 
+export interface RemovalAnswersDeps {
+  remove: (intent: RemoveIntent) => Promise<WriteOutcome>;
+  onRejected: (removal: PendingRemoval, answer: RemovalAnswer) => void;
+}
+
 /** What people do about removals that wait for them. Owners only see and answer their own. */
 export function removalAnswers(
   waiting: WaitingStore,
-  remove: (intent: RemoveIntent) => Promise<WriteOutcome>,
+  { remove, onRejected }: RemovalAnswersDeps,
 ): Pick<ManifestWriter, 'removals' | 'confirmRemoval' | 'rejectRemoval'> {
   return {
     removals: async (ownerId) => waiting.removals(ownerId),
@@ -24,9 +35,12 @@ export function removalAnswers(
       if (ended.has(result.type)) waiting.dropRemoval(id);
       return result;
     },
-    async rejectRemoval({ id, ownerId }) {
-      if (waiting.removal(id)?.removal.ownerId !== ownerId) return false;
+    async rejectRemoval(answer) {
+      const { id, ownerId } = answer;
+      const found = waiting.removal(id)?.removal;
+      if (found?.ownerId !== ownerId) return false;
       waiting.rejectRemoval(id);
+      onRejected(found, answer);
       return true;
     },
   };

@@ -1,4 +1,5 @@
 import {
+  type FunctionConfiguration,
   type FunctionSpec,
   gitLabels,
   type Provenance,
@@ -6,16 +7,22 @@ import {
 } from '../../core/function-spec.ts';
 import type { FunctionManifest } from './read-function.ts';
 
+/** Keys that Towline writes by itself, in both spellings. */
+const ownKeys = /^(?:com\.openfaas\.(?:cloud\.)?git-|towline\.dev\/)/;
+
 /** What the author asked for, read back from a manifest: without the platform's own labels and annotations. */
 export function authoredSpec(
-  { spec }: FunctionManifest,
+  manifest: FunctionManifest,
   { owner, functionName }: Pick<FunctionSpec, 'owner' | 'functionName'>,
 ): FunctionSpec {
+  return { owner, functionName, image: manifest.spec.image, ...authoredConfiguration(manifest) };
+}
+
+/** The same without its image: what the next deploy of another one keeps. */
+export function authoredConfiguration({ spec }: FunctionManifest): FunctionConfiguration {
   return {
-    owner,
-    functionName,
-    image: spec.image,
     environment: spec.environment,
+    // As the manifest has them: an owner's own prefix is not put in front twice.
     secrets: spec.secrets,
     labels: authored(spec.labels),
     annotations: authored(spec.annotations),
@@ -48,10 +55,6 @@ export function provenanceOf(
 
 /** Labels or annotations without those that say where a deploy came from, which change with each one. */
 export function authored(map: Record<string, string>): Record<string, string> {
-  const kept = Object.entries(map).filter(
-    ([key]) =>
-      !/^com\.openfaas\.(cloud\.)?git-/.test(key) &&
-      (key === towlineAnnotations.access || !key.startsWith('towline.dev/')),
-  );
+  const kept = Object.entries(map).filter(([key]) => key === towlineAnnotations.access || !ownKeys.test(key));
   return Object.fromEntries(kept);
 }

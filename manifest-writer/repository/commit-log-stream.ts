@@ -1,5 +1,5 @@
 import { trailerKeys } from '../../core/manifest-writer.ts';
-import { toChange } from './commit-log.ts';
+import { changeArguments, toChange } from './commit-log.ts';
 import type { MainlineCommit } from './manifest-repository.ts';
 
 const pairEnd = '\x1f';
@@ -15,14 +15,7 @@ const width = fields.length + 1;
 export const streamedLogArguments: readonly string[] = [
   'log',
   '--reverse',
-  '--first-parent',
-  '--diff-merges=first-parent',
-  '--raw',
-  '--no-abbrev',
-  '--no-renames',
-  '--no-color',
-  '--no-show-signature',
-  '--encoding=UTF-8',
+  ...changeArguments,
   `--format=%x00${fields.join('%x00')}%x00`,
 ];
 

@@ -10,9 +10,8 @@ function trailerField(key: string): string {
   return `%(trailers:key=${key},valueonly,unfold,separator=%x1f)`;
 }
 
-/** `git log` arguments whose output `parseLog` reads. */
-export const logArguments: readonly string[] = [
-  'log',
+/** Of `git log`: what each commit of the branch changed, whatever the machine's git is set to. */
+export const changeArguments: readonly string[] = [
   '--first-parent',
   '--diff-merges=first-parent',
   '--raw',
@@ -21,6 +20,12 @@ export const logArguments: readonly string[] = [
   '--no-color',
   '--no-show-signature',
   '--encoding=UTF-8',
+];
+
+/** `git log` arguments whose output `parseLog` reads. */
+export const logArguments: readonly string[] = [
+  'log',
+  ...changeArguments,
   `--format=%x00${fields.join('%x00')}%x00`,
 ];
 

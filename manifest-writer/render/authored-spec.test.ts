@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FunctionConfiguration } from '../../core/function-spec.ts';
 import { deployIntent, gitopsFixture } from '../gitops-fixture.ts';
-import { targets } from '../render/target.ts';
+import { targets } from './target.ts';
 
 const configuration: FunctionConfiguration = {
   environment: { GREETING: 'hi $(HOME) there', EMPTY: '' },
