@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { FollowOutcome, FollowTarget } from '../../core/reconciler.ts';
 import { createChangeSignal } from '../../runtime/change-signal.ts';
-import { apply } from '../../test/cluster/kubernetes/apply.ts';
+import { apply, until } from '../../test/cluster/kubernetes/apply.ts';
 import { type FluxCluster, startFluxCluster } from '../../test/cluster/kubernetes/flux-installation.ts';
 import type { DeliveryMode } from '../../test/cluster/kubernetes/tenants.ts';
 import { createFollowedInstallation, type FollowedInstallation } from './flux-fixture.ts';
@@ -143,12 +143,13 @@ describe('a deploy says why it waits', () => {
     const one = await install('published');
     const target = await one.commit('alice', 'hello', { answer: 'one' });
     assert.deepEqual(await one.follow(target), { type: 'live' });
-    const { namespace } = one.installation;
+    const { namespace, catalog } = one.installation;
     // What is suspended is not put right by itself, which would end the waiting before it is told.
     await merge(kustomizationOf(one), { spec: { suspend: true } });
     await cluster.api.request(`/apis/openfaas.com/v1/namespaces/${namespace}/functions/alice-hello`, {
       method: 'DELETE',
     });
+    await until(async () => catalog.lookup('alice', 'hello') === undefined, 'the removal to be seen');
     await waitsThenGoesOn(one, target, /it is applied, but the function is not there/, () =>
       merge(kustomizationOf(one), {
         metadata: { annotations: { 'reconcile.fluxcd.io/requestedAt': '2' } },
