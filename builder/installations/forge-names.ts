@@ -49,6 +49,17 @@ export function wasSuspended({ skipped = '' }: PushEvent): boolean {
   return [suspendedReason, uninstalledReason].includes(skipped);
 }
 
+function whyNotPath(path: string | undefined): string | undefined {
+  const slash = path?.lastIndexOf('/') ?? -1;
+  return path && whyNotRepository(path.slice(0, slash), path.slice(slash + 1));
+}
+
+/** Of Gitea, as its webhook said; a comparison of branch heads knows only the stand-in, which must not become a name. */
+function stillSkipped(event: PushEvent): PushEvent {
+  const why = event.skipped ?? whyNotPath(event.repository.path);
+  return why === undefined ? event : { ...event, skipped: why.slice(0, 500) };
+}
+
 function nameWithId(name: string, id: string): string {
   return `${name.slice(0, maxName - id.length - 1)}-${id}`;
 }
@@ -86,9 +97,7 @@ export function createForgeNames(store: InstallationStore): ForgeNames {
 
   /** Why nothing of it can have a name here; claims the owner's. */
   function whyNoName(event: PushEvent): string | undefined {
-    const { path } = event.repository;
-    const slash = path?.lastIndexOf('/') ?? -1;
-    const why = path && whyNotRepository(path.slice(0, slash), path.slice(slash + 1));
+    const why = whyNotPath(event.repository.path);
     if (why) return why;
     try {
       slugOfOwner(event);
@@ -159,7 +168,8 @@ export function createForgeNames(store: InstallationStore): ForgeNames {
 
   function settle(event: SourceEvent): SettledEvent {
     const { scm, type } = event;
-    if (scm === 'git' || type === 'image') return { before: [], event };
+    if (type === 'image') return { before: [], event };
+    if (scm === 'git') return { before: [], event: type === 'push' ? stillSkipped(event) : event };
     const { id } = event.repository;
     if (type === 'repository-deleted') {
       const departure = store.departures({ scm, id }).find((each) => each.id === event.id);

@@ -84,6 +84,18 @@ describe('names that are refused', () => {
     assert.equal(names.ownerPath('gitlab', '2'), undefined);
   });
 
+  it('of Gitea stay refused under their stand-in, and its others are taken as they are', () => {
+    const names = createForgeNames(
+      createSqliteInstallationStore(new DatabaseSync(':memory:'), assert.ifError),
+    );
+    const found = push('admin', 'gitea-7', 1);
+    const repository = { ...found.repository, owner: 'unserved--git-gitea-7' };
+    const { event } = names.settle({ ...found, scm: 'git', repository });
+    assert.ok(event.type === 'push' && /"admin" is reserved/.test(event.skipped ?? ''));
+    const served = { ...push('acme', 'gitea-8', 1), scm: 'git' as const };
+    assert.deepEqual(names.settle(served), { before: [], event: served });
+  });
+
   it('take away what a former owner had, until that is accepted', () => {
     const names = createForgeNames(
       createSqliteInstallationStore(new DatabaseSync(':memory:'), assert.ifError),

@@ -10,6 +10,7 @@ import {
   isOnForge,
   parsePayload,
   Ref,
+  recordable,
   ShortText,
   shown,
   slugOf,
@@ -88,20 +89,22 @@ function push({ id, payload }: ForgeDelivery, rules: GiteaRules): Outcome[] {
   const repository = toRepository(parsed.repository, rules);
   const toGitOps = rules.gitOpsPush?.(id, repository.cloneUrl, parsed.after);
   if (toGitOps) return toGitOps;
-  const unserved = whyNotRepository(parsed.repository.owner.login, repository.name);
-  if (unserved !== undefined) return nothing(unserved);
   if (hasUnseen(parsed.ref)) return nothing('the name of the ref has characters that cannot be shown');
   const { sender, ref, before, after } = parsed;
+  const ignored = rules.ignored.isPusher(sender.login)
+    ? `pushes of ${sender.login} deploy nothing`
+    : undefined;
+  const skipped = whyNotRepository(parsed.repository.owner.login, repository.name) ?? ignored;
   const event = {
     type: 'push',
     id,
     scm: 'git',
-    repository,
+    repository: recordable('git', repository),
     actor: personOf(sender),
     ref,
     before,
     after,
-    ...(rules.ignored.isPusher(sender.login) ? { skipped: `pushes of ${sender.login} deploy nothing` } : {}),
+    ...(skipped === undefined ? {} : { skipped }),
   } as const;
   return [{ type: 'source', event }];
 }

@@ -259,6 +259,30 @@ describe("Gitea's and Forgejo's webhooks", () => {
     await refused(intake, intake.post('git', forged, both));
   });
 
+  it('are recorded and answered with the reason where the owner or the repository can have no name here', async () => {
+    const places = [
+      ['admin', 'shop', 'unserved--git-gitea-1', 'shop', /"admin" is reserved/],
+      ['a'.repeat(40), 'shop', 'unserved--git-gitea-1', 'shop', /at most 39 characters/],
+      ['gitea', '.profile', 'gitea', 'unserved--gitea-140', /its name cannot be served/],
+    ] as const;
+    for (const [login, name, owner, recordedName, why] of places) {
+      await using intake = await startIntake();
+      const repository = {
+        ...payload.repository,
+        ...{ name, owner: { ...account, login }, full_name: `${login}/${name}` },
+        clone_url: `https://codeberg.example/${login}/${name}.git`,
+      };
+      const refused = JSON.stringify({ ...payload, repository });
+      const headers = { ...named('gitea'), 'x-gitea-signature': hmac(refused, secrets.gitea) };
+      const answer = (await (await intake.post('git', refused, headers)).json()) as { skipped?: string };
+      assert.match(answer.skipped ?? '', why);
+      const [event] = intake.taken.events;
+      assert.ok(event?.type === 'push');
+      assert.deepEqual([event.repository.owner, event.repository.name], [owner, recordedName]);
+      assert.match(event.skipped ?? '', why);
+    }
+  });
+
   it('of another host are refused', async () => {
     await using intake = await startIntake();
     const other = JSON.stringify({

@@ -25,7 +25,9 @@ export interface IntakeDeps extends IntakeTargets {
 }
 
 export type Taken =
-  | { type: 'accepted' | 'duplicate'; id: string }
+  /** `skipped`: why nothing is deployed of it. */
+  | { type: 'accepted'; id: string; skipped?: string | undefined }
+  | { type: 'duplicate'; id: string }
   /** Nothing came of it; `reason` is for the log. */
   | { type: 'ignored'; reason: string };
 
@@ -57,9 +59,9 @@ export function createIntake(deps: IntakeDeps): Intake {
 
   async function accept(event: ForgeEvent): Promise<Taken> {
     const result = await deps.accept(event);
-    return result.type === 'accepted'
-      ? { type: 'accepted', id: result.delivery.event.id }
-      : { type: 'duplicate', id: result.id };
+    if (result.type === 'duplicate') return { type: 'duplicate', id: result.id };
+    const { event: kept } = result.delivery;
+    return { type: 'accepted', id: kept.id, skipped: kept.type === 'push' ? kept.skipped : undefined };
   }
 
   function takePush(event: PushEvent): Promise<Taken> | Taken {

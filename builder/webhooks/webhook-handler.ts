@@ -32,6 +32,14 @@ function translated(hook: Hook, raw: RawDelivery): Outcome[] {
   }
 }
 
+/** Forges show it to whoever looks after the webhook; of Gitea's there is no other place on the forge to tell. */
+function bodyOf(taken: Exclude<Taken, { type: 'ignored' }> | undefined): object {
+  if (!taken) return { id: null };
+  const { id } = taken;
+  if (taken.type === 'duplicate') return { id, duplicate: true };
+  return taken.skipped === undefined ? { id } : { id, skipped: taken.skipped };
+}
+
 function badSignature(): TowlineError {
   return new TowlineError('bad_signature', 'the signature is missing or wrong');
 }
@@ -60,7 +68,7 @@ export function createWebhookHandler(deps: WebhookDeps): (req: IncomingMessage, 
   function answer(ctx: Context, hook: Hook, taken: readonly Taken[]): void {
     const first = taken.find((each) => each.type !== 'ignored');
     ctx.status = 202;
-    ctx.body = first?.type === 'duplicate' ? { id: first.id, duplicate: true } : { id: first?.id ?? null };
+    ctx.body = bodyOf(first);
     for (const each of taken) {
       const about = each.type === 'ignored' ? { reason: each.reason } : { deliveryId: each.id };
       logger.info({ hook: hook.path, result: each.type, ...about }, 'webhook accepted');
