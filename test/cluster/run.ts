@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { access, constants } from 'node:fs/promises';
+import { access, constants, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { killGroup } from '../../runtime/run-process.ts';
 import { sweepDeadRuns } from '../containers/dead-runs.ts';
+import { clusterFiles, runFiles } from './run-files.ts';
+import { gatewayProgram } from './s3-gateway.ts';
 import { tool } from './tools.ts';
 
 /**
@@ -48,12 +48,14 @@ async function anyExecutable(files: string[]): Promise<boolean> {
 }
 
 function builtPrograms(): string[] {
-  const programs = ['buildkitd', 'kustomize', 'source-controller', 'kustomize-controller', 'source-watcher'];
-  if (process.env['TOWLINE_TEST_KUBECONFIG'] === undefined) programs.push('etcd', 'kube-apiserver');
+  const programs = ['buildkitd', 'kustomize', 'kubectl'];
+  programs.push('source-controller', 'kustomize-controller', 'source-watcher');
+  if (!isGiven) programs.push('etcd', 'kube-apiserver');
   if (process.env['TOWLINE_TEST_KWOK'] === '1') programs.push('kube-controller-manager', 'kwok');
   return programs;
 }
 
+const isGiven = process.env['TOWLINE_TEST_KUBECONFIG'] !== undefined;
 const missing = await missingPackages();
 if (missing.length > 0) {
   process.stderr.write(`# the tests need what these packages bring: ${missing.join(' ')}\n`);
@@ -61,20 +63,24 @@ if (missing.length > 0) {
 }
 const named = process.argv.slice(2);
 // Tests build what they need themselves; before a run of all of them, so that no test seems to hang meanwhile.
-if (named.length === 0) for (const program of builtPrograms()) await tool(program);
-const files = named.length > 0 ? named : ['**/*.cluster.ts'];
-const child = spawn(process.execPath, ['--test', '--test-concurrency=2', ...files], {
-  env: { ...process.env, PATH: path },
-  stdio: 'inherit',
-  detached: true,
+if (named.length === 0) {
+  for (const program of builtPrograms()) await tool(program);
+  await gatewayProgram();
+}
+const stopping = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+// The programs are started dozens of times: what Node makes of their files is kept for the next start.
+const compiled = await mkdtemp(join(tmpdir(), 'towline-compiled-'));
+const env = { NODE_COMPILE_CACHE: compiled, ...(process.env as Record<string, string>), PATH: path };
+const isGood = await runFiles(named.length > 0 ? named : await clusterFiles(), {
+  ...{ env, signal: stopping.signal, write: (text) => void process.stdout.write(text) },
+  // Of a cluster that is given only one can be the Flux.
+  atOnce: isGiven ? 1 : undefined,
 });
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => killGroup(child.pid, signal));
-const [code] = (await once(child, 'exit')) as [number | null];
-// Daemons have groups of their own and are ended by their tests; this is for a test that was cut short.
-killGroup(child.pid, 'SIGKILL');
+await rm(compiled, { recursive: true, force: true });
 const { processes, folders } = await sweepDeadRuns();
 if (processes + folders > 0)
   process.stderr.write(
     `# ended ${processes} processes and removed ${folders} folders that a killed test left\n`,
   );
-process.exitCode = code ?? 1;
+process.exitCode = isGood ? 0 : 1;

@@ -11,7 +11,12 @@ const sources = join(import.meta.dirname, 's3-gateway');
 const program = 'versitygw';
 let building: Promise<string> | undefined;
 
-/** Built once for this machine, from the module that s3-gateway/go.mod pins. */
+/** The server's program: built once for this machine, from the module that s3-gateway/go.mod pins. */
+export function gatewayProgram(): Promise<string> {
+  building ??= buildGateway();
+  return building;
+}
+
 async function buildGateway(): Promise<string> {
   const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'towline', 'tools');
   const sums = createHash('sha256').update(await readFile(join(sources, 'go.sum')));
@@ -48,8 +53,7 @@ export interface S3Gateway extends AsyncDisposable {
 
 /** A real S3-compatible server on a loopback port, over a temporary folder or a given one. */
 export async function startS3Gateway(options: { port?: number; dir?: string } = {}): Promise<S3Gateway> {
-  building ??= buildGateway();
-  const command = await building;
+  const command = await gatewayProgram();
   const dir = options.dir ?? (await ownedFolder('s3'));
   for (const folder of ['objects', 'metadata']) await mkdir(join(dir, folder), { recursive: true });
   const port = options.port ?? (await freePort());

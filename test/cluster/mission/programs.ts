@@ -60,6 +60,7 @@ export function createPrograms({ ports, dir, env, hostsFile }: ProgramsOptions):
     const { port, internalPort } = ports[name];
     return {
       PATH: process.env['PATH'] ?? '',
+      ...compileCache(),
       HOME: join(dir, name),
       TOWLINE_HOST: '127.0.0.1',
       TOWLINE_DATA: join(dir, name),
@@ -103,6 +104,12 @@ export function createPrograms({ ports, dir, env, hostsFile }: ProgramsOptions):
       await Promise.all(programNames.map(stop));
     },
   };
+}
+
+/** What one program's start has compiled is there for the next one's. */
+function compileCache(): Record<string, string> {
+  const dir = process.env['NODE_COMPILE_CACHE'];
+  return dir === undefined ? {} : { NODE_COMPILE_CACHE: dir };
 }
 
 /** A mount namespace of its own, whose /etc/hosts knows the functions' Services; the process is replaced, not wrapped. */
