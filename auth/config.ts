@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { auditSettings } from '../runtime/audit/audit-settings.ts';
 import { integerSetting, type Settings } from '../runtime/config.ts';
 import { installationFileSetting } from '../runtime/installation/installation.ts';
 import { addressSettings } from '../runtime/program/address-settings.ts';
@@ -42,6 +43,7 @@ export const authProgramSettings = {
   ...dataSetting,
   ...serviceTokenSetting,
   ...installationFileSetting,
+  ...auditSettings,
   publicOrigin,
   sessionTtlMs: {
     env: 'TOWLINE_SESSION_TTL_MS',

@@ -1,11 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Identity } from '../core/access.ts';
+import { type AuditTrail, noAuditTrail } from '../core/audit.ts';
 import type { Accounts, Authenticator, Workloads } from '../core/auth.ts';
 import { TowlineError } from '../core/errors.ts';
+import type { Person } from '../core/source-event.ts';
+import { createCountedAudit } from '../runtime/audit/counted-audit.ts';
 import { createHttpApp } from '../runtime/http-service.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createSqliteAccountStore } from './accounts/account-store-sqlite.ts';
 import { createAccounts, identityOf } from './accounts/accounts.ts';
+import { tokenHash } from './accounts/api-token.ts';
+import { auditedAccounts, auditedWorkloads, createChangeRecord } from './audit.ts';
 import { openAuthDatabase } from './auth-database.ts';
 import { createKeyRing } from './keys/key-ring.ts';
 import { createFolderKeyStore } from './keys/key-store-folder.ts';
@@ -47,6 +52,8 @@ export interface AuthConfig {
 
 export interface AuthDeps {
   logger: Logger;
+  /** Where it is kept who logged in and what was done to accounts; without it nothing of it is kept. */
+  audit?: AuditTrail | undefined;
   /** Milliseconds since the epoch; default `Date.now`. */
   clock?: (() => number) | undefined;
 }
@@ -55,12 +62,18 @@ export interface Auth extends Authenticator, Accounts, AsyncDisposable {
   /** `/login`, `/logout` and `/.well-known/jwks.json`. */
   handle(req: IncomingMessage, res: ServerResponse): void;
   /** For `<publicOrigin>/login?ticket=…`. Throws `not_found`. */
-  createLoginTicket(ownerId: string): Promise<{ ticket: string; expiresAt: number }>;
+  createLoginTicket(ownerId: string, by?: Person): Promise<{ ticket: string; expiresAt: number }>;
   sessionCookieName: string;
   workloads: Workloads;
 }
 
 const hour = 60 * 60_000;
+const refusedToken = {
+  action: 'login',
+  result: 'refused',
+  actor: 'somebody',
+  reason: 'an API token that is unknown, revoked or expired',
+} as const;
 
 /** Accounts, API tokens, sessions and the login by one-time link. */
 export async function createAuth(config: AuthConfig, deps: AuthDeps): Promise<Auth> {
@@ -70,7 +83,10 @@ export async function createAuth(config: AuthConfig, deps: AuthDeps): Promise<Au
   await keys.all();
   const database = openAuthDatabase(config.databasePath);
   const store = createSqliteAccountStore(database);
-  const accounts = createAccounts(store, clock, config.reservedOwners);
+  const trail = deps.audit ?? noAuditTrail;
+  const record = createChangeRecord({ trail, ownerById: (id) => store.ownerById(id), clock });
+  const refusals = createCountedAudit(trail, { now: clock });
+  const accounts = auditedAccounts(createAccounts(store, clock, config.reservedOwners), record);
   const cookie = createSessionCookie(publicOrigin.startsWith('https:'));
   const sessions = createSessionTokens({
     keys,
@@ -111,6 +127,7 @@ export async function createAuth(config: AuthConfig, deps: AuthDeps): Promise<Au
       keys,
       limiter: createAttemptLimiter({ maxFailures: 10, windowMs: 60_000, maxKeys: 10_000, clock }),
       isOwner: (ownerId) => store.ownerById(ownerId) !== undefined,
+      audit: { record, refusals },
       clock,
       logger: deps.logger,
     }).routes(),
@@ -135,16 +152,20 @@ export async function createAuth(config: AuthConfig, deps: AuthDeps): Promise<Au
     fromCookies,
     async fromToken(text) {
       const owner = ownerOfToken(text);
+      if (!owner && text !== undefined && tokenHash(text)) refusals.happened(refusedToken);
       return owner && identityOf(owner, 'token');
     },
     handle: (req, res) => void handle(req, res),
-    async createLoginTicket(ownerId) {
+    async createLoginTicket(ownerId, by) {
       if (!store.ownerById(ownerId)) throw new TowlineError('not_found', 'there is no such owner');
-      return links.createTicket(ownerId);
+      const made = await links.createTicket(ownerId);
+      record('login-link', { ownerId, by });
+      return made;
     },
     sessionCookieName: cookie.name,
-    workloads,
+    workloads: auditedWorkloads(workloads, record),
     async [Symbol.asyncDispose]() {
+      refusals[Symbol.dispose]();
       if (database.isOpen) database.close();
     },
   };

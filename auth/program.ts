@@ -4,6 +4,8 @@ import { parseArgs } from 'node:util';
 import type { Owner } from '../core/auth.ts';
 import { defaultEnvironment } from '../core/environments.ts';
 import { TowlineError } from '../core/errors.ts';
+import { auditWebhookOf } from '../runtime/audit/audit-settings.ts';
+import { openAuditTrail } from '../runtime/audit/audit-trail.ts';
 import type { ConfigOf } from '../runtime/config.ts';
 import { readInstallationRules } from '../runtime/installation/installation.ts';
 import type { Command, OpenProgram, ProgramContext } from '../runtime/program/program.ts';
@@ -15,12 +17,24 @@ import { type Auth, createAuth } from './index.ts';
 export type AuthProgramConfig = ConfigOf<typeof authProgramSettings>;
 type AuthCommand = Command<typeof authProgramSettings>;
 
-function openStores(config: AuthProgramConfig, { logger }: Pick<ProgramContext, 'logger'>): Promise<Auth> {
+interface OpenStores extends AsyncDisposable {
+  auth: Auth;
+}
+
+/** A command records beside the running program, which tells of it. */
+async function openStores(
+  config: AuthProgramConfig,
+  { logger }: Pick<ProgramContext, 'logger'>,
+  isCommand: boolean,
+): Promise<OpenStores> {
+  await using stack = new AsyncDisposableStack();
   const { dataDir, publicOrigin, sessionTtlMs, ticketTtlMs, ciIssuers, ciAudience } = config;
   const { environments } = readInstallationRules(config.configFile);
   const keysDir = join(dataDir, 'keys');
   mkdirSync(keysDir, { recursive: true, mode: 0o700 });
-  return createAuth(
+  const audit = { path: join(dataDir, 'audit.db'), webhook: auditWebhookOf(config), isCommand };
+  const trail = stack.use(openAuditTrail(audit, { logger }));
+  const auth = await createAuth(
     {
       databasePath: join(dataDir, 'auth.db'),
       keysDir,
@@ -29,20 +43,24 @@ function openStores(config: AuthProgramConfig, { logger }: Pick<ProgramContext, 
       reservedOwners: environments.map(({ name }) => name).filter((name) => name !== defaultEnvironment),
       ...{ sessionTtlMs, ticketTtlMs, ciIssuers, ciAudience },
     },
-    { logger },
+    { logger, audit: trail },
   );
+  stack.use(auth);
+  const resources = stack.move();
+  return { auth, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
 
 /** Accounts and logins with their calls. Ready as soon as its database is open. */
 export async function openAuth(config: AuthProgramConfig, context: ProgramContext): Promise<OpenProgram> {
   const { logger, signal } = context;
   const tokens = mountedServiceTokens(config.serviceTokenFile, logger);
-  const auth = await openStores(config, context);
+  const stores = await openStores(config, context, false);
+  const { auth } = stores;
   return {
     whyNotReady: () => undefined,
     front: { request: auth.handle },
     internal: createAuthCalls(auth, { tokens, logger, signal }),
-    [Symbol.asyncDispose]: () => auth[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => stores[Symbol.asyncDispose](),
   };
 }
 
@@ -57,7 +75,8 @@ async function ownerCalled(auth: Auth, slug: string | undefined): Promise<Owner>
 const loginLink: AuthCommand = {
   usage: 'login-link <owner>',
   async run([slug], config, context) {
-    await using auth = await openStores(config, context);
+    await using stores = await openStores(config, context, true);
+    const { auth } = stores;
     const { id } = await ownerCalled(auth, slug);
     return `${config.publicOrigin}/login?ticket=${(await auth.createLoginTicket(id)).ticket}`;
   },
@@ -78,7 +97,8 @@ const createOwner: AuthCommand = {
     });
     const [slug, ...more] = positionals;
     if (slug === undefined || more.length > 0) throw new TowlineError('bad_request', `usage: ${this.usage}`);
-    await using auth = await openStores(config, context);
+    await using stores = await openStores(config, context, true);
+    const { auth } = stores;
     const { id, name = slug, email = `${slug}@localhost`, operator } = values;
     const owner = await auth.createOwner({ id, slug, name, email, role: operator ? 'operator' : 'member' });
     return `${owner.slug}: ${owner.id} (${owner.role})`;

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AuditTrail } from '../core/audit.ts';
 import type { BuildService } from '../core/build-service.ts';
 import type { FunctionCatalog, PendingDeploys } from '../core/catalog.ts';
 import type { RefTargets } from '../core/environments.ts';
@@ -39,6 +40,8 @@ export interface BuilderDeps {
   gitlabToken?: ((path: string) => Promise<string | undefined>) | undefined;
   /** Tells forges what becomes of their commits; without it nobody is told. */
   feedback?: FeedbackConfig | undefined;
+  /** Where it is kept what people and forges did, and where the dashboard is; without it nothing of it is kept. */
+  audit?: { trail: AuditTrail; origin: string } | undefined;
   /** Where the platform commits to: nothing of it is built, and its pushes are told. */
   gitOps?: GitOpsRepository | undefined;
   /** Asked for what it could not deliver; without it only branch heads are compared. */

@@ -1,3 +1,4 @@
+import { noAuditTrail } from '../core/audit.ts';
 import { defaultBranchOnly } from '../core/environments.ts';
 import { createBackgroundWork } from './background-work.ts';
 import type { Builder, BuilderDeps } from './builder.ts';
@@ -11,6 +12,7 @@ import { createPushJournal } from './deploys/push-journal.ts';
 import { createPushJournals } from './deploys/push-journals.ts';
 import { createRebuildAndCancel } from './deploys/rebuild-and-cancel.ts';
 import { openFeedback } from './feedback/open-feedback.ts';
+import { createPushAudit } from './feedback/push-audit.ts';
 import { createAnnouncements } from './images/announcements.ts';
 import { createForgeWatch } from './installations/forge-watch.ts';
 import { openStores } from './open-stores.ts';
@@ -29,6 +31,7 @@ const defaultWebhookGraceMs = 3000;
 /** From a push event to a live function: intake, queue, pipeline, records and logs. */
 export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): Promise<Builder> {
   const { logger, events, sourceAccess, refs = defaultBranchOnly } = deps;
+  const trail = deps.audit?.trail ?? noAuditTrail;
   const now = deps.now ?? Date.now;
   const retry = config.retry ?? defaultQueueRetry;
   const webhookGraceMs = config.webhookGraceMs ?? defaultWebhookGraceMs;
@@ -125,8 +128,16 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     ...{ database: quick, store, deliveries, events, logger, now },
     functionUrl: deps.functionUrl,
     log: (pushId, signal) => logs.read(pushId, 0, signal),
-    history: (query) => deps.manifestWriter.history(query),
   });
+  const pushAudit =
+    deps.audit &&
+    createPushAudit({
+      ...deps.audit,
+      ...{ events, logger, now },
+      deliveryOf: (pushId) => deliveries.find(pushId),
+      changedSince: (time) => store.changedSince(time),
+      history: (query) => deps.manifestWriter.history(query),
+    });
 
   async function idle(): Promise<void> {
     for (;;) {
@@ -145,6 +156,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       isStarting = true;
       // Before anything changes: what is read here must not replace what is newer.
       await feedback?.start();
+      await pushAudit?.start();
       await heldDeploys.start();
       isStarted = true;
       await feed.wake();
@@ -155,6 +167,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     async drain() {
       await idle();
       await feedback?.settled();
+      await pushAudit?.settled();
     },
     pushes: async (query) => store.pushes(query),
     push: async (id) => store.push(id),
@@ -176,6 +189,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       await customers[Symbol.asyncDispose]();
       await idle();
       await feedback?.[Symbol.asyncDispose]();
+      await pushAudit?.[Symbol.asyncDispose]();
       await stores[Symbol.asyncDispose]();
     },
   };

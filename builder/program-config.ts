@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { auditSettings } from '../runtime/audit/audit-settings.ts';
 import type { ConfigOf, Settings } from '../runtime/config.ts';
 import { installationFileSetting } from '../runtime/installation/installation.ts';
 import { clusterSettings } from '../runtime/kubernetes/cluster-settings.ts';
@@ -48,6 +49,7 @@ export const builderProgramSettings = {
   },
   ...forgeSettings,
   ...feedbackSettings,
+  ...auditSettings,
   ...sourceSettings,
   ...watchSettings,
   ...deliverySettings,

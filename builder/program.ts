@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { GitOpsCommits, Reconciler } from '../core/reconciler.ts';
 import type { RoutersView } from '../core/routers.ts';
 import { tenantObject } from '../core/tenants.ts';
+import { auditWebhookOf } from '../runtime/audit/audit-settings.ts';
+import { openAuditTrail } from '../runtime/audit/audit-trail.ts';
 import { openServedEnvironments, type ServedEnvironments } from '../runtime/catalog/served-environments.ts';
 import { createEventBus } from '../runtime/event-bus.ts';
 import { refTargets } from '../runtime/installation/environment-rules.ts';
@@ -48,6 +50,7 @@ export function checkBuilder(config: BuilderProgramConfig): void {
   checkServiceTokens(config.serviceTokenFile);
   if (config.routerUrls) checkServiceTokens(config.routerTokenFile, routersTokenSetting);
   feedbackOf(config, readForges(config));
+  auditWebhookOf(config);
   buildkitConfig(config, { path: '', workDir: '', cacheKey: '' });
 }
 
@@ -69,6 +72,8 @@ export async function openBuilder(
   for (const dir of ['keys', 'logs', 'work', 'templates'])
     mkdirSync(at(dir), { recursive: true, mode: 0o700 });
 
+  const audit = { path: at('audit.db'), webhook: auditWebhookOf(config) };
+  const trail = stack.use(openAuditTrail(audit, { logger }));
   const events = createEventBus();
   const writer = stack.use(
     createHttpManifestWriter({ url: config.manifestWriterUrl, tokens, logger, events }),
@@ -124,6 +129,7 @@ export async function openBuilder(
         functionUrl: served.functionUrl,
         gitlabToken: gitlabTokenOf(forges.gitlabTokens),
         feedback: feedbackOf(config, forges),
+        audit: { trail, origin: config.publicOrigin },
         githubApp: forges.githubApp,
         gitOps,
         deliveryLog,

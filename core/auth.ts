@@ -1,4 +1,10 @@
 import type { Identity, Workload } from './access.ts';
+import type { Person } from './source-event.ts';
+
+/** Who asked for it, for the audit; nobody named: whoever operates the platform. */
+interface Asked {
+  by?: Person | undefined;
+}
 
 export interface Owner {
   /** The identity; never reused. */
@@ -35,15 +41,15 @@ export interface Accounts {
   ownerBySlug(slug: string): Promise<Owner | undefined>;
   ownerById(id: string): Promise<Owner | undefined>;
   /** `id` is given by whoever knows a lasting one, as a forge does. Throws `name_invalid` or `name_taken`. */
-  createOwner(owner: Omit<Owner, 'id'> & { id?: string | undefined }): Promise<Owner>;
+  createOwner(owner: Omit<Owner, 'id'> & { id?: string | undefined } & Asked): Promise<Owner>;
   /** The token's text is given once and stored only as a hash. */
-  createToken(request: { ownerId: string; name: string; ttlMs: number | null }): Promise<{
+  createToken(request: { ownerId: string; name: string; ttlMs: number | null } & Asked): Promise<{
     token: string;
     record: ApiToken;
   }>;
   tokens(ownerId: string): Promise<ApiToken[]>;
   /** Whether there was such a token of this owner. */
-  revokeToken(ownerId: string, id: string): Promise<boolean>;
+  revokeToken(ownerId: string, id: string, by?: Person): Promise<boolean>;
 }
 
 /** Which CI an owner trusts to announce images. Every condition that is given has to hold; none is matched by prefix. */
@@ -77,7 +83,7 @@ export interface Workloads {
   issuers(): Promise<{ issuer: string; scm: 'github' | 'gitlab' }[]>;
   bindings(ownerId: string): Promise<WorkloadBinding[]>;
   /** Throws `bad_request` for an issuer that is not trusted, `not_found`, `conflict`. */
-  addBinding(binding: Omit<WorkloadBinding, 'id' | 'createdAt'>): Promise<WorkloadBinding>;
+  addBinding(binding: Omit<WorkloadBinding, 'id' | 'createdAt'>, by?: Person): Promise<WorkloadBinding>;
   /** Whether there was such a binding of this owner. */
-  removeBinding(ownerId: string, id: string): Promise<boolean>;
+  removeBinding(ownerId: string, id: string, by?: Person): Promise<boolean>;
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { authSettings } from '../auth/index.ts';
 import { builderSettings } from '../builder/index.ts';
 import { routerSettings } from '../router/index.ts';
+import { auditSettings } from '../runtime/audit/audit-settings.ts';
 import {
   booleanSetting,
   type ConfigOf,
@@ -131,6 +132,7 @@ export const localSettings = {
     description: 'Variables of this environment that builds get; they get no other.',
   },
   ...buildSettings,
+  ...auditSettings,
   ...authSettings,
   ...routerSettings,
 } satisfies Settings;

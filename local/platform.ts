@@ -13,6 +13,7 @@ import type { Accounts, Owner } from '../core/auth.ts';
 import type { PendingDeploys } from '../core/catalog.ts';
 import { defaultEnvironment } from '../core/environments.ts';
 import { TowlineError } from '../core/errors.ts';
+import type { Person } from '../core/source-event.ts';
 import {
   createEnvironments,
   createGitOpsRepository,
@@ -20,6 +21,8 @@ import {
   defaultNamespace,
 } from '../manifest-writer/index.ts';
 import { createRouter, routerDefaults } from '../router/index.ts';
+import { auditWebhookOf } from '../runtime/audit/audit-settings.ts';
+import { openAuditTrail } from '../runtime/audit/audit-trail.ts';
 import { createEventBus } from '../runtime/event-bus.ts';
 import { keptSecret } from '../runtime/kept-secret.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -86,6 +89,9 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
   const gitBaseUrl = `${origin}/git`;
   for (const dir of ['keys', 'repos', 'artifacts', 'logs', 'functions', 'work'])
     mkdirSync(data.at(dir), { recursive: true, mode: 0o700 });
+  const audit = stack.use(
+    openAuditTrail({ path: data.at('audit.db'), webhook: auditWebhookOf(config) }, { logger }),
+  );
   const webhookSecret = keptSecret(data.at('keys', 'webhook-secret'));
 
   const environments = createEnvironments(installation.environments);
@@ -103,13 +109,13 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         ciIssuers: config.ciIssuers,
         ciAudience: config.ciAudience,
       },
-      { logger },
+      { logger, audit },
     ),
   );
   await assertNoOwner(auth, environments.names);
   const owner = await firstOwner(auth, config.owner);
-  const loginLink = async (ownerId: string) =>
-    `${origin}/login?ticket=${(await auth.createLoginTicket(ownerId)).ticket}`;
+  const loginLink = async (ownerId: string, by?: Person) =>
+    `${origin}/login?ticket=${(await auth.createLoginTicket(ownerId, by)).ticket}`;
   const token = await keptToken(data.at('cli-token'), owner, auth);
 
   await createGitOpsRepository({
@@ -157,6 +163,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
       },
       {
         logger,
+        audit: { trail: audit, origin },
         onPushed: reconciler.nudge,
         onHoldEnded: ({ spec, provenance, buildId }) =>
           events.publish({
@@ -248,6 +255,7 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
           path,
         }),
         refs: environments,
+        audit: { trail: audit, origin },
         catalogOf: served.catalogOf,
         functionUrl,
         signal,

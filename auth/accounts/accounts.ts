@@ -18,7 +18,7 @@ export function createAccounts(
     owners: async () => store.owners(),
     ownerById: async (id) => store.ownerById(id),
     ownerBySlug: async (slug) => store.ownerBySlug(slug),
-    async createOwner(request) {
+    async createOwner({ by: _by, ...request }) {
       const reason = whyNotOwner(request.slug);
       if (reason) throw new TowlineError('name_invalid', reason);
       if (reserved.includes(request.slug)) {

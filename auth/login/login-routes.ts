@@ -1,7 +1,9 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import { TowlineError } from '../../core/errors.ts';
+import type { CountedAudit } from '../../runtime/audit/counted-audit.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import type { RecordChange } from '../audit.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { SessionCookie } from '../sessions/session-cookie.ts';
 import type { Session, SessionTokens } from '../sessions/session-tokens.ts';
@@ -19,6 +21,7 @@ export interface LoginDeps {
   limiter: AttemptLimiter;
   /** Whether an owner still exists. */
   isOwner(ownerId: string): boolean;
+  audit: { record: RecordChange; refusals: CountedAudit };
   clock: () => number;
   logger: Logger;
 }
@@ -51,6 +54,8 @@ async function login(deps: LoginDeps, ctx: Context): Promise<void> {
   if (outcome.type === 'refused') {
     deps.limiter.failed(ctx.ip);
     deps.logger.warn({ status: outcome.status }, 'login refused');
+    const what = { action: 'login', result: 'refused', actor: 'somebody', reason: outcome.detail } as const;
+    deps.audit.refusals.happened(what);
   }
   // Whoever is in already goes on: a link clicked twice, or the back button.
   if (await currentSession(deps, ctx)) return seeOther(ctx, next);
@@ -87,6 +92,7 @@ async function loggedIn(deps: LoginDeps, ctx: Context, to: { ownerId: string; ne
   const maxAge = Math.max(0, Math.floor((session.expiresAt - deps.clock()) / 1000));
   ctx.set('Set-Cookie', deps.cookie.set(token, maxAge));
   deps.logger.info({ ownerId: to.ownerId, jti: session.jti }, 'logged in');
+  deps.audit.record('login', { ownerId: to.ownerId, by: 'self' });
   seeOther(ctx, to.next);
 }
 
@@ -96,7 +102,9 @@ async function logout(deps: LoginDeps, ctx: Context): Promise<void> {
   }
   for (const value of deps.cookie.valuesIn(ctx.get('Cookie'))) {
     const session = await deps.sessions.verify(value);
-    if (session) deps.sessions.revoke(session);
+    if (!session) continue;
+    deps.sessions.revoke(session);
+    deps.audit.record('logout', { ownerId: session.ownerId, by: 'self' });
   }
   ctx.set('Set-Cookie', deps.cookie.clear());
   ctx.set('Cache-Control', 'no-store');

@@ -9,10 +9,11 @@ import {
   type PushRecord,
 } from '../../core/deploy.ts';
 import { errorCodes } from '../../core/errors.ts';
+import { oneLine } from '../../core/one-line.ts';
 import type { SourceEvent } from '../../core/source-event.ts';
 import { describePush } from './describe-push.ts';
 import { deployRecord, pushRecord } from './record-fixture.ts';
-import { fenced, logText, oneLine, quoted } from './report-text.ts';
+import { fenced, logText, quoted } from './report-text.ts';
 
 const options = {
   origin: 'https://towline.example.org',

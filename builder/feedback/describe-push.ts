@@ -1,9 +1,10 @@
 import { type DeployRecord, type DeployStage, isEnd, type PushRecord } from '../../core/deploy.ts';
 import { defaultEnvironment } from '../../core/environments.ts';
 import { describeError, type ErrorCode, formatPlace, TowlineError } from '../../core/errors.ts';
+import { oneLine } from '../../core/one-line.ts';
 import { pagePaths } from '../../core/paths.ts';
 import type { SourceEvent } from '../../core/source-event.ts';
-import { duration, oneLine, quoted } from './report-text.ts';
+import { duration, quoted } from './report-text.ts';
 import type { Annotation, ReportState, StatusReport } from './status-report.ts';
 
 export interface DescribeOptions {

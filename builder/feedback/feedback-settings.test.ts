@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { readConfig } from '../../runtime/config.ts';
 import { forgeSettings } from '../forge-settings.ts';
@@ -30,22 +27,4 @@ test('the settings say which forges are told, and how', () => {
   ]);
   assert.deepEqual(channels({ ...gitlab, TOWLINE_FEEDBACK: 'off' }), []);
   assert.throws(() => feedback({ TOWLINE_FEEDBACK: 'loud' }), { code: 'config_invalid' });
-});
-
-test('the receiver of audit events and its secret stand in files', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'towline-audit-'));
-  try {
-    const [url, secret] = [join(dir, 'url'), join(dir, 'secret')];
-    writeFileSync(url, 'https://hooks.example.org/T00/x\n');
-    writeFileSync(secret, 's3\n');
-    const env = { TOWLINE_AUDIT_WEBHOOK_FILE: url, TOWLINE_AUDIT_SECRET_FILE: secret };
-    assert.deepEqual(feedback(env).auditWebhook, { url: 'https://hooks.example.org/T00/x', secret: 's3' });
-    assert.equal(feedback({}).auditWebhook, undefined);
-    writeFileSync(url, 'not a url');
-    assert.throws(() => feedback(env), { code: 'config_invalid' });
-    rmSync(url);
-    assert.throws(() => feedback(env), { code: 'config_invalid' });
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
 });

@@ -1,10 +1,10 @@
 import type { Octokit } from 'octokit';
 import { RequestError } from 'octokit';
 import { TowlineError } from '../../core/errors.ts';
+import type { ReportMemory, ReportOutcome } from '../../runtime/outbox/outbox.ts';
+import { type ForgeRefusal, outcomeOf } from '../../runtime/outbox/outcome-of-answer.ts';
 import type { GitHubApp } from '../github/github-app.ts';
-import { type ForgeRefusal, outcomeOf } from './forge-errors.ts';
 import type { StatusReport } from './status-report.ts';
-import type { ReportMemory, ReportOutcome } from './status-reporter.ts';
 
 export interface GitHubReporterConfig {
   app: Pick<GitHubApp, 'installationOf' | 'forRepository'>;

@@ -1,8 +1,8 @@
 import { Commits, Deployments, Environments } from '@gitbeaker/rest';
 import { readBody } from '../../runtime/http-service.ts';
-import { type ForgeRefusal, outcomeOf } from './forge-errors.ts';
+import type { ReportOutcome } from '../../runtime/outbox/outbox.ts';
+import { type ForgeRefusal, outcomeOf } from '../../runtime/outbox/outcome-of-answer.ts';
 import type { StatusReport } from './status-report.ts';
-import type { ReportOutcome } from './status-reporter.ts';
 
 export interface GitLabReporterConfig {
   /** `https://gitlab.com`, or an installation of one's own: the only host that a token goes to. */

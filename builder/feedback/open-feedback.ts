@@ -1,13 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { PushRecord } from '../../core/deploy.ts';
+import { createSqliteOutbox } from '../../runtime/outbox/outbox-sqlite.ts';
 import type { DeliveryLog } from '../deliveries/delivery-log.ts';
 import type { DeployStore } from '../deploys/deploy-store.ts';
 import { createFeedback, type Feedback, type FeedbackConfig, type FeedbackDeps } from './feedback.ts';
-import { createSqliteOutbox } from './outbox-sqlite.ts';
 
 export type { FeedbackConfig } from './feedback.ts';
 
-type OpenDeps = Pick<FeedbackDeps, 'events' | 'functionUrl' | 'history' | 'log' | 'logger' | 'now'> & {
+type OpenDeps = Pick<FeedbackDeps, 'events' | 'functionUrl' | 'log' | 'logger' | 'now'> & {
   /** Gets tables of its own. */
   database: DatabaseSync;
   store: DeployStore;

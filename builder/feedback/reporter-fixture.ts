@@ -1,6 +1,7 @@
 import type { LogLine } from '../../core/deploy.ts';
+import type { ReportMemory } from '../../runtime/outbox/outbox.ts';
 import type { StatusReport } from './status-report.ts';
-import type { ReportContext, ReportMemory } from './status-reporter.ts';
+import type { ReportContext } from './status-reporter.ts';
 
 /** A report as `describePush` gives it, of GitHub's `Acme/shop`. */
 export function statusReport(more: Partial<StatusReport> = {}): StatusReport {

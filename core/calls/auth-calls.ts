@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Identity, Workload } from '../access.ts';
 import type { Accounts, ApiToken, Owner, WorkloadBinding } from '../auth.ts';
+import type { Person } from '../source-event.ts';
 import { type Call, type CallContract, fields, maybeText, text, textOrNull, time } from './call.ts';
 import { PersonFields } from './records.ts';
 
@@ -58,6 +59,7 @@ const conditions = {
 const BindingFields = fields<WorkloadBinding>({ id: text, ...conditions, createdAt: time });
 
 type NewOwner = Parameters<Accounts['createOwner']>[0];
+type NewBinding = Omit<WorkloadBinding, 'id' | 'createdAt'> & { by?: Person | undefined };
 type NewToken = Parameters<Accounts['createToken']>[0];
 
 function read<Input extends z.ZodType, Output extends z.ZodType>(input: Input, output: Output) {
@@ -71,7 +73,10 @@ function change<Input extends z.ZodType, Output extends z.ZodType>(input: Input,
 
 const Nothing = z.object({});
 const ByOwner = fields<{ ownerId: string }>({ ownerId: text });
-const OneOfOwner = fields<{ ownerId: string; id: string }>({ ownerId: text, id: text });
+const by = PersonFields.optional();
+const OneOfOwner = fields<{ ownerId: string; id: string; by?: Person | undefined }>({
+  ...{ ownerId: text, id: text, by },
+});
 
 /** `Authenticator`, `Accounts`, `Workloads` and login tickets between processes. */
 export const authContract = {
@@ -86,11 +91,11 @@ export const authContract = {
     ownerBySlug: read(fields<{ slug: string }>({ slug: text }), OwnerFields.optional()),
     ownerById: read(fields<{ id: string }>({ id: text }), OwnerFields.optional()),
     createOwner: change(
-      fields<NewOwner>({ id: maybeText, slug: text, role, name: text, email: text }),
+      fields<NewOwner>({ id: maybeText, slug: text, role, name: text, email: text, by }),
       OwnerFields,
     ),
     createToken: change(
-      fields<NewToken>({ ownerId: text, name: text, ttlMs: z.number().nullable() }),
+      fields<NewToken>({ ownerId: text, name: text, ttlMs: z.number().nullable(), by }),
       fields<{ token: string; record: ApiToken }>({ token: text, record: TokenFields }),
     ),
     tokens: read(ByOwner, z.array(TokenFields)),
@@ -106,11 +111,11 @@ export const authContract = {
       ),
     ),
     bindings: read(ByOwner, z.array(BindingFields)),
-    addBinding: change(fields<Omit<WorkloadBinding, 'id' | 'createdAt'>>(conditions), BindingFields),
+    addBinding: change(fields<NewBinding>({ ...conditions, by }), BindingFields),
     removeBinding: change(OneOfOwner, z.boolean()),
     // A ticket that nobody gets ends by itself.
     createLoginTicket: read(
-      ByOwner,
+      fields<{ ownerId: string; by?: Person | undefined }>({ ownerId: text, by }),
       fields<{ ticket: string; expiresAt: number }>({ ticket: text, expiresAt: time }),
     ),
   },

@@ -22,8 +22,11 @@ import {
   createMemoryWriter,
   createTemplates,
 } from '../../builder/pipeline/platform-in-memory.test.ts';
+import type { AuditTrail } from '../../core/audit.ts';
 import { zeroSha } from '../../core/names.ts';
 import { type GitHttpServer, startGitHttpServer } from '../../manifest-writer/gitops-http-server.ts';
+import { openAuditTrail } from '../../runtime/audit/audit-trail.ts';
+import type { AuditWebhookConfig } from '../../runtime/audit/audit-webhook.ts';
 import { createEventBus } from '../../runtime/event-bus.ts';
 import { gitEnvironment } from '../../runtime/git.ts';
 import { createLogger } from '../../runtime/logger.ts';
@@ -74,6 +77,8 @@ export function exampleOf(name: string): Record<string, unknown> {
 export interface ForgePlatformOptions {
   feedback?: Partial<FeedbackConfig>;
   commitStatuses?: boolean;
+  /** Who is told what people and GitHub did. */
+  auditWebhook?: AuditWebhookConfig;
   config?: Partial<BuilderConfig>;
   ignoredPushers?: string[];
   /** The file that lists them. */
@@ -94,6 +99,7 @@ export function createForgeBuilder(
   options: ForgePlatformOptions & {
     neighbours: Pick<BuilderDeps, 'engine' | 'reconciler' | 'manifestWriter'>;
     log: (line: string) => void;
+    trail?: AuditTrail | undefined;
   },
 ): Promise<Builder> {
   const app = createGitHubApp({ appId: String(id), privateKey, apiUrl });
@@ -127,6 +133,7 @@ export function createForgeBuilder(
       githubApp: app,
       templates: createTemplates(root),
       functionUrl: (owner, name) => `https://${owner}.example.org/${name}`,
+      audit: options.trail && { trail: options.trail, origin: dashboard },
       feedback: {
         origin: dashboard,
         reporters: gitHubReporters({ app }, { commitStatuses: options.commitStatuses ?? false }),
@@ -204,11 +211,23 @@ export async function startForgePlatform(options: ForgePlatformOptions = {}) {
   const reconciler = createMemoryReconciler();
   const writer = createMemoryWriter();
   const logged: string[] = [];
+  const log = (line: string) => void logged.push(line);
+  const trail = stack.use(
+    openAuditTrail(
+      {
+        path: join(surroundings.place.root, 'audit.db'),
+        webhook: options.auditWebhook,
+        retry: { firstMs: 5, maxMs: 20 },
+      },
+      { logger: createLogger({ level: 'info', name: 'audit' }, { write: log }) },
+    ),
+  );
   const make = () =>
     createForgeBuilder(surroundings.place, {
       ...options,
       neighbours: { engine: engine.engine, reconciler: reconciler.reconciler, manifestWriter: writer.writer },
-      log: (line) => void logged.push(line),
+      log,
+      trail,
     });
   let builder: Builder = await make();
   stack.defer(() => builder[Symbol.asyncDispose]());
@@ -228,6 +247,7 @@ export async function startForgePlatform(options: ForgePlatformOptions = {}) {
     reconciler,
     writer,
     logged,
+    trail,
     builder: () => builder,
     /** Nobody takes webhooks any more. */
     stop: () => builder[Symbol.asyncDispose](),

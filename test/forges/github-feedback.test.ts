@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { json } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { stackFiles } from '../../builder/pipeline/platform-in-memory.test.ts';
+import { startAuditReceiver } from '../../runtime/audit/audit-receiver-fixture.ts';
 import { dashboard, startForgePlatform } from './forge-platform.ts';
 
 type Platform = Awaited<ReturnType<typeof startForgePlatform>>;
@@ -232,24 +229,18 @@ describe('what GitHub shows of a push', () => {
   });
 
   it('tells of every end to the receiver of audit events, once it is there', async () => {
-    const got: { text: string; action: string; result: string; functionName: string | null }[] = [];
-    let status = 503;
-    await using receiver = createServer(async (req, res) => {
-      const body = (await json(req)) as (typeof got)[number];
-      if (status === 200) got.push(body);
-      res.writeHead(status).end();
-    });
-    receiver.listen(0, '127.0.0.1');
-    await once(receiver, 'listening');
-    const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`;
-    await using platform = await startForgePlatform({ feedback: { auditWebhook: { url, secret: 's' } } });
+    await using receiver = await startAuditReceiver();
+    receiver.answer = { status: 503, headers: {} };
+    await using platform = await startForgePlatform({ auditWebhook: { url: receiver.url, secret: 's' } });
     await platform.push(stackFiles({ hello: 'one', rude: 'fail' }));
     await platform.builder().drain();
     assert.ok(platform.logged.filter((line) => line.includes('"msg":"audit"')).length === 2);
     await platform.restart();
-    status = 200;
-    await until('both are told', () => got.length === 2);
-    assert.deepEqual(got.map(({ functionName, action, result }) => [functionName, action, result]).sort(), [
+    receiver.got.length = 0;
+    receiver.answer = { status: 200, headers: {} };
+    await until('both are told', () => platform.trail.counts().waiting === 0);
+    const told = receiver.events('s');
+    assert.deepEqual(told.map(({ functionName, action, result }) => [functionName, action, result]).sort(), [
       ['hello', 'deploy', 'live'],
       ['rude', 'deploy', 'failed'],
     ]);

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { createFeedback } from '../../builder/feedback/feedback.ts';
-import { createSqliteOutbox } from '../../builder/feedback/outbox-sqlite.ts';
 import { deployRecord, pushRecord } from '../../builder/feedback/record-fixture.ts';
 import { createGitLabDeployments } from '../../builder/feedback/status-reporter-gitlab-deployments.ts';
 import { createGitLabStatuses } from '../../builder/feedback/status-reporter-gitlab-statuses.ts';
@@ -10,6 +9,7 @@ import type { PushRecord } from '../../core/deploy.ts';
 import type { SourceEvent } from '../../core/source-event.ts';
 import { createEventBus } from '../../runtime/event-bus.ts';
 import { createLogger } from '../../runtime/logger.ts';
+import { createSqliteOutbox } from '../../runtime/outbox/outbox-sqlite.ts';
 import { startGitLabDouble } from './gitlab-double.ts';
 
 const commit = 'a'.repeat(40);
@@ -57,11 +57,10 @@ async function startSubject() {
         events,
         logger: createLogger({ level: 'silent', name: 't' }),
         functionUrl: (owner, name) => `https://${owner}.example.org/${name}`,
-        deliveryOf: async () => ({ event, origin: 'hook' }),
+        deliveryOf: async () => ({ event }),
         changedSince: () => kept,
         ahead: () => 0,
         async *log() {},
-        history: async () => [],
         now: Date.now,
       },
     );

@@ -56,8 +56,8 @@ export async function openUi(config: UiConfig, { logger }: ProgramContext): Prom
         pending: builds,
         repositories: noRepositories,
         functionUrl: served.functionUrl,
-        createLoginLink: async (ownerId) =>
-          `${publicOrigin}/login?ticket=${(await auth.createLoginTicket(ownerId)).ticket}`,
+        createLoginLink: async (ownerId, by) =>
+          `${publicOrigin}/login?ticket=${(await auth.createLoginTicket(ownerId, by)).ticket}`,
       },
     ),
   );

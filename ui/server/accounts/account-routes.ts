@@ -3,8 +3,9 @@ import type { Identity } from '../../../core/access.ts';
 import { type CreatedToken, CreateOwnerRequest, CreateTokenRequest, type Me } from '../../../core/api.ts';
 import type { Accounts } from '../../../core/auth.ts';
 import { TowlineError } from '../../../core/errors.ts';
+import type { Person } from '../../../core/source-event.ts';
 import { jsonBody, noBody } from '../request/input.ts';
-import type { Requester } from '../request/requester.ts';
+import { personOf, type Requester } from '../request/requester.ts';
 import { notFound, type Scope } from '../request/scope.ts';
 
 export interface AccountRoutesDeps {
@@ -13,7 +14,7 @@ export interface AccountRoutesDeps {
   accounts: Accounts;
   me(identity: Identity): Promise<Me>;
   /** The whole link; absent where people log in another way. */
-  createLoginLink: ((ownerId: string) => Promise<string>) | undefined;
+  createLoginLink: ((ownerId: string, by: Person) => Promise<string>) | undefined;
 }
 
 const dayMs = 24 * 60 * 60_000;
@@ -31,7 +32,7 @@ export function accountRoutes(deps: AccountRoutesDeps): Router {
     await noBody(ctx);
     if (!deps.createLoginLink) throw notFound('way to log in');
     ctx.status = 201;
-    ctx.body = { url: await deps.createLoginLink(identity.ownerId) };
+    ctx.body = { url: await deps.createLoginLink(identity.ownerId, personOf(identity)) };
   });
   router.get('/owners', async (ctx) => {
     ctx.body = await scope.readableOwners(await requester.identify(ctx));
@@ -46,6 +47,7 @@ export function accountRoutes(deps: AccountRoutesDeps): Router {
       role: 'member',
       name: owner,
       email: `${owner}@users.towline.internal`,
+      by: personOf(identity),
     });
   });
   router.get('/owners/:owner/tokens', async (ctx) => {
@@ -53,17 +55,22 @@ export function accountRoutes(deps: AccountRoutesDeps): Router {
     ctx.body = await accounts.tokens(owner.id);
   });
   router.post('/owners/:owner/tokens', async (ctx) => {
-    const owner = await scope.owner(await requester.identify(ctx), ctx.params['owner'], 'change');
+    const identity = await requester.identify(ctx);
+    const owner = await scope.owner(identity, ctx.params['owner'], 'change');
     const { name, ttlDays } = await jsonBody(ctx, CreateTokenRequest);
     const ttlMs = ttlDays === null ? null : ttlDays * dayMs;
-    const { token, record } = await accounts.createToken({ ownerId: owner.id, name, ttlMs });
+    const { token, record } = await accounts.createToken({
+      ...{ ownerId: owner.id, name, ttlMs, by: personOf(identity) },
+    });
     ctx.status = 201;
     ctx.body = { id: record.id, token, expiresAt: record.expiresAt } satisfies CreatedToken;
   });
   router.delete('/owners/:owner/tokens/:id', async (ctx) => {
-    const owner = await scope.owner(await requester.identify(ctx), ctx.params['owner'], 'change');
+    const identity = await requester.identify(ctx);
+    const owner = await scope.owner(identity, ctx.params['owner'], 'change');
     await noBody(ctx);
-    if (!(await accounts.revokeToken(owner.id, ctx.params['id'] ?? ''))) throw notFound('token');
+    const id = ctx.params['id'] ?? '';
+    if (!(await accounts.revokeToken(owner.id, id, personOf(identity)))) throw notFound('token');
     ctx.status = 204;
   });
   return router;

@@ -13,7 +13,7 @@ import {
 } from '../../../core/images.ts';
 import { apiPaths } from '../../../core/paths.ts';
 import { jsonBody, noBody } from '../request/input.ts';
-import type { Requester } from '../request/requester.ts';
+import { personOf, type Requester } from '../request/requester.ts';
 import { notFound, type Scope } from '../request/scope.ts';
 import { announcedImage } from './announced-image.ts';
 
@@ -63,16 +63,19 @@ export function imageRoutes(deps: ImageRoutesDeps): Router {
     } satisfies Bindings;
   });
   router.post(bindings, async (ctx) => {
-    const owner = await scope.owner(await requester.identify(ctx), ctx.params['owner'], 'change');
+    const identity = await requester.identify(ctx);
+    const owner = await scope.owner(identity, ctx.params['owner'], 'change');
     const request = await jsonBody(ctx, CreateBindingRequest);
     if (!deps.workloads) throw notFound('CI');
     ctx.status = 201;
-    ctx.body = await deps.workloads.addBinding({ ...request, ownerId: owner.id });
+    ctx.body = await deps.workloads.addBinding({ ...request, ownerId: owner.id }, personOf(identity));
   });
   router.delete(`${bindings}/:id`, async (ctx) => {
-    const owner = await scope.owner(await requester.identify(ctx), ctx.params['owner'], 'change');
+    const identity = await requester.identify(ctx);
+    const owner = await scope.owner(identity, ctx.params['owner'], 'change');
     await noBody(ctx);
-    if (!(await deps.workloads?.removeBinding(owner.id, ctx.params['id'] ?? ''))) throw notFound('binding');
+    const id = ctx.params['id'] ?? '';
+    if (!(await deps.workloads?.removeBinding(owner.id, id, personOf(identity)))) throw notFound('binding');
     ctx.status = 204;
   });
   return router;

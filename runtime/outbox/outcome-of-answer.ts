@@ -1,4 +1,4 @@
-import type { ReportOutcome } from './status-reporter.ts';
+import type { ReportOutcome } from './outbox.ts';
 
 /** What a forge answered, or `undefined` if it didn't. */
 export interface ForgeRefusal {

@@ -1,8 +1,7 @@
 import { createHmac } from 'node:crypto';
-import type { AuditEvent } from './audit-event.ts';
-import { auditText } from './audit-event.ts';
-import { outcomeOf } from './forge-errors.ts';
-import type { ReportOutcome } from './status-reporter.ts';
+import { type AuditEvent, auditText } from '../../core/audit.ts';
+import type { ReportOutcome } from '../outbox/outbox.ts';
+import { outcomeOf } from '../outbox/outcome-of-answer.ts';
 
 export interface AuditWebhookConfig {
   url: string;
@@ -12,7 +11,7 @@ export interface AuditWebhookConfig {
 }
 
 /** `sha256=` and the HMAC-SHA256 of `<timestamp>.<body>`, in hexadecimal. */
-export function auditSignature(secret: string, timestamp: string, body: string): string {
+function auditSignature(secret: string, timestamp: string, body: string): string {
   return `sha256=${createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')}`;
 }
 

@@ -1,7 +1,6 @@
-import { type BackoffOptions, backoffMs } from '../../runtime/backoff.ts';
-import type { Logger } from '../../runtime/logger.ts';
-import type { Outbox, WaitingEntry } from './outbox.ts';
-import type { ReportOutcome } from './status-reporter.ts';
+import { type BackoffOptions, backoffMs } from '../backoff.ts';
+import type { Logger } from '../logger.ts';
+import type { Outbox, ReportOutcome, WaitingEntry } from './outbox.ts';
 
 export interface DispatcherDeps {
   outbox: Outbox;

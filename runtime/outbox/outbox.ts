@@ -1,4 +1,19 @@
-import type { ReportMemory } from './status-reporter.ts';
+/** What became of one try to tell somebody something. */
+export type ReportOutcome =
+  | { type: 'reported' }
+  /** It would never work: it isn't tried again. */
+  | { type: 'refused'; reason: string }
+  /**
+   * Worth another try, at `retryAt` (milliseconds since the epoch) if who was asked said when. `holds`: who has to wait;
+   * only this report, all of this owner's, or all that is for the same destination.
+   */
+  | { type: 'later'; reason: string; holds: 'report' | 'owner' | 'forge'; retryAt?: number | undefined };
+
+/** What a channel keeps about what it made; durable when `set` returns. */
+export interface ReportMemory {
+  get(name: string): string | undefined;
+  set(name: string, value: string | null): void;
+}
 
 export interface OutboxEntry {
   /** One entry waits per key: a newer one takes its place. */
@@ -29,7 +44,7 @@ export interface OutboxCounts {
   waiting: number;
   /** When the oldest of them was put, in milliseconds since the epoch. */
   oldestPutAt: number | null;
-  /** Never told, because the forge would not have it. */
+  /** Never told, because it was not wanted. */
   refused: number;
 }
 
@@ -37,6 +52,8 @@ export interface OutboxCounts {
 export interface Outbox {
   /** `false`: there is nothing new in it. */
   put(entry: OutboxEntry, now: number): boolean;
+  /** The first of a key stays; `false`: there was one. */
+  putOnce(entry: OutboxEntry, now: number): boolean;
   /** Of every owner at every destination the entry that waits longest, if it is due. */
   due(now: number): WaitingEntry[];
   /** When the next one is due, in milliseconds since the epoch. */

@@ -68,6 +68,18 @@ export function describeOutbox(
     );
 
     it(
+      'keeps the first of a key that is put once, also when it was sent',
+      withOutbox((outbox, reopen) => {
+        assert.equal(outbox.putOnce(entry(), 10), true);
+        assert.equal(outbox.putOnce(entry({ order: 9, payload: '{"n":2}' }), 20), false);
+        assert.equal(outbox.due(30)[0]?.payload, '{"n":1}');
+        outbox.sent(outbox.due(30)[0]!);
+        assert.equal(reopen().putOnce(entry({ payload: '{"n":3}' }), 40), false);
+        assert.deepEqual(outbox.due(99), []);
+      }),
+    );
+
+    it(
       'goes on waiting for what was put while the one before was under way',
       withOutbox((outbox) => {
         outbox.put(entry(), 10);

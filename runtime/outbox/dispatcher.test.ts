@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
-import { createLogger } from '../../runtime/logger.ts';
+import { createLogger } from '../logger.ts';
 import { createDispatcher } from './dispatcher.ts';
-import type { OutboxEntry, WaitingEntry } from './outbox.ts';
+import type { OutboxEntry, ReportOutcome, WaitingEntry } from './outbox.ts';
 import { createSqliteOutbox } from './outbox-sqlite.ts';
-import type { ReportOutcome } from './status-reporter.ts';
 
 type Send = (entry: WaitingEntry) => ReportOutcome | Promise<ReportOutcome>;
 

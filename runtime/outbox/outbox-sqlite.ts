@@ -44,9 +44,14 @@ function toEntry(row: Row): WaitingEntry {
   };
 }
 
+function columnsOf(entry: OutboxEntry) {
+  const { key, channel, destination, owner, order, isFinal, payload } = entry;
+  return [key, channel, destination, owner, order, isFinal ? 1 : 0, payload] as const;
+}
+
 const sinceKey = 'outbox';
 
-/** Makes its tables in the builder's database. */
+/** Makes its tables in the database. */
 export function createSqliteOutbox(database: DatabaseSync): Outbox {
   database.exec(schema);
   // The same content again is no news; nor is what an older push says late.
@@ -58,6 +63,10 @@ export function createSqliteOutbox(database: DatabaseSync): Outbox {
        put_at = CASE waits WHEN 1 THEN put_at ELSE excluded.put_at END,
        due_at = CASE waits WHEN 1 THEN due_at ELSE excluded.due_at END
      WHERE excluded.payload <> payload AND excluded.sort >= sort`,
+  );
+  const putOnce = database.prepare(
+    `INSERT INTO feedback (key, channel, destination, owner, sort, final, payload, put_at, due_at)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT (key) DO NOTHING`,
   );
   const due = database.prepare(
     `SELECT *, MIN(put_at) FROM feedback WHERE waits = 1 AND due_at <= ? GROUP BY destination, owner`,
@@ -107,17 +116,8 @@ export function createSqliteOutbox(database: DatabaseSync): Outbox {
   }
 
   return {
-    put: (entry: OutboxEntry, now) =>
-      put.run(
-        entry.key,
-        entry.channel,
-        entry.destination,
-        entry.owner,
-        entry.order,
-        entry.isFinal ? 1 : 0,
-        entry.payload,
-        now,
-      ).changes > 0,
+    put: (entry, now) => put.run(...columnsOf(entry), now).changes > 0,
+    putOnce: (entry, now) => putOnce.run(...columnsOf(entry), now).changes > 0,
     due: (now) => due.all(now).map(toEntry),
     nextDueAt() {
       const at = next.get()?.['due'];
