@@ -33,6 +33,8 @@ export interface Me {
   version: string;
   /** Of the installation, in the configuration's order; only `default` if there are no others. */
   environments: string[];
+  /** Whether what functions print can be read here; else it is read with the cluster's own tools. */
+  hasOutput: boolean;
 }
 
 /** One row of the functions page. */

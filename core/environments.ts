@@ -1,4 +1,5 @@
 import type { FunctionCatalog } from './catalog.ts';
+import type { FunctionOutput } from './function-output.ts';
 import type { SourceRepository } from './source-event.ts';
 
 /** Where a push to a source repository's main branch goes; its manifests lie below `tenants/`. */
@@ -60,4 +61,6 @@ export interface ServedEnvironment {
   name: string;
   catalog: FunctionCatalog;
   functionUrl(owner: string, functionName: string): string;
+  /** Absent where what functions print is read with the cluster's own tools. */
+  output?: FunctionOutput | undefined;
 }

@@ -30,6 +30,12 @@ export const apiPaths = {
     withQuery(`${api}/owners/${segment(owner)}/functions/${segment(name)}/history`, query),
   diff: (owner: string, name: string, query: InEnvironment & { from?: string; to: string }) =>
     withQuery(`${api}/owners/${segment(owner)}/functions/${segment(name)}/diff`, query),
+  output: (owner: string, name: string, query: InEnvironment & { lines?: number } = {}) =>
+    withQuery(`${api}/owners/${segment(owner)}/functions/${segment(name)}/output`, query),
+  outputText: (owner: string, name: string, query: InEnvironment = {}) =>
+    withQuery(`${api}/owners/${segment(owner)}/functions/${segment(name)}/output.txt`, query),
+  outputStream: (owner: string, name: string, query: InEnvironment & { lines?: number } = {}) =>
+    withQuery(`${api}/owners/${segment(owner)}/functions/${segment(name)}/output/stream`, query),
   revert: (owner: string, name: string) =>
     `${api}/owners/${segment(owner)}/functions/${segment(name)}/revert`,
   undo: (owner: string, name: string) => `${api}/owners/${segment(owner)}/functions/${segment(name)}/undo`,
@@ -54,7 +60,8 @@ export const apiPaths = {
   push: (id: string) => `${api}/pushes/${segment(id)}`,
   log: (id: string, query: { after?: number } = {}) => withQuery(`${api}/pushes/${segment(id)}/log`, query),
   logText: (id: string) => `${api}/pushes/${segment(id)}/log.txt`,
-  logStream: (id: string) => `${api}/pushes/${segment(id)}/log/stream`,
+  logStream: (id: string, query: { after?: number } = {}) =>
+    withQuery(`${api}/pushes/${segment(id)}/log/stream`, query),
   rebuild: (id: string) => `${api}/pushes/${segment(id)}/rebuild`,
   cancel: (id: string) => `${api}/pushes/${segment(id)}/cancel`,
   images: () => `${api}/images`,
@@ -71,6 +78,7 @@ export const pagePaths = {
   owner: (owner: string) => `/${segment(owner)}`,
   function: (owner: string, name: string) => `/${segment(owner)}/${segment(name)}`,
   deploys: (owner: string, name: string) => `/${segment(owner)}/${segment(name)}/deploys`,
+  logs: (owner: string, name: string) => `/${segment(owner)}/${segment(name)}/logs`,
   push: (owner: string, id: string) => `/${segment(owner)}/pushes/${segment(id)}`,
   pushes: (owner: string) => `/${segment(owner)}/pushes`,
   newFunction: () => '/new',

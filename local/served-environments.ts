@@ -108,7 +108,7 @@ export async function createServedEnvironments(
     );
     const rootDomain = rootDomainOf(name);
     const functionUrl = addressesOf(origin, rootDomain);
-    return { name, rootDomain, supervisor, catalog: supervisor, applyLoop, functionUrl };
+    return { name, rootDomain, supervisor, catalog: supervisor, output: supervisor, applyLoop, functionUrl };
   }
 
   function find(name: string = defaultEnvironment): LocalEnvironment {

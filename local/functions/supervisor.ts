@@ -2,12 +2,14 @@ import type { CatalogChange, CatalogEntry, FunctionCatalog } from '../../core/ca
 import type { DeployCause } from '../../core/deploy.ts';
 import { TowlineError } from '../../core/errors.ts';
 import type { EventBus } from '../../core/events.ts';
+import type { FunctionOutput } from '../../core/function-output.ts';
 import { createChangeSignal } from '../../runtime/change-signal.ts';
 import { delay } from '../../runtime/lifecycle.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { type SupervisorOptions, supervisorDefaults } from './config.ts';
 import type { DesiredFunction } from './desired-function.ts';
 import { createManagedFunction, type ManagedFunction, type Progress } from './managed-function.ts';
+import { outputLines } from './output-lines.ts';
 import { createOutputLog, type OutputLog } from './output-log.ts';
 import { createProcessStarter } from './process-starter.ts';
 import { startRunner } from './runner.ts';
@@ -33,8 +35,8 @@ export interface FunctionName {
   functionName: string;
 }
 
-/** Runs functions on this machine: the local adapter of the function catalog. */
-export interface Supervisor extends FunctionCatalog, AsyncDisposable {
+/** Runs functions on this machine: the local adapter of the function catalog, and of what functions print. */
+export interface Supervisor extends FunctionCatalog, FunctionOutput, AsyncDisposable {
   /** Asks for a version to be what serves. Level-triggered: asking again for the same changes nothing. Throws `name_invalid`. */
   apply(desired: DesiredFunction): void;
   /** Says that what is asked for cannot even be tried; what served goes on. Throws `name_invalid`. */
@@ -117,7 +119,7 @@ export async function createSupervisor(
     const key = keyOf(owner, functionName);
     const existing = functions.get(key);
     if (existing !== undefined) return existing;
-    const log = createOutputLog(state.outputFile(owner, functionName), config.maxLogBytes, logger);
+    const log = createOutputLog(state.outputFile(owner, functionName), config.maxLogBytes, logger, now);
     const managed = createManagedFunction(owner, functionName, {
       lastGood: state.lastGood(owner, functionName),
       keepLastGood: state.keepLastGood,
@@ -154,6 +156,7 @@ export async function createSupervisor(
     const { owner, functionName } = managed;
     const ownerId = entries.get(key)?.ownerId ?? '';
     functions.delete(key);
+    logs.get(key)?.end();
     logs.delete(key);
     if (entries.delete(key)) {
       const others = (owners.get(owner) ?? 1) - 1;
@@ -187,6 +190,7 @@ export async function createSupervisor(
       logger.warn({ err: error }, 'something may go on running until the next start');
     });
     await Promise.all([...logs.values()].map((log) => log.written()));
+    for (const log of logs.values()) log.end();
     await state.close();
   }
   let disposed: Promise<void> | undefined;
@@ -232,6 +236,10 @@ export async function createSupervisor(
       }
     },
     imagesInUse: () => [...functions.values()].flatMap((managed) => managed.images()),
+    async *lines({ owner, functionName }, options, signal) {
+      const log = logs.get(keyOf(owner, functionName));
+      if (log !== undefined) yield* outputLines(log, functionName, options, signal);
+    },
     progress: (owner, functionName) => functions.get(keyOf(owner, functionName))?.progress(),
     async settled(owner, functionName, signal) {
       const key = keyOf(owner, functionName);

@@ -54,12 +54,12 @@ describe('towline cancel and rebuild', () => {
       'hello/handler.js': nodeHandler('two'),
     })
       .then(() => push(source, 'Words', { 'README.md': 'words\n' }))
-      .then(() => towline('logs', 'hello'));
+      .then(() => towline('logs', 'hello', '--build'));
     assert.match(stdout, /unchanged: reusing sha256:[0-9a-f]{64} of build [0-9a-f]{7}\n/);
     assert.match(stdout, /nothing to change since deploy #2 /);
     assert.equal((await towline('rebuild', '--force')).code, 0);
     await eventually('the end of the rebuild', async () => (await newest())?.state === 'done');
-    assert.doesNotMatch((await towline('logs', 'hello')).stdout, /unchanged: reusing/);
+    assert.doesNotMatch((await towline('logs', 'hello', '--build')).stdout, /unchanged: reusing/);
   });
 
   it('takes back what waits for a hold: resuming brings nothing', async () => {

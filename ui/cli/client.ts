@@ -91,21 +91,44 @@ export interface Client {
   connection: Connection;
   request<T>(method: string, path: string, body?: unknown): Promise<T>;
   text(path: string): Promise<string>;
+  /** Of a stream of the platform API, whose events have one line of data each, until it ends. */
+  events(path: string): AsyncGenerator<StreamedEvent>;
+}
+
+export interface StreamedEvent {
+  event: string;
+  data: string;
 }
 
 const requestTimeoutMs = 60_000;
 
+/** Every 15 s a stream has at least a sign of life; one that is silent for longer is gone. */
+const streamSilenceMs = 60_000;
+
+async function* linesOf(body: NonNullable<Response['body']>, alive: () => void): AsyncGenerator<string> {
+  let rest = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of body) {
+    alive();
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+}
+
 export function createClient(connection: Connection): Client {
-  async function send(method: string, path: string, body?: unknown): Promise<string> {
+  async function ask(
+    method: string,
+    path: string,
+    options: { body?: unknown; signal: AbortSignal },
+  ): Promise<Response> {
     const headers: Record<string, string> = { authorization: `Bearer ${connection.token}` };
-    if (body !== undefined) headers['content-type'] = 'application/json';
-    const init: RequestInit = {
-      method,
-      headers,
-      signal: AbortSignal.timeout(requestTimeoutMs),
-      redirect: 'error',
-    };
-    if (body !== undefined) init.body = JSON.stringify(body);
+    const { body, signal } = options;
+    const init: RequestInit = { method, headers, signal, redirect: 'error' };
+    if (body !== undefined) {
+      headers['content-type'] = 'application/json';
+      init.body = JSON.stringify(body);
+    }
     const response = await fetch(connection.origin + path, init).catch((cause: unknown) => {
       throw new CliError(
         exitCodes.failed,
@@ -114,9 +137,29 @@ export function createClient(connection: Connection): Client {
         `is it running? (${String(cause)})`,
       );
     });
-    const text = await response.text();
-    if (!response.ok) throw toCliError(response.status, text);
-    return text;
+    if (!response.ok) throw toCliError(response.status, await response.text());
+    return response;
+  }
+
+  async function send(method: string, path: string, body?: unknown): Promise<string> {
+    const signal = AbortSignal.timeout(requestTimeoutMs);
+    return (await ask(method, path, { body, signal })).text();
+  }
+
+  async function* events(path: string): AsyncGenerator<StreamedEvent> {
+    const silent = new AbortController();
+    const timer = setTimeout(() => silent.abort(), streamSilenceMs);
+    try {
+      const { body } = await ask('GET', path, { signal: silent.signal });
+      if (body === null) return;
+      let event = '';
+      for await (const line of linesOf(body, () => timer.refresh())) {
+        if (line.startsWith('event: ')) event = line.slice('event: '.length);
+        else if (line.startsWith('data: ')) yield { event, data: line.slice('data: '.length) };
+      }
+    } finally {
+      clearTimeout(timer);
+    }
   }
   return {
     connection,
@@ -125,5 +168,6 @@ export function createClient(connection: Connection): Client {
       return (text === '' ? undefined : JSON.parse(text)) as T;
     },
     text: (path) => send('GET', path),
+    events,
   };
 }

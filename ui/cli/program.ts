@@ -9,6 +9,7 @@ import { addBuildCommands } from './builds.ts';
 import { addChangeCommands } from './changes.ts';
 import { addCiCommands } from './ci.ts';
 import { CliError, type Client, createClient, exitCodes, findConnection } from './client.ts';
+import { addLogCommand } from './logs.ts';
 import { newFunction, newFunctionLanguages } from './new-function.ts';
 import { functionNotes, functionTable, historyTable } from './print.ts';
 import { addRemovalCommands } from './removals.ts';
@@ -141,15 +142,6 @@ async function showStatus(scope: Scope, name: string, { environment }: Where): P
   scope.show(detail, () => `${functionTable([detail.summary])}${functionNotes(detail.summary)}`);
 }
 
-async function showBuildLog(scope: Scope, name: string): Promise<void> {
-  const detail = await scope.client.request<FunctionDetail>('GET', apiPaths.function(scope.owner, name));
-  const pushId = detail.summary.lastDeploy?.pushId;
-  if (!pushId)
-    throw new CliError(exitCodes.notFound, 'not_found', `${name} has no build log on this platform`);
-  const log = await scope.client.text(apiPaths.logText(pushId));
-  scope.show({ pushId, log }, () => log);
-}
-
 async function showDiff(
   scope: Scope,
   name: string,
@@ -259,7 +251,7 @@ export function createProgram(context: CliContext): Command {
     .description('what a deploy changed (default: the newest)')
     .option(...inEnvironment)
     .action(withScope(showDiff));
-  program.command('logs <function>').description('the log of its last build').action(withScope(showBuildLog));
+  addLogCommand(program, withScope);
   program
     .command('rollback <function> [deploy]')
     .alias('revert')

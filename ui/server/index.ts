@@ -10,7 +10,6 @@ import { TowlineError } from '../../core/errors.ts';
 import type { EventBus } from '../../core/events.ts';
 import type { ManifestWriter } from '../../core/manifest-writer.ts';
 import type { RepositoryHost } from '../../core/repository-host.ts';
-import type { Person } from '../../core/source-event.ts';
 import { createHttpApp } from '../../runtime/http-service.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { accountRoutes } from './accounts/account-routes.ts';
@@ -18,6 +17,7 @@ import { dashboardRoutes, type PageData, securityHeaders } from './dashboard/das
 import { changeRoutes } from './functions/change-routes.ts';
 import { createEnvironmentRows, type EnvironmentRows } from './functions/environment-rows.ts';
 import { functionRoutes } from './functions/function-routes.ts';
+import { outputRoutes } from './functions/output-routes.ts';
 import { removeRoutes } from './functions/remove-routes.ts';
 import { imageRoutes } from './images/image-routes.ts';
 import { pushRoutes } from './pushes/push-routes.ts';
@@ -59,7 +59,7 @@ export interface PlatformApiDeps {
   repositories: RepositoryHost;
   functionUrl(owner: string, functionName: string): string;
   /** The whole link; absent where people log in another way. */
-  createLoginLink?: ((ownerId: string, by: Person) => Promise<string>) | undefined;
+  createLoginLink?: ((ownerId: string) => Promise<string>) | undefined;
 }
 
 export interface PlatformApi extends AsyncDisposable {
@@ -100,6 +100,7 @@ export async function createPlatformApi(
     gitBaseUrl: config.gitBaseUrl,
     version: config.version,
     environments: rows.names,
+    hasOutput: environments.some(({ output }) => output !== undefined),
   });
   let ready = true;
   resources.defer(() => {
@@ -117,6 +118,7 @@ export async function createPlatformApi(
   for (const router of [
     accountRoutes({ requester, scope, accounts: deps.accounts, me, createLoginLink: deps.createLoginLink }),
     functionRoutes({ ...deps, requester, scope, rows }),
+    outputRoutes({ ...deps, requester, scope, rows, environments, openStream: streams.open }),
     changeRoutes({ ...deps, requester, scope }),
     removeRoutes({ ...deps, requester, scope }),
     pushRoutes({ ...deps, requester, scope, openStream: streams.open }),

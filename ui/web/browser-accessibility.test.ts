@@ -19,6 +19,7 @@ describe('accessibility', () => {
     ['/demo', '.function-row'],
     ['/demo/hello', '.yaml'],
     ['/demo/hello/deploys', '.history-row'],
+    ['/demo/hello/logs', '.log-line'],
     ['/demo/pushes', '.push-row'],
     ['/demo/pushes/p-9', '.log-line'],
     ['/demo/repos', '.repo-row'],

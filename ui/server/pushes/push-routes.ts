@@ -11,6 +11,7 @@ import type { Logger } from '../../../runtime/logger.ts';
 import { hasBody, jsonBody, noBody, query, wholeNumber } from '../request/input.ts';
 import { personOf, type Requester } from '../request/requester.ts';
 import type { Scope } from '../request/scope.ts';
+import { whileConnected } from '../request/while-connected.ts';
 import type { OpenStream } from '../stream/sse-response.ts';
 import { asText, linesSoFar } from './log-lines.ts';
 
@@ -102,10 +103,4 @@ async function streamLog(
   } catch (error) {
     if (!stream.signal.aborted) deps.logger.error({ err: error, pushId: of.push.id }, 'log stream failed');
   }
-}
-
-function whileConnected(ctx: Context): AbortSignal {
-  const controller = new AbortController();
-  ctx.res.once('close', () => controller.abort());
-  return controller.signal;
 }

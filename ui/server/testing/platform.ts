@@ -4,8 +4,10 @@ import type { Accounts, Authenticator, Workloads } from '../../../core/auth.ts';
 import type { BuildService } from '../../../core/build-service.ts';
 import type { CatalogEntry, FunctionCatalog, FunctionStatus } from '../../../core/catalog.ts';
 import type { DeployRecord, LogLine, PushRecord } from '../../../core/deploy.ts';
+import { defaultEnvironment, type ServedEnvironment } from '../../../core/environments.ts';
 import { TowlineError } from '../../../core/errors.ts';
 import type { EventBus } from '../../../core/events.ts';
+import type { FunctionOutput } from '../../../core/function-output.ts';
 import type { AnnouncedImage } from '../../../core/images.ts';
 import type {
   HistoryEntry,
@@ -27,6 +29,8 @@ export interface FakeRooms {
   deploys: DeployRecord[];
   pushes: PushRecord[];
   lines: Map<string, LogLine[]>;
+  /** What functions print, by `owner/name`. */
+  output: Map<string, LogLine[]>;
   repositories: HostedRepository[];
   pending: Map<string, { status: FunctionStatus; reason: string }>;
   revertOutcome: WriteOutcome;
@@ -51,6 +55,7 @@ export function createFakeRooms(): FakeRooms & { wait(signal: AbortSignal): Prom
     deploys: [],
     pushes: [],
     lines: new Map(),
+    output: new Map(),
     repositories: [],
     pending: new Map(),
     revertOutcome: { type: 'pushed', commit: sha('9'), written: [{ functionName: 'hello', number: 9 }] },
@@ -173,6 +178,23 @@ export function fakeCatalog(rooms: Rooms): FunctionCatalog {
   };
 }
 
+/** What is there is told at once; following goes on while there is an output, and somebody who listens. */
+function fakeOutput(rooms: Rooms): FunctionOutput {
+  return {
+    async *lines({ owner, functionName }, { last, follow }, signal) {
+      const key = `${owner}/${functionName}`;
+      let told = rooms.output.get(key) ?? [];
+      yield* told.slice(-last);
+      while (follow && !signal.aborted && rooms.output.has(key)) {
+        const lines = rooms.output.get(key) ?? [];
+        yield* lines.slice(told.length);
+        told = [...lines];
+        await rooms.wait(signal);
+      }
+    },
+  };
+}
+
 function fakeRepositories(rooms: Rooms): RepositoryHost {
   return {
     list: async (owner) => rooms.repositories.filter((repository) => repository.owner === owner),
@@ -197,6 +219,8 @@ export async function startPlatformApi(options: {
   webDir?: string;
   heartbeatMs?: number;
   recheckMs?: number;
+  /** As where functions' output is read with the cluster's own tools. */
+  withoutOutput?: boolean;
 }): Promise<TestServer> {
   const rooms = createFakeRooms();
   const events = createEventBus();
@@ -205,6 +229,12 @@ export async function startPlatformApi(options: {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const auth = await options.makeAuth(origin);
+  const served: ServedEnvironment = {
+    name: defaultEnvironment,
+    catalog: fakeCatalog(rooms),
+    functionUrl: (owner, name) => `http://${owner}.localhost/${name}`,
+    output: fakeOutput(rooms),
+  };
   const api = await createPlatformApi(
     {
       publicOrigin: origin,
@@ -220,6 +250,7 @@ export async function startPlatformApi(options: {
       accounts: auth,
       workloads: auth.workloads,
       catalog: fakeCatalog(rooms),
+      environments: options.withoutOutput ? undefined : [served],
       pending: {
         pending(owner, name) {
           const found = rooms.pending.get(`${owner}/${name}`);

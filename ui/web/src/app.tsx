@@ -12,6 +12,7 @@ import { ReposPage } from './pages/repos-page.tsx';
 import { Shell } from './shell.tsx';
 
 const DeploysPage = lazy(() => import('./pages/deploys-page.tsx').then((module) => module.DeploysPage));
+const LogsPage = lazy(() => import('./pages/logs-page.tsx').then((module) => module.LogsPage));
 const PushPage = lazy(() => import('./pages/push-page.tsx').then((module) => module.PushPage));
 
 /** The dashboard has one home: the person's own functions. */
@@ -38,6 +39,7 @@ export function App() {
             <Route path="/:owner/pushes/:id" component={PushPage} />
             <Route path="/:owner/:fn" component={FunctionPage} />
             <Route path="/:owner/:fn/deploys" component={DeploysPage} />
+            <Route path="/:owner/:fn/logs" component={LogsPage} />
             <Route default component={NotFoundPage} />
           </Router>
         </Shell>

@@ -318,6 +318,11 @@ export function exampleState(): StubState {
       },
     ],
     logs: {
+      'output of hello': [
+        'listening on port 8080',
+        'GET / \u001b[32m200\u001b[0m 3 ms',
+        'GET /teapot 418',
+      ].map((text, at) => logLine(at + 1, text)),
       'p-4': exampleLog(120),
       'p-9': [
         ...exampleLog(60),

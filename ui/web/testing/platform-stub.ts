@@ -22,6 +22,7 @@ export interface StubState {
   pushes: PushRecord[];
   repos: HostedRepository[];
   removals: PendingRemoval[];
+  /** By a push's id, or as `output of hello`. */
   logs: Record<string, LogLine[]>;
   /** Logs that are still being written. */
   openLogs: Set<string>;
@@ -121,6 +122,14 @@ export async function startPlatformStub(dist: string, state: StubState): Promise
     res.on('close', () => logStreams.delete(res));
   }
 
+  function streamOutput(res: ServerResponse, id: string): void {
+    if (!openStream(res)) return;
+    write(res, 'start', {});
+    for (const line of state.logs[id] ?? []) write(res, 'line', line);
+    logStreams.set(res, id);
+    res.on('close', () => logStreams.delete(res));
+  }
+
   async function change(req: IncomingMessage, res: ServerResponse, url: URL): Promise<void> {
     const path = url.pathname;
     const body = await bodyOf(req);
@@ -184,8 +193,10 @@ export async function startPlatformStub(dist: string, state: StubState): Promise
   async function get(req: IncomingMessage, res: ServerResponse, url: URL): Promise<void> {
     const path = url.pathname;
     const log = /^\/api\/v1\/pushes\/([^/]+)\/log\/stream$/.exec(path)?.[1];
+    const output = /^\/api\/v1\/owners\/demo\/functions\/([^/]+)\/output\/stream$/.exec(path)?.[1];
     if (path === apiPaths.events()) streamEvents(res);
     else if (log) streamLog(req, res, log, Number(url.searchParams.get('after') ?? 0));
+    else if (output) streamOutput(res, `output of ${output}`);
     else if (path.startsWith('/api/')) data(res, url);
     else await file(res, path);
   }

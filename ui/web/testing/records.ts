@@ -26,6 +26,7 @@ export function me(owners = ['demo']): Me {
     gitBaseUrl: 'http://localhost:8080/git',
     version: '0.1.0',
     environments: ['default'],
+    hasOutput: true,
   };
 }
 

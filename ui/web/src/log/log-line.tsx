@@ -1,16 +1,17 @@
 import type { LogLine } from '../../../../core/deploy.ts';
-import { absoluteTime } from '../format/relative-time.ts';
+import { absoluteTime, clockTime } from '../format/relative-time.ts';
 import { parseAnsi } from './ansi.ts';
 import { memo } from './memo.ts';
 
 interface LineProps {
   line: LogLine;
   withFunction: boolean;
+  withTime: boolean;
   marked: boolean;
   onMark: (n: number) => void;
 }
 
-function Line({ line, withFunction, marked, onMark }: LineProps) {
+function Line({ line, withFunction, withTime, marked, onMark }: LineProps) {
   return (
     <div class={`log-line kind-${line.kind} ${marked ? 'marked' : ''}`}>
       <a
@@ -26,6 +27,11 @@ function Line({ line, withFunction, marked, onMark }: LineProps) {
       >
         {line.n}
       </a>
+      {withTime && (
+        <time class="log-time" dateTime={new Date(line.time).toISOString()}>
+          {clockTime(line.time)}
+        </time>
+      )}
       {withFunction && <span class="log-function">{line.functionName ?? ''}</span>}
       <span class="log-text">
         {parseAnsi(line.text).map((part, index) =>
@@ -46,12 +52,13 @@ interface ChunkProps {
   index: number;
   lines: readonly LogLine[];
   withFunction: boolean;
+  withTime: boolean;
   /** The marked line's number if it is in this chunk, else 0. */
   marked: number;
   onMark: (n: number) => void;
 }
 
-function ChunkOfLines({ index, lines, withFunction, marked, onMark }: ChunkProps) {
+function ChunkOfLines({ index, lines, withFunction, withTime, marked, onMark }: ChunkProps) {
   return (
     <div data-chunk={index}>
       {lines.map((line) => (
@@ -59,6 +66,7 @@ function ChunkOfLines({ index, lines, withFunction, marked, onMark }: ChunkProps
           key={line.n}
           line={line}
           withFunction={withFunction}
+          withTime={withTime}
           marked={line.n === marked}
           onMark={onMark}
         />

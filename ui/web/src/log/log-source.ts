@@ -1,8 +1,19 @@
 import type { LogLine } from '../../../../core/deploy.ts';
-import { apiPaths } from '../../../../core/paths.ts';
+
+/** Where a log comes from. */
+export interface LogPlace {
+  /** The address of its stream, from the line after `last` on if it is one that can be resumed. */
+  stream(last: number): string;
+  /** All of it as text. */
+  text: string;
+  /** The name of the downloaded file. */
+  fileName: string;
+}
 
 export interface LogListener {
   lines(lines: LogLine[]): void;
+  /** The stream begins anew: lines from before are told again. */
+  start(): void;
   state(state: LogState): void;
 }
 
@@ -15,8 +26,8 @@ const flushMs = 50;
 /** The browser gives up for good on an answer that is not a stream (a restart, a proxy's error): then we try. */
 const reopenMs = 2000;
 
-/** Follows the log of one push from its first line to its end. Returns the way to stop. */
-export function followLog(pushId: string, listener: LogListener): () => void {
+/** Follows a log from its first line to its end. Returns the way to stop. */
+export function followLog(place: LogPlace, listener: LogListener): () => void {
   let source: EventSource;
   let waiting: LogLine[] = [];
   let last = 0;
@@ -35,6 +46,11 @@ export function followLog(pushId: string, listener: LogListener): () => void {
     waiting.push(line);
     flushTimer ??= setTimeout(flush, flushMs);
   };
+  const started = () => {
+    waiting = [];
+    last = 0;
+    listener.start();
+  };
   const ended = () => {
     source.close();
     clearTimeout(flushTimer);
@@ -46,8 +62,9 @@ export function followLog(pushId: string, listener: LogListener): () => void {
     if (source.readyState === EventSource.CLOSED) reopenTimer = setTimeout(open, reopenMs);
   };
   function open(): void {
-    source = new EventSource(`${apiPaths.logStream(pushId)}?after=${last}`);
+    source = new EventSource(place.stream(last));
     source.addEventListener('open', () => listener.state('streaming'));
+    source.addEventListener('start', started);
     source.addEventListener('line', received);
     source.addEventListener('end', ended);
     source.addEventListener('error', lost);

@@ -1,9 +1,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { apiPaths } from '../../../../core/paths.ts';
 import { Icon } from '../components/icon.tsx';
 import { lineOfHash } from './log-buffer.ts';
 import { Chunk } from './log-line.tsx';
-import type { LogState } from './log-source.ts';
+import type { LogPlace, LogState } from './log-source.ts';
 import { type Log, useLog } from './use-log.ts';
 import { useViewport, type Viewport } from './use-viewport.ts';
 import { chunkSize } from './window.ts';
@@ -16,14 +15,14 @@ const stateWords: Record<LogState, string> = {
 };
 
 interface ToolbarProps {
-  pushId: string;
+  place: LogPlace;
   log: Log;
   wrap: boolean;
   setWrap: (wrap: boolean) => void;
   goTo: (line: number) => void;
 }
 
-function Toolbar({ pushId, log, wrap, setWrap, goTo }: ToolbarProps) {
+function Toolbar({ place, log, wrap, setWrap, goTo }: ToolbarProps) {
   const { buffer, state } = log;
   const functions = buffer.functions;
   return (
@@ -66,7 +65,7 @@ function Toolbar({ pushId, log, wrap, setWrap, goTo }: ToolbarProps) {
         <Icon name="wrap" />
         Wrap
       </button>
-      <a class="button small" href={apiPaths.logText(pushId)} download={`towline-${pushId}.log`}>
+      <a class="button small" href={place.text} download={place.fileName}>
         <Icon name="download" />
         Download
       </a>
@@ -91,7 +90,7 @@ function FollowButton({ viewport, ended }: { viewport: Viewport; ended: boolean 
 /** Keys that move up switch following off at once, before the scroll they cause. */
 const upKeys = new Set(['ArrowUp', 'PageUp', 'Home']);
 
-function Lines({ log, viewport, marked, onMark }: LinesProps) {
+function Lines({ log, viewport, withTime, marked, onMark }: LinesProps) {
   const { shown, functions } = log.buffer;
   const { first, end, above, below } = viewport.window;
   const chunks = [];
@@ -104,6 +103,7 @@ function Lines({ log, viewport, marked, onMark }: LinesProps) {
         index={index}
         lines={lines}
         withFunction={functions.length > 1}
+        withTime={withTime}
         marked={here ? marked : 0}
         onMark={onMark}
       />,
@@ -115,13 +115,26 @@ function Lines({ log, viewport, marked, onMark }: LinesProps) {
 interface LinesProps {
   log: Log;
   viewport: Viewport;
+  withTime: boolean;
   marked: number;
   onMark: (n: number) => void;
 }
 
-/** The build log of one push: live, of any length, every line with an address. `failed`: it is over and failed. */
-export function LogView({ pushId, failed }: { pushId: string; failed: boolean }) {
-  const log = useLog(pushId);
+interface LogViewProps {
+  place: LogPlace;
+  /** What it is the log of. */
+  label: string;
+  /** Said where it has no lines. */
+  emptyWords: (state: LogState) => string;
+  /** It is over and failed. */
+  failed?: boolean;
+  /** Shows when each line came. */
+  withTime?: boolean;
+}
+
+/** A log: live, of any length, every line with an address. */
+export function LogView({ place, label, emptyWords, failed = false, withTime = false }: LogViewProps) {
+  const log = useLog(place);
   const scroller = useRef<HTMLElement>(null);
   const [wrap, setWrap] = useState(() => matchMedia('(max-width: 640px)').matches);
   const [marked, setMarked] = useState(lineOfHash(location.hash) ?? 0);
@@ -168,18 +181,18 @@ export function LogView({ pushId, failed }: { pushId: string; failed: boolean })
   const { overflow } = log.buffer;
   return (
     <div class="log">
-      <Toolbar pushId={pushId} log={log} wrap={wrap} setWrap={setWrap} goTo={goTo} />
+      <Toolbar place={place} log={log} wrap={wrap} setWrap={setWrap} goTo={goTo} />
       <div class="log-frame">
         <section
           ref={scroller}
           class={`log-scroll ${wrap ? 'wrap' : ''}`}
-          aria-label="Build log"
+          aria-label={label}
           // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must take the keyboard
           tabIndex={0}
           onKeyDown={(event) => upKeys.has(event.key) && viewport.dispatch({ type: 'moved-up' })}
         >
           {log.buffer.total === 0 && <p class="log-empty">{emptyWords(log.state)}</p>}
-          <Lines log={log} viewport={viewport} marked={marked} onMark={mark} />
+          <Lines log={log} viewport={viewport} withTime={withTime} marked={marked} onMark={mark} />
         </section>
         <FollowButton viewport={viewport} ended={log.state === 'ended'} />
       </div>
@@ -188,8 +201,4 @@ export function LogView({ pushId, failed }: { pushId: string; failed: boolean })
       )}
     </div>
   );
-}
-
-function emptyWords(state: LogState): string {
-  return state === 'ended' ? 'This push wrote no log.' : 'Waiting for the first line …';
 }

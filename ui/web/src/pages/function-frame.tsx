@@ -5,7 +5,7 @@ import { HoldNote } from '../components/hold-note.tsx';
 import { Page, Tabs } from '../components/page.tsx';
 import { getJson } from '../data/api-client.ts';
 import { type Resource, useResource } from '../data/resource.ts';
-import { functionsByOwner, revisions } from '../data/store.ts';
+import { functionsByOwner, me, revisions } from '../data/store.ts';
 import { HoldButton } from './hold-button.tsx';
 
 /** Changes whenever the function's detail or history may have. */
@@ -22,7 +22,7 @@ export function useDetail(owner: string, name: string): Resource<FunctionDetail>
 interface FrameProps {
   owner: string;
   name: string;
-  active: 'Overview' | 'Deploys';
+  active: 'Overview' | 'Deploys' | 'Logs';
   /** As the page knows it; else as the list does. */
   summary?: FunctionSummary | undefined;
   actions?: ComponentChildren;
@@ -46,23 +46,19 @@ export function FunctionFrame({ owner, name, active, actions, children, ...props
     { text: owner, href: pagePaths.owner(owner) },
     { text: name, href: pagePaths.function(owner, name) },
   ];
-  if (active === 'Deploys') trail.push({ text: 'Deploys', href: pagePaths.deploys(owner, name) });
+  const pages = [
+    { text: 'Overview', href: pagePaths.function(owner, name) },
+    { text: 'Deploys', href: pagePaths.deploys(owner, name) },
+  ];
+  if (me.value?.hasOutput) pages.push({ text: 'Logs', href: pagePaths.logs(owner, name) });
+  if (active !== 'Overview') trail.push(...pages.filter(({ text }) => text === active));
   return (
     <Page
-      title={active === 'Overview' ? `${owner}/${name}` : `Deploys of ${owner}/${name}`}
+      title={active === 'Overview' ? `${owner}/${name}` : `${active} of ${owner}/${name}`}
       trail={trail}
-      heading={active === 'Overview' ? name : `Deploys of ${name}`}
+      heading={active === 'Overview' ? name : `${active} of ${name}`}
       actions={<Actions summary={summary} more={actions} />}
-      tabs={
-        <Tabs
-          label={`Pages of ${name}`}
-          active={active}
-          tabs={[
-            { text: 'Overview', href: pagePaths.function(owner, name) },
-            { text: 'Deploys', href: pagePaths.deploys(owner, name) },
-          ]}
-        />
-      }
+      tabs={<Tabs label={`Pages of ${name}`} active={active} tabs={pages} />}
     >
       {summary?.hold && <HoldNote summary={summary} />}
       {children}

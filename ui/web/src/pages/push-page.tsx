@@ -16,6 +16,7 @@ import { isFinished } from '../data/reducers.ts';
 import { loadPush, pushesByOwner, resets } from '../data/store.ts';
 import { shortRef } from '../format/commit.ts';
 import { duration } from '../format/relative-time.ts';
+import type { LogState } from '../log/log-source.ts';
 import { LogView } from '../log/log-view.tsx';
 import { pushTitle } from './push-row.tsx';
 
@@ -224,6 +225,10 @@ function PushBody({ push }: { push: PushRecord }) {
   );
 }
 
+function emptyWords(state: LogState): string {
+  return state === 'ended' ? 'This push wrote no log.' : 'Waiting for the first line …';
+}
+
 export function PushPage() {
   const { owner = '', id = '' } = useRoute().params;
   const push = pushesByOwner.value.get(owner)?.find((each) => each.id === id);
@@ -277,7 +282,13 @@ export function PushPage() {
       {push && (
         <LogView
           key={`${id} ${reopened}`}
-          pushId={id}
+          place={{
+            stream: (last) => apiPaths.logStream(id, { after: last }),
+            text: apiPaths.logText(id),
+            fileName: `towline-${id}.log`,
+          }}
+          label="Build log"
+          emptyWords={emptyWords}
           failed={push.state === 'done' && pushLook(push).tone === 'bad'}
         />
       )}
