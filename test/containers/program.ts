@@ -31,6 +31,11 @@ export interface RunningProgram extends AsyncDisposable {
 }
 
 const keptOutput = 65_536;
+/** For daemons in Go, which then collect garbage less often: tests wait for the processor, not for memory. */
+export const goEnvironment = {
+  ...{ PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/' },
+  GOGC: '300',
+};
 /** Has the kernel end the program with the process that started it, however that ends. */
 const guard = ['/usr/bin/setpriv', '--pdeathsig', 'KILL', '--'];
 const isGuarded = existsSync(guard[0]!);

@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { freePort, type RunningProgram, startProgram } from '../../containers/program.ts';
+import { freePort, goEnvironment, type RunningProgram, startProgram } from '../../containers/program.ts';
 import { ownedFolder } from '../../containers/test-owner.ts';
 import { tool } from '../tools.ts';
 import { givenControlPlane } from './given-cluster.ts';
@@ -44,7 +44,7 @@ export async function startOwnControlPlane(): Promise<OwnControlPlane> {
   const command = await tool('kube-apiserver');
   const start = () =>
     startProgram({
-      command,
+      ...{ command, env: goEnvironment },
       args: [
         ...[`--etcd-servers=${etcdUrl}`, `--secure-port=${port}`, '--bind-address=127.0.0.1'],
         ...[`--cert-dir=${certDir}`, '--authorization-mode=RBAC', `--token-auth-file=${files.tokens}`],
@@ -98,7 +98,7 @@ async function startEtcd(stack: AsyncDisposableStack, dir: string): Promise<stri
   const peers = `http://127.0.0.1:${await freePort()}`;
   stack.use(
     await startProgram({
-      command: await tool('etcd'),
+      ...{ command: await tool('etcd'), env: goEnvironment },
       args: [
         ...[
           `--data-dir=${join(dir, 'etcd')}`,

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort, type RunningProgram, startProgram } from '../../containers/program.ts';
+import { freePort, goEnvironment, type RunningProgram, startProgram } from '../../containers/program.ts';
 import { tool, toolCrds } from '../tools.ts';
 import { apply, applyDefinitions, clientOf } from './apply.ts';
 import type { ControlPlane } from './control-plane.ts';
@@ -51,12 +51,7 @@ async function startController(
       ...(await flagsOf(name, storage)),
     ],
     // The controllers have no flag for it.
-    env: {
-      KUBECONFIG: kubeconfig,
-      RUNTIME_NAMESPACE: namespace,
-      PATH: process.env['PATH'] ?? '',
-      HOME: storage,
-    },
+    env: { ...goEnvironment, KUBECONFIG: kubeconfig, RUNTIME_NAMESPACE: namespace, HOME: storage },
     isReady: async () => (await fetch(`http://${health}/readyz`)).ok,
   });
 }

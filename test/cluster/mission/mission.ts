@@ -180,6 +180,8 @@ async function environments(
       TOWLINE_SIGNING_KEY_FILE: secrets.signingKey,
       TOWLINE_PUBLISH_PORT: String(ports.publish),
       TOWLINE_PUBLISH_ORIGIN: internal(ports.publish),
+      // For pushes that no hook tells of.
+      TOWLINE_GITOPS_LOOK_MS: '3000',
     },
     builder: {
       ...shared,
@@ -188,6 +190,7 @@ async function environments(
       TOWLINE_ROUTERS: internal(ports.router.internalPort),
       TOWLINE_ROUTERS_TOKEN_FILE: secrets.serviceToken,
       TOWLINE_WEBHOOK_SECRET_FILE: secrets.webhookSecret,
+      TOWLINE_GITOPS_URL: gitOpsUrl,
       TOWLINE_SOURCE_HOSTS: git.origin,
       TOWLINE_SOURCE_CREDENTIALS: secrets.sources,
       TOWLINE_BUILDKIT_ADDRESS: buildkitd.address,

@@ -139,16 +139,7 @@ export async function sourceOf(mission: Mission, owner: Owner, name: string): Pr
   let before = none;
   let told = mission;
 
-  async function deliver(event: ForgeEvent, secret?: string): Promise<Answer> {
-    const body = JSON.stringify(event);
-    const key = secret ?? (await readFile(told.secrets.webhookSecret, 'utf8')).split('\n', 1)[0] ?? '';
-    const signature = createHmac('sha256', key).update(body).digest('hex');
-    const headers = {
-      'content-type': 'application/json',
-      'x-towline-signature-256': `sha256=${signature}`,
-    };
-    return ask(told, '/webhooks/git', { method: 'POST', headers, body });
-  }
+  const deliver = (event: ForgeEvent, secret?: string) => deliverTo(told, event, secret);
 
   async function accepted(event: ForgeEvent): Promise<string> {
     // A host tries again while nobody answers.
@@ -175,6 +166,32 @@ export async function sourceOf(mission: Mission, owner: Owner, name: string): Pr
     },
     deleted: () => accepted({ ...base, type: 'repository-deleted', id: randomUUID() }),
   };
+}
+
+async function deliverTo(mission: Mission, event: ForgeEvent, secret?: string): Promise<Answer> {
+  const body = JSON.stringify(event);
+  const key = secret ?? (await readFile(mission.secrets.webhookSecret, 'utf8')).split('\n', 1)[0] ?? '';
+  const signature = createHmac('sha256', key).update(body).digest('hex');
+  const headers = {
+    'content-type': 'application/json',
+    'x-towline-signature-256': `sha256=${signature}`,
+  };
+  return ask(mission, '/webhooks/git', { method: 'POST', headers, body });
+}
+
+/** The hook of the GitOps repository's host: a person has pushed the operators' clone. */
+export async function tellOfGitOps(mission: Mission): Promise<void> {
+  const { gitOps, gitOpsUrl } = mission.outside;
+  const answer = await deliverTo(mission, {
+    ...{ scm: 'git', type: 'push', id: randomUUID(), ref: 'refs/heads/main' },
+    ...{ before: none, after: await gitOps.git('rev-parse', 'HEAD') },
+    repository: {
+      ...{ id: 'gitops', name: 'gitops', owner: 'platform', ownerId: 'platform', cloneUrl: gitOpsUrl },
+      ...{ defaultBranch: 'main', private: true },
+    },
+    actor: { name: 'Olga Operator', email: 'olga@example.org', login: 'olga' },
+  });
+  assert.equal(answer.status, 202, answer.body);
 }
 
 /** Resolves when a push has ended; fails with what it says if that takes too long. */

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { eventually } from '../../e2e/product.ts';
 import type { MissionCluster } from './cluster.ts';
 import { type Mission, startMission, startOutside } from './mission.ts';
-import { ended, type Owner, type Source, signUp, sourceOf, states } from './people.ts';
+import { ended, type Owner, type Source, signUp, sourceOf, states, tellOfGitOps } from './people.ts';
 import { stackFiles } from './stack-files.ts';
 
 describe('two tenants of one installation', () => {
@@ -42,6 +42,7 @@ describe('two tenants of one installation', () => {
       await gitOps.git('pull', '-q', '--rebase', 'origin', 'main');
       await gitOps.commit(message, changes);
       await gitOps.git('push', '-q', 'origin', 'HEAD:main');
+      await tellOfGitOps(mission);
     };
     const named = Object.entries(files).map(([name, text]) => [`tenants/alice/${name}`, text]);
     await commit('By hand', Object.fromEntries(named));
