@@ -6,7 +6,7 @@ import { type Edge, readUntil, startEdge, until } from './edge.fixture.test.ts';
 
 let edge: Edge;
 before(async () => {
-  edge = await startEdge({ wakeTimeoutMs: 100, maxWaiting: 3, maxInFlight: 2 });
+  edge = await startEdge({ maxWaiting: 3, maxInFlight: 2 });
   edge.catalog.serve('alice', 'known', 1);
 });
 after(() => edge[Symbol.asyncDispose]());
@@ -129,9 +129,16 @@ test('a wake that fails says why, one that takes too long is a 504, and a client
   await until(() => signal !== undefined);
   socket.destroy();
   await until(() => edge.router.metrics.inFlight === 0);
-  const late = await edge.get('/sleepy');
-  assert.equal(late.status, 504);
-  assert.equal(signal!.aborted, true);
+  await until(() => signal!.aborted);
+  await using hasty = await startEdge({ wakeTimeoutMs: 100 });
+  hasty.catalog.set('alice', 'sleepy', { status: 'Asleep' });
+  let late: AbortSignal | undefined;
+  hasty.catalog.onWake = (_owner, _name, given) => {
+    late = given;
+    return new Promise(() => {});
+  };
+  assert.equal((await hasty.get('/sleepy')).status, 504);
+  assert.equal(late!.aborted, true);
   edge.catalog.onWake = async () => {
     throw new Error('a secret path');
   };

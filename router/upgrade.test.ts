@@ -7,11 +7,7 @@ import { type Edge, readUntil, startEdge, until } from './edge.fixture.test.ts';
 
 let edge: Edge;
 before(async () => {
-  edge = await startEdge({
-    headersTimeoutMs: 300,
-    connectTimeoutMs: 300,
-    platformCookies: ['towline_session'],
-  });
+  edge = await startEdge({ connectTimeoutMs: 60_000, platformCookies: ['towline_session'] });
 });
 after(() => edge[Symbol.asyncDispose]());
 
@@ -205,10 +201,13 @@ test('any other Upgrade is a plain request without it', async () => {
 });
 
 test('an unreachable or silent function is a proper answer to the handshake', async () => {
-  edge.catalog.serve('alice', 'raw', 1);
-  assert.match(await edge.raw(handshake), /^HTTP\/1\.1 502 [\s\S]*alice\/raw does not accept connections/);
-  await edge.rawUpstream(() => {});
-  assert.match(await edge.raw(handshake), /^HTTP\/1\.1 504 /);
+  await using unreachable = await startEdge({ connectTimeoutMs: 100 });
+  unreachable.catalog.serve('alice', 'raw', 1);
+  const refused = await unreachable.raw(handshake);
+  assert.match(refused, /^HTTP\/1\.1 502 [\s\S]*alice\/raw does not accept connections/);
+  await using silent = await startEdge({ headersTimeoutMs: 100 });
+  await silent.rawUpstream(() => {});
+  assert.match(await silent.raw(handshake), /^HTTP\/1\.1 504 /);
 });
 
 test('a silent tunnel is closed after its limit', async () => {
