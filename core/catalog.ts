@@ -1,3 +1,4 @@
+import type { FunctionAccess } from './function-access.ts';
 import type { Hold } from './hold.ts';
 
 /** The words for a function's state, the same in the dashboard, the CLI and the API. */
@@ -40,6 +41,8 @@ export interface CatalogEntry {
   status: FunctionStatus;
   /** Set while deploys of it wait. */
   hold: Hold | null;
+  /** Whose requests it takes; of two versions the stricter. */
+  access: FunctionAccess;
   /** Why it is Degraded or Failed, or why the last deploy isn't the one served. One line. */
   reason: string | null;
   /** The same for visitors: fixed words only, nothing that a program printed or a repository holds. `null` if `reason` is. */

@@ -268,7 +268,10 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
     const platformCookies = [auth.sessionCookieName];
     const pending: PendingDeploys = { pending: (owner, fn) => builder.pending(owner, fn, name) };
     const settings = { ...routerDefaults, ...limits, rootDomain, publicOrigin: origin, platformCookies };
-    return { rootDomain, router: stack.use(await createRouter(settings, { catalog, pending, logger })) };
+    return {
+      rootDomain,
+      router: stack.use(await createRouter(settings, { catalog, pending, authenticator: auth, logger })),
+    };
   }
   const { router } = await openRouter(served.main);
   const others = served.list.filter((one) => one !== served.main);

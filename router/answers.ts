@@ -18,6 +18,7 @@ export interface OwnAnswer {
 
 const titles: Record<number, string> = {
   400: 'Bad request',
+  401: 'Not logged in',
   403: 'Forbidden',
   404: 'Not found',
   405: 'Method not allowed',
@@ -34,6 +35,7 @@ const titles: Record<number, string> = {
 };
 
 const codes: Record<number, ErrorCode> = {
+  401: 'unauthenticated',
   403: 'forbidden',
   404: 'not_found',
   408: 'timeout',

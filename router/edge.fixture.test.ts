@@ -1,5 +1,6 @@
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
+import type { Authenticator } from '../core/auth.ts';
 import type { CatalogEntry, FunctionCatalog, PendingDeploys } from '../core/catalog.ts';
 import { createLogger } from '../runtime/logger.ts';
 import {
@@ -28,6 +29,7 @@ export class MemoryCatalog implements FunctionCatalog {
       functionName,
       status: 'Ready',
       hold: null,
+      access: 'public',
       reason: null,
       publicReason: null,
       image: null,
@@ -95,12 +97,18 @@ export interface Edge extends AsyncDisposable {
   connect(): Promise<net.Socket>;
 }
 
-export async function startEdge(config: Partial<RouterConfig> = {}): Promise<Edge> {
+export async function startEdge(
+  config: Partial<RouterConfig> = {},
+  authenticator?: Authenticator,
+): Promise<Edge> {
   const catalog = new MemoryCatalog();
   const pendings: Edge['pendings'] = new Map();
   const pending: PendingDeploys = { pending: (owner, name) => pendings.get(`${owner}/${name}`) };
   const logger = createLogger({ level: 'silent', name: 'router' });
-  const router = await createRouter({ ...routerDefaults, ...config }, { catalog, pending, logger });
+  const router = await createRouter(
+    { ...routerDefaults, ...config },
+    { catalog, pending, authenticator, logger },
+  );
   const server = http.createServer({ ...serverOptions });
   const dispatch: http.RequestListener = (req, res) => {
     if (router.matches(req)) router.handle(req, res);

@@ -1,18 +1,20 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Authenticator } from '../core/auth.ts';
 import type { FunctionCatalog, PendingDeploys } from '../core/catalog.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { type Address, createAddressReader, type FunctionAddress } from './addressing/address.ts';
+import { createAccessGate } from './access/access-gate.ts';
+import { type Address, createAddressReader } from './addressing/address.ts';
 import { type OwnAnswer, sendAnswer } from './answers.ts';
 import type { RouterConfig } from './config.ts';
 import { Exchange } from './forwarding/exchange.ts';
-import type { ExchangeContext } from './forwarding/exchange-context.ts';
+import type { ExchangeContext, ExchangeParts } from './forwarding/exchange-context.ts';
 import { TargetPools } from './forwarding/target-pools.ts';
 import { EarlyBytes, whyNoHandshake } from './forwarding/tunnel.ts';
 import { Waking } from './forwarding/waking.ts';
 import { createCookieGuard } from './headers/cookies.ts';
-import { createOriginReader, type Origin } from './headers/forwarded.ts';
+import { createOriginReader } from './headers/forwarded.ts';
 import { requestIdOf } from './headers/request-headers.ts';
 import { countStatus, createMetrics, type RouterMetrics } from './metrics.ts';
 import { methods, whyRefused } from './request-rules.ts';
@@ -20,6 +22,8 @@ import { methods, whyRefused } from './request-rules.ts';
 export interface RouterDeps {
   catalog: FunctionCatalog;
   pending: PendingDeploys;
+  /** Says who sends a request; absent: functions that are not public are for nobody. */
+  authenticator?: Authenticator | undefined;
   logger: Logger;
 }
 
@@ -34,6 +38,9 @@ export interface Router extends AsyncDisposable {
   readonly metrics: Readonly<RouterMetrics>;
 }
 
+/** A request that names a function, well-formed. */
+type Admitted = Omit<ExchangeParts, 'guarded' | 'upgrade'>;
+
 /** How often long exchanges say that their function is in use, in milliseconds. */
 const touchEveryMs = 10_000;
 
@@ -41,6 +48,7 @@ const touchEveryMs = 10_000;
 export async function createRouter(config: RouterConfig, deps: RouterDeps): Promise<Router> {
   const readAddress = createAddressReader(config);
   const readOrigin = createOriginReader(config.trustedProxies);
+  const gate = createAccessGate(config, deps.authenticator, deps.logger);
   const context: ExchangeContext = {
     config,
     ...deps,
@@ -61,10 +69,7 @@ export async function createRouter(config: RouterConfig, deps: RouterDeps): Prom
   }
 
   /** The function a request may be sent to; otherwise it has been answered. */
-  function admitted(
-    req: IncomingMessage,
-    res: ServerResponse,
-  ): { address: FunctionAddress; origin: Origin; requestId: string } | undefined {
+  function admitted(req: IncomingMessage, res: ServerResponse): Admitted | undefined {
     context.metrics.requests += 1;
     const origin = readOrigin(req);
     const requestId = requestIdOf(req, origin.trusted);
@@ -74,9 +79,26 @@ export async function createRouter(config: RouterConfig, deps: RouterDeps): Prom
       return undefined;
     }
     const refusal = whyRefused(req, config) ?? whyNotFunction(address, config);
-    if (refusal === undefined && address.kind === 'function') return { address, origin, requestId };
+    if (refusal === undefined && address.kind === 'function') {
+      return { req, res, address, origin, requestId };
+    }
     answer(req, res, refusal ?? { status: 404, detail: 'no function is at this address' }, requestId);
     return undefined;
+  }
+
+  /** Goes on with a request once it is known that its function takes it. */
+  function enter(parts: Admitted, begin: (guarded: boolean) => void): void {
+    const { req, res, address, requestId } = parts;
+    const entry = deps.catalog.lookup(address.owner, address.functionName);
+    if (!gate.guards(req, entry)) {
+      begin(false);
+      return;
+    }
+    void gate.whyNot(req, address, entry).then((refusal) => {
+      if (res.destroyed) return;
+      if (refusal === undefined) begin(true);
+      else answer(req, res, refusal, requestId);
+    });
   }
 
   return {
@@ -84,7 +106,7 @@ export async function createRouter(config: RouterConfig, deps: RouterDeps): Prom
     matches: (req) => readAddress(req).kind !== 'platform',
     handle(req, res) {
       const parts = admitted(req, res);
-      if (parts) new Exchange(context, { req, res, ...parts }).start();
+      if (parts) enter(parts, (guarded) => new Exchange(context, { ...parts, guarded }).start());
     },
     upgrade(req, socket, head) {
       // Nobody else listens on it any more; its going away is seen by 'close'.
@@ -101,7 +123,8 @@ export async function createRouter(config: RouterConfig, deps: RouterDeps): Prom
       const refusal = whyNoHandshake(req);
       if (refusal) return answer(req, res, refusal, parts.requestId);
       const early = new EarlyBytes(socket, head);
-      new Exchange(context, { req, res, ...parts, upgrade: { socket, early } }).start();
+      const upgraded = { ...parts, upgrade: { socket, early } };
+      enter(parts, (guarded) => new Exchange(context, { ...upgraded, guarded }).start());
     },
     async [Symbol.asyncDispose]() {
       clearInterval(toucher);

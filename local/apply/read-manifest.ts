@@ -1,6 +1,7 @@
 import { type Document, isNode, LineCounter, parseAllDocuments } from 'yaml';
 import type { ZodError } from 'zod';
 import type { DeployCause } from '../../core/deploy.ts';
+import { readFunctionAccess } from '../../core/function-access.ts';
 import { gitLabels, OpenFaasFunction, towlineAnnotations } from '../../core/function-spec.ts';
 import { type Hold, readHold } from '../../core/hold.ts';
 import { digestOf, objectName, whyNotFunction, whyNotOwner } from '../../core/names.ts';
@@ -137,6 +138,7 @@ function toDesired(place: ManifestPath, { metadata, spec }: OpenFaasFunction): D
     branch: annotations[towlineAnnotations.branch] ?? labels[gitLabels.branch] ?? '',
     sourceCommit: labels[gitLabels.sha] ?? '',
     hold: boundedHold(annotations[towlineAnnotations.hold]),
+    access: readFunctionAccess(annotations[towlineAnnotations.access]),
   };
 }
 

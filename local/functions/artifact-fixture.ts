@@ -69,6 +69,7 @@ export function desire(digest: string, changes: Partial<DesiredFunction> = {}): 
     repo: 'site',
     branch: 'main',
     hold: null,
+    access: 'public' as const,
     sourceCommit: digest.slice('sha256:'.length, 'sha256:'.length + 40),
     ...changes,
   };

@@ -1,6 +1,7 @@
 import type { CatalogEntry, FunctionStatus } from '../../core/catalog.ts';
 import type { DeployCause } from '../../core/deploy.ts';
 import { formatPlace } from '../../core/errors.ts';
+import { stricterAccess } from '../../core/function-access.ts';
 import { shortVersion } from './desired-function.ts';
 import type { FunctionState } from './function-state.ts';
 import type { Runner } from './runner.ts';
@@ -28,6 +29,7 @@ export function catalogEntry(state: FunctionState): CatalogEntry {
     functionName: state.functionName,
     ...verdict(state),
     hold: state.desired?.hold ?? null,
+    access: stricterAccess(state.desired?.access ?? 'public', shown?.access ?? 'owner'),
     image: served?.image ?? null,
     desiredImage: state.desired?.image ?? shown?.image ?? '',
     repo: shown?.repo ?? '',

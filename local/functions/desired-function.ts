@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { functionAccess } from '../../core/function-access.ts';
 import { digestOf } from '../../core/names.ts';
 
 /** One function as the GitOps repository asks for it: what to run, and where it came from. */
@@ -21,6 +22,8 @@ export const DesiredFunction = z.object({
     .object({ by: z.string().nullable(), since: z.number().nullable(), reason: z.string() })
     .nullable()
     .default(null),
+  /** Whose requests it takes; nothing of how it runs. Not in state folders of earlier releases, which knew public ones only. */
+  access: z.enum(functionAccess).default('public'),
 });
 export type DesiredFunction = z.infer<typeof DesiredFunction>;
 

@@ -347,6 +347,25 @@ process.on('SIGTERM', () => server.close());`;
     assert.equal(existsSync(path.join(shop.stateDir, 'alice', 'hello')), false);
   });
 
+  it('closes a function as soon as that is asked for, and opens it no sooner than its version serves', async () => {
+    const shop = await workshop();
+    const supervisor = await supervise(shop);
+    const digest = await shop.build(nodeServer('x'));
+    const access = () => supervisor.lookup('alice', 'hello')?.access;
+    supervisor.apply(desire(digest, { access: 'owner' }));
+    assert.equal(access(), 'owner', 'while it starts');
+    await ready(supervisor);
+    supervisor.apply(desire(await shop.build({ 'index.js': 'process.exit(1)' }), { access: 'public' }));
+    await until(supervisor, (entry) => entry?.status === 'Degraded');
+    assert.equal(access(), 'owner', 'the old version serves');
+    const { pid } = await ask(supervisor);
+    supervisor.apply(desire(digest, { access: 'public' }));
+    assert.equal(access(), 'public');
+    supervisor.apply(desire(digest, { access: 'members' }));
+    assert.equal(access(), 'members');
+    assert.equal((await ask(supervisor)).pid, pid, 'no process was touched');
+  });
+
   it('refuses names that would leave its folder', async () => {
     const shop = await workshop();
     const supervisor = await supervise(shop);

@@ -37,6 +37,8 @@ export interface ExchangeParts {
   address: FunctionAddress;
   origin: Origin;
   requestId: string;
+  /** The request's `Authorization` was for the platform: the function does not get it. */
+  guarded: boolean;
   /** For a WebSocket handshake: the client's connection and what came with it. */
   upgrade?: { socket: Duplex; early: EarlyBytes } | undefined;
 }

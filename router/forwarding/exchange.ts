@@ -54,6 +54,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       origin: parts.origin,
       requestId: parts.requestId,
       cookies: context.cookies,
+      guarded: parts.guarded,
       contentLength: length ?? empty,
     });
   }

@@ -55,22 +55,30 @@ export interface RequestHeaderContext {
   origin: Origin;
   requestId: string;
   cookies: CookieGuard;
+  /** `Authorization` was for the platform. */
+  guarded: boolean;
   /** The request's Content-Length, if it has a body of known size. */
   contentLength: string | undefined;
 }
 
-/** The fields for the function, flat, with the sender's order, case and repetitions. */
-export function requestHeaders(req: IncomingMessage, context: RequestHeaderContext): string[] {
-  const { address, origin, requestId } = context;
+/** What the sender said that is the function's to hear, flat, with the sender's order, case and repetitions. */
+function passedOn(req: IncomingMessage, guarded: boolean): string[] {
   const raw = req.rawHeaders;
   const named = connectionNamed(req.headers.connection);
-  const out: string[] = ['Host', req.headers.host ?? ''];
+  const out: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const field = raw[i] ?? '';
     const name = field.toLowerCase();
-    if (isDropped(name) || named.has(name)) continue;
-    out.push(field, raw[i + 1] ?? '');
+    const isKept = !isDropped(name) && !named.has(name) && !(guarded && name === 'authorization');
+    if (isKept) out.push(field, raw[i + 1] ?? '');
   }
+  return out;
+}
+
+/** The fields for the function. */
+export function requestHeaders(req: IncomingMessage, context: RequestHeaderContext): string[] {
+  const { address, origin, requestId, guarded } = context;
+  const out = ['Host', req.headers.host ?? '', ...passedOn(req, guarded)];
   const cookie = req.headers.cookie;
   const kept = cookie === undefined ? undefined : context.cookies.withoutPlatform(cookie);
   if (kept !== undefined) out.push('Cookie', kept);

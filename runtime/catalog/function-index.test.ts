@@ -9,6 +9,7 @@ function desired(namespace: string, change: Partial<DesiredFunction> = {}): Desi
   return {
     ...{ owner: 'alice', ownerId: '17', functionName: 'hello', namespace, objectName: 'alice-hello' },
     ...{ image: 'r/hello:two', repo: 'r', branch: 'main', sourceCommit: '2'.repeat(40), hold: null },
+    access: 'public',
     ...{ isDeleting: false, drift: undefined, ...change },
   };
 }

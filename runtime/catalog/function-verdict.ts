@@ -23,6 +23,7 @@ export function entryOf(view: FunctionView): CatalogEntry {
     ownerId: desired.ownerId,
     functionName: desired.functionName,
     hold: desired.hold,
+    access: desired.access,
     desiredImage: desired.image,
     repo: desired.repo,
     branch: desired.branch,

@@ -1,3 +1,4 @@
+import { type FunctionAccess, readFunctionAccess } from '../../core/function-access.ts';
 import { gitLabels, towlineAnnotations } from '../../core/function-spec.ts';
 import { type Hold, readHold } from '../../core/hold.ts';
 import { objectName } from '../../core/names.ts';
@@ -18,6 +19,7 @@ export interface DesiredFunction {
   branch: string;
   sourceCommit: string;
   hold: Hold | null;
+  access: FunctionAccess;
   isDeleting: boolean;
   /** What somebody changed in the cluster, so that it is not what git says; one sentence. */
   drift: string | undefined;
@@ -55,6 +57,7 @@ export function desiredOf(
     branch: annotations[towlineAnnotations.branch] ?? labels[gitLabels.branch] ?? '',
     sourceCommit: labels[gitLabels.sha] ?? '',
     hold: readHold(annotations[towlineAnnotations.hold]),
+    access: readFunctionAccess(annotations[towlineAnnotations.access]),
     isDeleting: metadata.deletionTimestamp !== undefined,
     drift: handEditOf(object),
   };

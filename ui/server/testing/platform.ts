@@ -293,6 +293,7 @@ export function catalogEntry(of: Partial<CatalogEntry> & { ownerId: string }): C
     functionName: 'hello',
     status: 'Ready',
     hold: null,
+    access: 'public',
     reason: null,
     publicReason: null,
     image: imageOf('1'),

@@ -108,6 +108,7 @@ export function entry(over: Partial<CatalogEntry> = {}): CatalogEntry {
     functionName: 'hello',
     status: 'Ready',
     hold: null,
+    access: 'public',
     reason: null,
     publicReason: null,
     image: imageOf('hello', 'ab'),

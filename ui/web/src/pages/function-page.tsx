@@ -1,5 +1,6 @@
 import { useRoute } from 'preact-iso/router';
 import type { FunctionDetail, FunctionSummary } from '../../../../core/api.ts';
+import type { FunctionAccess } from '../../../../core/function-access.ts';
 import type { HistoryEntry } from '../../../../core/manifest-writer.ts';
 import { apiPaths, pagePaths } from '../../../../core/paths.ts';
 import { CopyButton, Sha } from '../components/copy.tsx';
@@ -87,6 +88,12 @@ function Hero({ detail }: { detail: FunctionDetail }) {
             </dd>
           </div>
         )}
+        {entry && entry.access !== 'public' && (
+          <div>
+            <dt>Access</dt>
+            <dd>{accessWords[entry.access]}</dd>
+          </div>
+        )}
         {entry && entry.restarts > 0 && (
           <div>
             <dt>Restarts</dt>
@@ -96,6 +103,18 @@ function Hero({ detail }: { detail: FunctionDetail }) {
       </dl>
     </section>
   );
+}
+
+const accessWords: Record<FunctionAccess, string> = {
+  public: 'everybody',
+  members: 'who may see this page',
+  owner: 'the owner alone',
+};
+
+/** Where a browser gets through to it: one that is not public knows the dashboard's login at its own address alone. */
+function openableUrl({ summary, entry }: FunctionDetail): string {
+  const { owner, functionName, url } = summary;
+  return entry === null || entry.access === 'public' ? url : `/~${owner}/${functionName}`;
 }
 
 const latest = 5;
@@ -112,6 +131,7 @@ function LatestDeploys({ owner, name }: { owner: string; name: string }) {
   if (!data) return <Skeleton rows={3} />;
   return (
     <ol class="panel rows" aria-label="Latest deploys">
+      {data.length === 0 && <li class="row muted">It has never been deployed.</li>}
       {data.map((row) => (
         <li key={row.commit} class="row latest-row">
           <a href={pagePaths.deploys(owner, name)} data-row class="number">
@@ -136,7 +156,7 @@ export function FunctionPage() {
       <RemoveButton summary={data.summary} />
       <a
         class={neverRan(data.summary) ? 'button' : 'button primary'}
-        href={data.summary.url}
+        href={openableUrl(data)}
         target="_blank"
         rel="noreferrer"
       >

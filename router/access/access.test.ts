@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import type { Identity } from '../../core/access.ts';
+import type { Authenticator } from '../../core/auth.ts';
+import type { FunctionAccess } from '../../core/function-access.ts';
+import { type Edge, startEdge } from '../edge.fixture.test.ts';
+
+function identity(owner: string, role: Identity['role'] = 'member'): Identity {
+  return { ownerId: `id-${owner}`, owner, name: '', email: '', role, via: 'token' };
+}
+
+const people: Record<string, Identity> = {
+  alice: identity('alice'),
+  bob: identity('bob'),
+  ops: identity('ops', 'operator'),
+};
+
+/** Tokens are names; the session's cookie too. */
+const authenticator: Authenticator = {
+  async fromToken(token) {
+    if (token === 'away') throw new Error('the database is locked');
+    return people[token ?? ''];
+  },
+  fromCookies: async (cookie) => people[/(?:^|; )session=(\w+)/.exec(cookie ?? '')?.[1] ?? ''],
+};
+
+describe('a function that is not public', () => {
+  let edge: Edge;
+  let reached: { url: string | undefined; authorization: string | undefined; cookie: string | undefined }[];
+  const host = { host: 'alice.localhost' };
+  const as = (token: string) => ({ ...host, authorization: `Bearer ${token}` });
+  const be = (access: FunctionAccess, name = 'fn') => {
+    const { targets } = edge.catalog.lookup('alice', name) ?? { targets: [] };
+    edge.catalog.set('alice', name, { access, targets });
+  };
+  const status = async (headers: Record<string, string>, path = '/fn/x', method = 'GET') =>
+    (await edge.get(path, { headers, method })).status;
+
+  before(async () => {
+    edge = await startEdge({ publicOrigin: 'http://localhost', platformCookies: ['session'] }, authenticator);
+    await edge.upstream((req, res) => {
+      const { authorization, cookie } = req.headers;
+      reached.push({ url: req.url, authorization, cookie });
+      res.end('reached');
+    });
+  });
+  after(() => edge[Symbol.asyncDispose]());
+  beforeEach(() => {
+    reached = [];
+    be('owner');
+  });
+  afterEach(() => edge.catalog.entries.delete('alice/asleep'));
+
+  it('answers nobody in particular with 401, and hears nothing of it', async () => {
+    const answer = await edge.get('/fn', { headers: host });
+    assert.equal(answer.status, 401);
+    assert.equal(answer.headers['www-authenticate'], 'Bearer realm="towline"');
+    assert.match(answer.body, /alice\/fn is not public.*http:\/\/localhost\/~alice\/fn/);
+    for (const authorization of ['Bearer', 'Bearer nobody', 'Basic YWxpY2U6', 'bob', 'Bearer alice bob']) {
+      assert.equal(await status({ ...host, authorization }), 401, authorization);
+    }
+    assert.deepEqual(reached, []);
+  });
+
+  it('takes requests of its owner, and never sees the token', async () => {
+    assert.equal(await status(as('alice')), 200);
+    assert.deepEqual(reached, [{ url: '/x', authorization: undefined, cookie: undefined }]);
+  });
+
+  it('is closed to others by owner id, and to operators too if it is for the owner alone', async () => {
+    assert.equal(await status(as('bob')), 403);
+    assert.equal(await status(as('ops')), 403);
+    be('members');
+    assert.equal(await status(as('bob')), 403);
+    assert.equal(await status(as('ops')), 200);
+    edge.catalog.set('alice', 'taken-over', {
+      ownerId: 'id-of-the-alice-before',
+      access: 'members',
+      targets: edge.catalog.lookup('alice', 'fn')?.targets ?? [],
+    });
+    assert.equal(await status(as('alice'), '/taken-over'), 403);
+  });
+
+  it('stays closed while logins cannot be checked, or nobody can check them', async () => {
+    assert.equal(await status(as('away')), 503);
+    await using without = await startEdge();
+    await without.upstream((_req, res) => res.end());
+    const { targets } = without.catalog.lookup('alice', 'fn') ?? { targets: [] };
+    without.catalog.set('alice', 'fn', { access: 'members', targets });
+    assert.equal((await without.get('/fn', { headers: as('alice') })).status, 403);
+    assert.deepEqual(reached, []);
+  });
+
+  it('is not woken for somebody who may not use it', async () => {
+    edge.catalog.set('alice', 'asleep', { status: 'Asleep', access: 'members' });
+    assert.equal(await status(host, '/asleep'), 401);
+    assert.equal(edge.catalog.wakes, 0);
+  });
+
+  it('answers a preflight, which carries no login, and no other OPTIONS', async () => {
+    const asked = { ...host, origin: 'http://app.example', 'access-control-request-method': 'POST' };
+    assert.equal(await status(asked, '/fn', 'OPTIONS'), 200);
+    assert.equal(await status({ ...host, origin: 'http://app.example' }, '/fn', 'OPTIONS'), 401);
+  });
+
+  it('takes the dashboard’s session at the platform’s own address alone, and not for foreign pages', async () => {
+    const local = { host: 'localhost', cookie: 'session=alice; mine=1' };
+    const path = '/~alice/fn/x';
+    assert.equal(await status(local, path), 200);
+    assert.deepEqual(reached.pop(), { url: '/x', authorization: undefined, cookie: 'mine=1' });
+    const opened = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+    assert.equal(await status({ ...local, 'sec-fetch-site': 'cross-site', ...opened }, path), 200);
+
+    assert.equal(await status({ ...host, cookie: 'session=alice' }), 401);
+    assert.equal(
+      await status({ ...local, authorization: 'Bearer wrong' }, path),
+      401,
+      'no way back to the cookie',
+    );
+    const foreign: Record<string, string>[] = [
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+      { origin: 'http://bob.localhost' },
+      { origin: 'null', 'sec-fetch-site': 'cross-site' },
+    ];
+    for (const headers of foreign) {
+      assert.equal(await status({ ...local, ...headers }, path), 401, JSON.stringify(headers));
+      assert.equal(
+        await status({ ...local, ...headers, ...opened }, path, 'POST'),
+        401,
+        JSON.stringify(headers),
+      );
+    }
+    assert.equal(await status(local, path, 'POST'), 401, 'a form of an old browser');
+    assert.equal(await status({ ...local, origin: 'http://localhost' }, path, 'POST'), 200);
+  });
+
+  it('neither asks for a body nor upgrades a connection before it knows who asks', async () => {
+    const expecting = await edge.raw(
+      'POST /fn HTTP/1.1\r\nHost: alice.localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n',
+    );
+    assert.match(expecting, /^HTTP\/1\.1 401 /);
+    const upgrade = await edge.raw(
+      'GET /fn HTTP/1.1\r\nHost: alice.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+        'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+    );
+    assert.match(upgrade, /^HTTP\/1\.1 401 /);
+    assert.deepEqual(reached, []);
+  });
+
+  it('leaves public ones as they are: their Authorization is their own', async () => {
+    be('public');
+    assert.equal(await status({ ...host, authorization: 'Basic eDp5' }), 200);
+    assert.equal(reached[0]?.authorization, 'Basic eDp5');
+  });
+});
