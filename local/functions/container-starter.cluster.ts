@@ -40,7 +40,11 @@ describe('the starter of containers', () => {
     assert.equal(left, '', 'a container is left');
   });
 
-  function starter(more: Partial<ContainerStarterConfig> = {}, marker = 'marker-of-the-test'): Starter {
+  function starter(
+    more: Partial<ContainerStarterConfig> = {},
+    marker = 'marker-of-the-test',
+    readyTimeoutMs = 60_000,
+  ): Starter {
     const socketPath = daemon.host.slice('unix://'.length);
     const engine = {
       docker: new Docker({ socketPath, timeout: 60_000 }),
@@ -52,7 +56,7 @@ describe('the starter of containers', () => {
       artifactsDir: '',
       stateDir: dir,
       path: '',
-      readyTimeoutMs: 8_000,
+      readyTimeoutMs,
     };
     return containerStarter(
       { localRegistry, ...more },
@@ -134,15 +138,17 @@ describe('the starter of containers', () => {
   });
 
   it('says why a version does not come up, and leaves nothing', async () => {
-    const failing: [script: string, message: RegExp][] = [
+    const failing: [script: string, readyTimeoutMs: number, message: RegExp][] = [
       [
         'echo "Error: no such handler" >&2; exit 7',
+        60_000,
         /^exited with code 7 before it was healthy: Error: no such handler$/,
       ],
-      ['sleep 1000', /^did not answer its health check within 8 s/],
+      ['sleep 1000', 2_000, /^did not answer its health check within 2 s/],
     ];
-    for (const [script, message] of failing) {
-      await assert.rejects(start(starter(), await version(script)), { code: 'unhealthy', message });
+    for (const [script, readyTimeoutMs, message] of failing) {
+      const starting = start(starter({}, undefined, readyTimeoutMs), await version(script));
+      await assert.rejects(starting, { code: 'unhealthy', message });
     }
     const digest = `sha256:${'0'.repeat(64)}`;
     const gone = desire(digest, { image: `${localRegistry}/alice/x:1@${digest}` });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { tool } from '../cluster/tools.ts';
 import { clearLeftovers } from './leftovers.ts';
-import { type RunningProgram, startProgram } from './program.ts';
+import { goEnvironment, type RunningProgram, startProgram } from './program.ts';
 import { ownedFolder } from './test-owner.ts';
 
 const run = promisify(execFile);
@@ -74,5 +74,5 @@ function insecureRegistry(host: string): string {
 }
 
 function inherited(): Record<string, string> {
-  return { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, HOME: process.env['HOME'] ?? '/root' };
+  return { ...goEnvironment, PATH: `${goEnvironment.PATH}:/usr/sbin:/sbin` };
 }

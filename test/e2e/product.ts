@@ -178,17 +178,21 @@ export class Product implements AsyncDisposable {
   }
 }
 
-/** Waits until `probe` gives something, asking again shortly; fails after `withinMs` with what it was waiting for. */
+/**
+ * Waits until `probe` gives something, asking again shortly, and less often the longer it takes: who asks takes the
+ * processor from whom it waits for. Fails after `withinMs` with what it was waiting for.
+ */
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined | false>,
   withinMs = 60_000,
 ): Promise<T> {
-  const end = performance.now() + withinMs;
+  const start = performance.now();
   for (;;) {
     const value = await probe();
     if (value !== undefined && value !== false) return value;
-    if (performance.now() > end) throw new Error(`waited ${withinMs} ms in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    const passed = performance.now() - start;
+    if (passed > withinMs) throw new Error(`waited ${withinMs} ms in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, Math.min(25 + passed / 10, 250)));
   }
 }

@@ -5,7 +5,7 @@ import { apiPaths } from '../../../core/paths.ts';
 import { eventually } from '../../e2e/product.ts';
 import { cannotKill } from '../kubernetes/control-plane.ts';
 import { type Mission, startMission, startOutside } from './mission.ts';
-import { digestOf, ended, type Owner, type Source, signUp, sourceOf, states } from './people.ts';
+import { digestOf, ended, type Owner, type Source, shown, signUp, sourceOf, states } from './people.ts';
 import { type ProgramName, programNames } from './programs.ts';
 import { stackFiles } from './stack-files.ts';
 
@@ -46,9 +46,7 @@ describe('a push while something dies', () => {
     await gitOps.git('pull', '-q', 'origin', 'main');
     const log = await gitOps.git('log', '--format=%H', `--grep=^Towline-Source-Commit: ${commit}$`);
     assert.equal(log.split('\n').length, 1, log);
-    const { summary } = await alice.detail('hello');
-    assert.equal(summary.sourceCommit, commit);
-    assert.equal(summary.number, version);
+    await shown(alice, 'hello', { sourceCommit: commit, number: version });
   }
 
   async function state(id: string): Promise<string> {

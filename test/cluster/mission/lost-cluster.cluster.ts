@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { eventually } from '../../e2e/product.ts';
 import { type Mission, type Outside, startMission, startOutside } from './mission.ts';
-import { ask, ended, type Owner, type Source, signUp, sourceOf, states } from './people.ts';
+import { ask, ended, type Owner, type Source, shown, signUp, sourceOf, states } from './people.ts';
 import { stackFiles } from './stack-files.ts';
 
 const functions = ['alice/hello', 'alice/world', 'bob/hello'];
@@ -76,7 +76,6 @@ describe('a cluster that is lost with everything in it', () => {
     );
     shop.moveTo(mission);
     await deploy(alice, shop, { hello: 'two', world: 'one' });
-    const { summary } = await alice.detail('hello');
-    assert.equal(summary.number, 2);
+    await shown(alice, 'hello', { number: 2 });
   });
 });

@@ -211,6 +211,23 @@ export async function ended(owner: Owner, id: string, withinMs = 120_000): Promi
   }
 }
 
+/** Resolves when the API shows a function as it should; what it shows is another program's view of the cluster. */
+export async function shown(
+  owner: Owner,
+  functionName: string,
+  wanted: Partial<FunctionDetail['summary']>,
+): Promise<FunctionDetail> {
+  let last: FunctionDetail | undefined;
+  const keys = Object.keys(wanted) as (keyof typeof wanted)[];
+  return eventually(`${functionName} to be shown as it is`, async () => {
+    const detail = await owner.detail(functionName);
+    last = detail;
+    return keys.every((key) => detail.summary[key] === wanted[key]) ? detail : undefined;
+  }).catch((cause: unknown) => {
+    throw new Error(`${functionName} is not ${JSON.stringify(wanted)}: ${JSON.stringify(last)}`, { cause });
+  });
+}
+
 export function states({ deploys }: PushRecord): Record<string, DeployRecord['state']> {
   return Object.fromEntries(deploys.map(({ functionName, state }) => [functionName ?? '', state]));
 }

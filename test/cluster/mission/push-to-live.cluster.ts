@@ -4,7 +4,7 @@ import type { AnnouncementAccepted } from '../../../core/images.ts';
 import { makeBaseImage, pushBaseImage } from '../../containers/base-image.ts';
 import { eventually } from '../../e2e/product.ts';
 import { type Mission, startMission, startOutside } from './mission.ts';
-import { digestOf, ended, type Owner, type Source, signUp, sourceOf, states } from './people.ts';
+import { digestOf, ended, type Owner, type Source, shown, signUp, sourceOf, states } from './people.ts';
 import { stackFiles } from './stack-files.ts';
 
 describe('the five programs, BuildKit, a registry and Flux', () => {
@@ -54,9 +54,7 @@ describe('the five programs, BuildKit, a registry and Flux', () => {
       await isRouted(name, commit);
       assert.equal(await clusterDigest(name), digests[0]?.[name]);
       assert.match(digests[0]?.[name] ?? '', /^sha256:[0-9a-f]{64}$/);
-      const { summary } = await alice.detail(name);
-      assert.equal(summary.status, 'Ready', JSON.stringify(summary));
-      assert.equal(summary.sourceCommit, commit);
+      await shown(alice, name, { status: 'Ready', sourceCommit: commit });
     }
     const { gitOps } = mission.outside;
     await gitOps.git('pull', '-q', 'origin', 'main');
