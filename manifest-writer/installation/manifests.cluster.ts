@@ -45,6 +45,28 @@ const installations: Record<string, Record<string, unknown>> = {
   'Argo CD without a tenant': { engine: 'argocd', tenants: [] },
 };
 
+interface Built {
+  files: Map<string, string>;
+  /** By the folder that an engine applies. */
+  objects: Map<string, KubernetesObject[]>;
+}
+
+const builds = new Map<string, Promise<Built>>();
+
+/** What kustomize makes of an installation: it is asked once for each folder. */
+function builtOf(title: string): Promise<Built> {
+  const known = builds.get(title);
+  if (known) return known;
+  const making = (async () => {
+    const files = await rendered(installations[title] ?? {});
+    const objects = new Map<string, KubernetesObject[]>();
+    for (const path of appliedPaths(files)) objects.set(path, await build(files, path));
+    return { files, objects };
+  })();
+  builds.set(title, making);
+  return making;
+}
+
 interface Pod extends KubernetesObject {
   spec: Record<string, unknown>;
 }
@@ -65,11 +87,9 @@ function podOf(object: KubernetesObject): Pod | undefined {
 }
 
 describe('the GitOps repository of an installation', () => {
-  for (const [title, settings] of Object.entries(installations)) {
+  for (const title of Object.keys(installations)) {
     it(`builds and is accepted by the API server: ${title}`, async () => {
-      const files = await rendered(settings);
-      const paths = appliedPaths(files);
-      const objects = (await Promise.all(paths.map((path) => build(files, path)))).flat();
+      const objects = [...(await builtOf(title)).objects.values()].flat();
       const spaces = ['flux-system', 'argocd'].map(named);
       await server.apply([...spaces, ...objects.filter(isNamespace)]);
       for (const object of objects) await server.dryRun(object);
@@ -78,10 +98,9 @@ describe('the GitOps repository of an installation', () => {
   }
 
   it('has no object twice', async () => {
-    for (const settings of Object.values(installations)) {
-      const files = await rendered(settings);
-      const paths = appliedPaths(files).filter((path) => !path.includes('examples/'));
-      const objects = (await Promise.all(paths.map((path) => build(files, path)))).flat();
+    for (const title of Object.keys(installations)) {
+      const applied = [...(await builtOf(title)).objects].filter(([path]) => !path.includes('examples/'));
+      const objects = applied.flatMap(([, some]) => some);
       const keys = objects.map(({ kind, metadata }) => `${kind} ${metadata?.namespace}/${metadata?.name}`);
       assert.deepEqual(keys.toSorted(), [...new Set(keys)].toSorted());
     }
@@ -137,14 +156,14 @@ describe('the GitOps repository of an installation', () => {
   });
 
   it('lets Flux substitute nothing, and applies nothing without a service account', async () => {
-    for (const settings of Object.values(installations)) {
-      const files = await rendered(settings);
-      for (const [path, text] of files) {
+    for (const title of Object.keys(installations)) {
+      const built = await builtOf(title);
+      for (const [path, text] of built.files) {
         assert.doesNotMatch(text, /^\s*postBuild:/m, path);
       }
-      const objects = (
-        await Promise.all(appliedPaths(files).map((path) => build(files, path)))
-      ).flat() as (KubernetesObject & { spec?: { serviceAccountName?: string } })[];
+      const objects = [...built.objects.values()].flat() as (KubernetesObject & {
+        spec?: { serviceAccountName?: string };
+      })[];
       for (const { kind, metadata, spec } of objects) {
         if (kind !== 'Kustomization' && kind !== 'HelmRelease') continue;
         assert.ok(spec?.serviceAccountName, metadata?.name);
