@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Owner } from '../core/auth.ts';
@@ -8,6 +7,7 @@ import { auditWebhookOf } from '../runtime/audit/audit-settings.ts';
 import { openAuditTrail } from '../runtime/audit/audit-trail.ts';
 import type { ConfigOf } from '../runtime/config.ts';
 import { readInstallationRules } from '../runtime/installation/installation.ts';
+import { makeFolder } from '../runtime/make-folder.ts';
 import type { Command, OpenProgram, ProgramContext } from '../runtime/program/program.ts';
 import { mountedServiceTokens } from '../runtime/services/service-access.ts';
 import type { authProgramSettings } from './config.ts';
@@ -31,7 +31,7 @@ async function openStores(
   const { dataDir, publicOrigin, sessionTtlMs, ticketTtlMs, ciIssuers, ciAudience } = config;
   const { environments } = readInstallationRules(config.configFile);
   const keysDir = join(dataDir, 'keys');
-  mkdirSync(keysDir, { recursive: true, mode: 0o700 });
+  makeFolder(keysDir);
   const audit = { path: join(dataDir, 'audit.db'), webhook: auditWebhookOf(config), isCommand };
   const trail = stack.use(openAuditTrail(audit, { logger }));
   const auth = await createAuth(

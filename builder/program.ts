@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { GitOpsCommits, Reconciler } from '../core/reconciler.ts';
@@ -14,6 +13,7 @@ import { keptSecret } from '../runtime/kept-secret.ts';
 import type { ClusterApi } from '../runtime/kubernetes/cluster-api.ts';
 import { connectCluster } from '../runtime/kubernetes/cluster-settings.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { makeFolder } from '../runtime/make-folder.ts';
 import { engineNamespace, isPublished } from '../runtime/program/gitops-settings.ts';
 import type { OpenProgram, ProgramContext } from '../runtime/program/program.ts';
 import { createHttpManifestWriter } from '../runtime/services/manifest-writer-http.ts';
@@ -69,8 +69,7 @@ export async function openBuilder(
   const tokens = mountedServiceTokens(config.serviceTokenFile, logger);
   const api = await connectCluster(config.kubeconfig);
   const at = (...names: string[]) => join(config.dataDir, ...names);
-  for (const dir of ['keys', 'logs', 'work', 'templates'])
-    mkdirSync(at(dir), { recursive: true, mode: 0o700 });
+  for (const dir of ['keys', 'logs', 'work', 'templates']) makeFolder(at(dir));
 
   const audit = { path: at('audit.db'), webhook: auditWebhookOf(config) };
   const trail = stack.use(openAuditTrail(audit, { logger }));

@@ -1,8 +1,9 @@
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { accessSync, constants, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { TowlineError } from '../core/errors.ts';
 import { writeFileAtomically } from '../runtime/atomic-file.ts';
+import { makeFolder } from '../runtime/make-folder.ts';
 
 /** Where everything of one machine lies; the table in ARCHITECTURE.md explains each. */
 export interface DataFolder extends Disposable {
@@ -66,13 +67,6 @@ function lockOrExplain(path: string): DatabaseSync {
       },
     );
   }
-}
-
-/** One folder after another: `recursive` never returns where the parent takes no folders, as below /proc. */
-function makeFolder(path: string): void {
-  if (existsSync(path)) return;
-  makeFolder(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
 }
 
 /** Makes the folder if it is absent, checks that it can be written, and holds it until disposed of. */

@@ -1,10 +1,10 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { auditWebhookOf } from '../runtime/audit/audit-settings.ts';
 import { openAuditTrail } from '../runtime/audit/audit-trail.ts';
 import type { ConfigOf } from '../runtime/config.ts';
 import { createEventBus } from '../runtime/event-bus.ts';
 import { connectCluster } from '../runtime/kubernetes/cluster-settings.ts';
+import { makeFolder } from '../runtime/make-folder.ts';
 import { engineNamespace, isPublished } from '../runtime/program/gitops-settings.ts';
 import { readyOnce } from '../runtime/program/health.ts';
 import type { OpenProgram, ProgramContext } from '../runtime/program/program.ts';
@@ -58,7 +58,7 @@ export async function openManifestWriter(
   await using stack = new AsyncDisposableStack();
   const tokens = mountedServiceTokens(config.serviceTokenFile, logger);
   const settings = writerConfig(config, path);
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  makeFolder(config.dataDir);
   const audit = { path: join(config.dataDir, 'audit.db'), webhook: auditWebhookOf(config) };
   const trail = stack.use(openAuditTrail(audit, { logger }));
   const events = createEventBus();

@@ -1,6 +1,7 @@
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type DatabaseSyncOptions } from 'node:sqlite';
+import { makeFolder } from './make-folder.ts';
 
 /** Beside the file itself; SQLite makes them with its mode. */
 const companions = ['-wal', '-shm', '-journal'];
@@ -8,7 +9,7 @@ const companions = ['-wal', '-shm', '-journal'];
 /** Opens or makes a SQLite file that nobody but its owner can read, and its folder if that is missing. */
 export function openPrivateDatabase(path: string, options: DatabaseSyncOptions = {}): DatabaseSync {
   if (path === ':memory:') return new DatabaseSync(path, options);
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path));
   // Before anything is in it.
   closeSync(openSync(path, 'a', 0o600));
   for (const ending of ['', ...companions]) narrow(`${path}${ending}`);
