@@ -9,6 +9,7 @@ import { makeBaseImage, pushBaseImage } from '../containers/base-image.ts';
 import { startBuildkitd } from '../containers/buildkitd.ts';
 import { startDockerd, type TestDockerd } from '../containers/dockerd.ts';
 import { startRegistry } from '../containers/registry.ts';
+import { eventually } from '../e2e/product.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '../..');
@@ -88,10 +89,10 @@ describe('the image of the programs', () => {
   }
 
   async function until(container: string, path: string, status: number): Promise<void> {
-    for (let tries = 0; (await probe(container, path)) !== status; tries++) {
-      if (tries < 100) continue;
-      throw new Error(`${path} is not ${status}:\n${await dockerd.docker(['logs', container])}`);
-    }
+    const isSo = async () => (await probe(container, path)) === status;
+    await eventually(`${path} to be ${status}`, isSo).catch(async (cause: unknown) => {
+      throw new Error(await dockerd.docker(['logs', container]), { cause });
+    });
   }
 
   for (const { main, env, ready } of programs) {
