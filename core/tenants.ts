@@ -11,6 +11,11 @@ export function tenantObject(owner: string, environment: string = defaultEnviron
   return environment === defaultEnvironment ? `tenant-${owner}` : `tenant-${owner}.${environment}`;
 }
 
+/** What sets the tenant up in the cluster, where that is handed over tenant by tenant: an artifact and a Kustomization. */
+export function setUpObject(owner: string, environment: string = defaultEnvironment): string {
+  return environment === defaultEnvironment ? `set-up-${owner}` : `set-up-${owner}.${environment}`;
+}
+
 /** The namespace of a tenant's functions, in a cluster where each tenant has one. */
 export function tenantNamespace(owner: string, environment: string = defaultEnvironment): string {
   return `${namespacePrefix(environment)}${owner}`;

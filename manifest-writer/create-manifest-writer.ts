@@ -9,11 +9,7 @@ import type { Submission } from './committing/callers.ts';
 import { createBatchCommitter } from './committing/commit-batch.ts';
 import { createIntentQueue, type QueueState } from './committing/intent-queue.ts';
 import { defaultPushesPerMinute, systemTiming, type Timing } from './committing/pace.ts';
-import {
-  createEnvironments,
-  type EnvironmentConfig,
-  type Environments,
-} from './environments/environments.ts';
+import { createEnvironments, type EnvironmentConfig } from './environments/environments.ts';
 import { createGitOpsCommits } from './history/gitops-commits.ts';
 import { createHistoryReader } from './history/history-reader.ts';
 import { outcomeAfterHold } from './holding/after-hold.ts';
@@ -177,7 +173,7 @@ export async function createManifestWriter(
   const { email } = safeSignature(config.committer);
   const publisher =
     config.publishing && cluster
-      ? await createTenantPublisher(publishingOf(config.publishing, rules.environments), {
+      ? await createTenantPublisher(publishingOf(config.publishing, rules), {
           ...{ api: cluster, repository, logger },
         })
       : undefined;
@@ -198,9 +194,13 @@ function rulesOf(config: ManifestWriterConfig) {
   } as const;
 }
 
-/** If it doesn't say what to publish: the environments of the installation's first cluster. */
-function publishingOf(publishing: PublishingConfig, { names, get }: Environments): PublishingConfig {
-  return { environments: names.filter((name) => get(name)?.cluster === ''), ...publishing };
+/** If it doesn't say what to publish: the environments of the installation's first cluster, and their tenants' set-ups if there are any. */
+function publishingOf(
+  publishing: PublishingConfig,
+  { environments: { names, get }, provisioning }: ReturnType<typeof rulesOf>,
+): PublishingConfig {
+  const environments = names.filter((name) => get(name)?.cluster === '');
+  return { environments, setUps: provisioning !== undefined, ...publishing };
 }
 
 interface Opened {
@@ -364,8 +364,7 @@ function createWriter(
       (await images.whyNotPromote(intent)) ?? submit({ kind: 'promote', intent }, signal, options).outcome,
     ...removalAnswers(waiting, {
       remove: (intent) => submit({ kind: 'remove', intent }).outcome,
-      onRejected: (removal, answer) =>
-        deps.audit?.trail.record(auditRejection(removal, answer, clock())),
+      onRejected: (removal, answer) => deps.audit?.trail.record(auditRejection(removal, answer, clock())),
     }),
     secrets: (intent, signal, options) => submit({ kind: 'secrets', intent }, signal, options).outcome,
     history: (query) => reading((head) => reader.history(head, query)),

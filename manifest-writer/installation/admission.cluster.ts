@@ -7,6 +7,7 @@ import { type ControlPlane, startControlPlane } from '../../test/cluster/kuberne
 import { functionDefinition } from '../../test/cluster/kubernetes/openfaas.ts';
 import { type ServerSideApply, serverSideApply } from '../../test/cluster/kubernetes/server-side-apply.ts';
 import { definitionsOf, toolCrds } from '../../test/cluster/tools.ts';
+import { followSetUp } from '../publishing/set-up-kustomizations.ts';
 import { build, rendered } from './rendered-fixture.ts';
 
 let plane: ControlPlane;
@@ -114,13 +115,14 @@ describe('what the manifest-writer hands to Flux', () => {
   it('is a tenant’s artifact, fetched from the manifest-writer', async () => {
     await create(artifact('tenant-alice', { labels: labels('alice') }));
     await create(artifact('tenant-alice.staging', { labels: labels('alice', 'staging') }));
+    await create(artifact('set-up-alice', { labels: labels('alice') }));
     await patch(writer, `${artifacts}/tenant-alice/status`, statusAt(own));
     await patch(writer, `${artifacts}/tenant-alice.staging/status`, statusAt(own));
   });
 
   it('is never what operators wrote, which is applied with all rights', async () => {
     await create(artifact('towline-releases', {}), admin);
-    const words = /the manifest-writer hands over tenants' folders, and nothing else/;
+    const words = /the manifest-writer hands over tenants' folders and set-ups, and nothing else/;
     await refused(() => patch(writer, `${artifacts}/towline-releases/status`, statusAt(own)), words);
     for (const body of [
       artifact('towline-platform', { labels: labels('alice') }),
@@ -237,6 +239,80 @@ describe("the builder's right to ask for a look", () => {
   });
 });
 
+describe('what the manifest-writer has applied', () => {
+  const path = '/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations';
+  const kustomization = (
+    name: string,
+    spec: object = {},
+    labels: object = { 'towline.dev/tenant': 'alice' },
+  ) => ({
+    ...{ apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' },
+    metadata: { name, namespace: 'flux-system', labels },
+    spec: {
+      ...{ sourceRef: { kind: 'ExternalArtifact', name }, interval: '1h', prune: true },
+      ...{ serviceAccountName: 'tenants', ...spec },
+    },
+  });
+  const create = (body: object) => writer.request(path, { method: 'POST', query: { dryRun: 'All' }, body });
+  const place = { name: 'set-up-alice', owner: 'alice', environment: 'default' };
+  const { signal } = new AbortController();
+
+  it('is a set-up, from its own artifact, as the account of the set-ups', async () => {
+    await followSetUp(writer, 'flux-system', place, signal);
+    const staging = { name: 'set-up-alice.staging', owner: 'alice', environment: 'staging' };
+    await followSetUp(writer, 'flux-system', staging, signal);
+    // It is put right, too.
+    await patch(admin, `${path}/set-up-alice`, { spec: { suspend: true, path: './elsewhere' } });
+    await followSetUp(writer, 'flux-system', place, signal);
+    const { spec } = await admin.request<{ spec: { path: string } }>(`${path}/set-up-alice`);
+    assert.equal(spec.path, './');
+  });
+
+  const attempts: Record<string, object> = {
+    'what operators wrote': kustomization('towline-platform'),
+    "a tenant's folder": kustomization('tenant-alice'),
+    "another tenant's": kustomization('set-up-bob'),
+    "another environment's": kustomization('set-up-alice.staging'),
+    "nobody's": kustomization('set-up-alice', {}, {}),
+    'something as the operators': kustomization('set-up-alice', { serviceAccountName: 'platform' }),
+    'something as the controller': kustomization('set-up-alice', { serviceAccountName: undefined }),
+    'the repository itself': kustomization('set-up-alice', {
+      sourceRef: { kind: 'GitRepository', name: 'gitops' },
+    }),
+    'an artifact of others': kustomization('set-up-alice', {
+      sourceRef: { kind: 'ExternalArtifact', name: 'towline-platform' },
+    }),
+    'something in another cluster': kustomization('set-up-alice', {
+      kubeConfig: { secretRef: { name: 'x' } },
+    }),
+    'what a secret says': kustomization('set-up-alice', {
+      postBuild: { substituteFrom: [{ kind: 'Secret', name: 'gitops' }] },
+    }),
+    'what only Flux can open': kustomization('set-up-alice', { decryption: { provider: 'sops' } }),
+  };
+  for (const [what, body] of Object.entries(attempts)) {
+    it(`is never ${what}`, async () => {
+      await refused(() => create(body), /the manifest-writer may have|a set-up is applied/);
+    });
+  }
+
+  it('is not made of what is there already', async () => {
+    const name = 'tenant-bob';
+    await admin.request(path, {
+      method: 'POST',
+      body: kustomization(name, { serviceAccountName: name }, {}),
+    });
+    for (const body of [
+      { metadata: { labels: { 'towline.dev/tenant': 'bob' } } },
+      { spec: { serviceAccountName: 'tenants' } },
+      { spec: { suspend: true } },
+    ]) {
+      await assert.rejects(patch(writer, `${path}/${name}`, body), /the manifest-writer may have/);
+    }
+    await assert.rejects(writer.request(`${path}/set-up-alice`, { method: 'DELETE' }), /forbidden/);
+  });
+});
+
 describe("a tenant's set-up", () => {
   const rbac = 'rbac.authorization.k8s.io';
   const roleRef = (kind: string, name: string) => ({ apiGroup: rbac, kind, name });
@@ -293,6 +369,7 @@ describe("a tenant's set-up", () => {
     'a folder that is applied as the operators': applier({ serviceAccountName: 'platform' }),
     'a folder that is applied elsewhere': applier({ kubeConfig: { secretRef: { name: 'x' } } }),
     'what operators apply': applier({}, 'towline-platform'),
+    'what applies a set-up': applier({}, 'set-up-eve'),
     'a namespace of another name': space('kube-system', { 'towline.dev/tenant': 'kube-system' }),
     'a namespace for privileged pods': space('tenant-eve', {
       ...{ 'towline.dev/tenant': 'eve', 'pod-security.kubernetes.io/enforce': 'privileged' },

@@ -130,7 +130,8 @@ describe('a deploy', () => {
     const before = await installation.lookedAt();
     await push({ owner: 'alice', source: '5' });
     const since = await installation.lookedAt();
-    for (const name of ['towline-tenants', 'towline-platform', 'towline-system', 'tenant-bob']) {
+    for (const name of ['set-up-alice', 'set-up-bob', 'towline-platform', 'towline-system', 'tenant-bob']) {
+      assert.ok(before.has(name), name);
       assert.equal(since.get(name), before.get(name), name);
     }
     assert.notEqual(since.get('tenant-alice'), before.get('tenant-alice'));

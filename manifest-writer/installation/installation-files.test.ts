@@ -93,6 +93,15 @@ describe('the files of an installation', () => {
     const whole = await filesOf({ delivery: 'repository' });
     assert.ok(published.has('flux/sync/artifacts.yaml') && !whole.has('flux/sync/artifacts.yaml'));
     assert.ok(!published.has('flux/releases/openfaas.yaml'));
+    const onePass = [published, generator, whole].map((files) => [
+      files.has('flux/sync/set-ups.yaml'),
+      files.has('flux/sync/set-up-artifacts.yaml'),
+    ]);
+    assert.deepEqual(onePass, [
+      [false, false],
+      [true, true],
+      [true, false],
+    ]);
     const argo = await filesOf({ engine: 'argocd', tenants: ['alice'] });
     assert.ok(argo.has('argocd/tenants/alice.yaml'));
     assert.equal([...argo.keys()].filter((path) => path.startsWith('flux/')).length, 0);
@@ -109,9 +118,10 @@ describe('the files of an installation', () => {
 
   it('keep every applied path alive without a manifest', async () => {
     const files = await filesOf({ delivery: 'repository', openfaas: false, sealedSecrets: false });
-    const applied = parseAllDocuments(files.get('flux/sync/kustomizations.yaml') ?? '').map(
-      (one) => one.toJS().spec.path.slice(2) as string,
-    );
+    const texts = ['kustomizations', 'set-ups'].map((name) => files.get(`flux/sync/${name}.yaml`) ?? '');
+    const applied = texts
+      .flatMap((text) => [...parseAllDocuments(text)])
+      .map((one) => one.toJS().spec.path.slice(2) as string);
     assert.equal(applied.length, 5);
     for (const path of applied) {
       assert.ok(

@@ -140,7 +140,8 @@ function omittedOf(config: InstallationConfig): Set<string> {
   const { engine, delivery, openfaas, sealedSecrets, target, image } = config;
   const omitted = new Set<string>(image === undefined ? programFiles : []);
   if (delivery === 'repository') omitted.add('sync/artifacts.yaml');
-  if (delivery !== 'published') omitted.add('sync/publisher-role.yaml');
+  if (delivery !== 'generator') omitted.add('sync/set-up-artifacts.yaml');
+  omitted.add(delivery === 'published' ? 'sync/set-ups.yaml' : 'sync/publisher-role.yaml');
   // Not in flux/sync: its namespace comes with the rest of platform/, which flux/sync brings.
   if (engine !== 'flux' || delivery !== 'published') omitted.add('publisher-network.yaml');
   if (openfaas === false || target !== 'openfaas') omitted.add('releases/openfaas.yaml');

@@ -42,6 +42,7 @@ before(async () => {
         ...{ namespace: 'flux-system', branch: 'main', dir: join(dir, 'artifacts') },
         listen: { host: '127.0.0.1', port: 0 },
         lookEveryMs: 250,
+        setUps: true,
       },
       { api: writer, repository, logger: createLogger({ name: 'publisher', level: 'silent' }) },
     ),
@@ -51,7 +52,10 @@ after(() => resources.disposeAsync());
 
 describe("an installation whose manifest-writer publishes, with its service account's rights", () => {
   it('is bounded by the policy from the first moment that it has the right', () => {
-    assert.match(firstAnswer, /the manifest-writer hands over tenants' folders, and nothing else/);
+    assert.match(
+      firstAnswer,
+      /the manifest-writer hands over tenants' folders and set-ups, and nothing else/,
+    );
   });
 
   it("applies each tenant's folder in the tenant's namespace", async () => {
@@ -100,7 +104,7 @@ describe("an installation whose manifest-writer publishes, with its service acco
     const { items } = await writer.request<{ items: { metadata: { name: string } }[] }>(path);
     const operators = items
       .map(({ metadata }) => metadata.name)
-      .filter((name) => !name.startsWith('tenant-'));
+      .filter((name) => !/^(tenant|set-up)-/.test(name));
     assert.ok(operators.includes('towline-platform') && operators.includes('towline-releases'));
     const condition = { type: 'Ready', status: 'False', reason: 'Mine', message: 'mine' };
     const conditions = [{ ...condition, lastTransitionTime: '2026-01-01T00:00:00Z' }];
@@ -109,7 +113,7 @@ describe("an installation whose manifest-writer publishes, with its service acco
         writer.request(`${path}/${name}/status`, {
           ...{ method: 'PATCH', patch: 'merge', body: { status: { conditions } } },
         }),
-        /the manifest-writer hands over tenants' folders, and nothing else/,
+        /the manifest-writer hands over tenants' folders and set-ups, and nothing else/,
         name,
       );
     }

@@ -1,4 +1,4 @@
-import { defaultEnvironment } from '../../core/environments.ts';
+import { defaultEnvironment, whyNotEnvironment } from '../../core/environments.ts';
 import { TowlineError } from '../../core/errors.ts';
 import { whyNotOwner } from '../../core/names.ts';
 import { fillTemplate } from '../installation/fill-template.ts';
@@ -39,6 +39,15 @@ export function setUpPath(place: SetUpPlace, owner: string): string {
   const { environment } = place;
   const name = environment === defaultEnvironment ? owner : `${owner}.${environment}`;
   return `${setUpFolder(place)}/${name}.yaml`;
+}
+
+const setUpFile = /^flux\/tenants\/([^/.]+)(?:\.([^/.]+))?\.yaml$/;
+
+/** Whose file in `flux/tenants/` of the installation's first cluster a path is; `undefined` for every other file. */
+export function setUpOfPath(path: string): { owner: string; environment: string } | undefined {
+  const [, owner = '', environment = defaultEnvironment] = setUpFile.exec(path) ?? [];
+  if (whyNotOwner(owner) !== undefined || whyNotEnvironment(environment) !== undefined) return undefined;
+  return { owner, environment };
 }
 
 /** The template for one owner: nothing but the owner's checked name gets into it. */

@@ -1,9 +1,11 @@
 import { defaultEnvironment } from '../../core/environments.ts';
 import { type ClusterApi, ClusterError, type ClusterObject } from '../../runtime/kubernetes/cluster-api.ts';
 import { createReflector } from '../../runtime/kubernetes/reflector.ts';
+import type { PublishedPart } from './publications.ts';
 
 /** What an ExternalArtifact says now. */
 export interface PublishedArtifact {
+  part: PublishedPart;
   owner: string;
   environment: string;
   version: string | undefined;
@@ -11,12 +13,13 @@ export interface PublishedArtifact {
   url: string | undefined;
   /** The repository's commit that it was made from, or was last found to be the same as. */
   commit: string | undefined;
-  /** The folder's tree id; `''` if there is no such folder. */
+  /** Git's id of the folder or file; `''` if there is none. */
   tree: string | undefined;
 }
 
 export interface ArtifactOffer {
   name: string;
+  part: PublishedPart;
   owner: string;
   environment: string;
   branch: string;
@@ -40,8 +43,10 @@ export interface ExternalArtifacts extends AsyncDisposable {
   offer(artifact: ArtifactOffer, signal: AbortSignal): Promise<boolean>;
 }
 
-const tenantLabel = 'towline.dev/tenant';
-const environmentLabel = 'towline.dev/environment';
+export const tenantLabel = 'towline.dev/tenant';
+export const environmentLabel = 'towline.dev/environment';
+/** Of a set-up's artifact; a folder's has none. */
+const partLabel = 'towline.dev/part';
 const originKey = 'org.opencontainers.image.revision';
 const treeKey = 'towline.dev/tree';
 
@@ -67,10 +72,13 @@ export function createExternalArtifacts(
   });
 
   async function create(
-    { name, owner, environment }: ArtifactOffer,
+    { name, part, owner, environment }: ArtifactOffer,
     signal: AbortSignal,
   ): Promise<PublishedArtifact> {
-    const labels = { [tenantLabel]: owner, [environmentLabel]: environment };
+    const labels = {
+      ...{ [tenantLabel]: owner, [environmentLabel]: environment },
+      ...(part === 'set-up' ? { [partLabel]: part } : {}),
+    };
     const body = {
       apiVersion: 'source.toolkit.fluxcd.io/v1',
       kind: 'ExternalArtifact',
@@ -104,6 +112,7 @@ export function createExternalArtifacts(
 function publishedOf(object: ClusterObject): PublishedArtifact {
   const { artifact } = (object as ArtifactObject).status ?? {};
   return {
+    part: object.metadata.labels?.[partLabel] === 'set-up' ? 'set-up' : 'folder',
     owner: object.metadata.labels?.[tenantLabel] ?? '',
     environment: object.metadata.labels?.[environmentLabel] ?? defaultEnvironment,
     version: object.metadata.resourceVersion,

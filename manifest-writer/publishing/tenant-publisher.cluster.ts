@@ -1,99 +1,23 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { readdir, rm, truncate, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, it, type TestContext } from 'node:test';
-import { type ClusterApi, createClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
-import { createLogger } from '../../runtime/logger.ts';
-import { apply, applyDefinitions, clientOf, until } from '../../test/cluster/kubernetes/apply.ts';
-import { type ControlPlane, startControlPlane } from '../../test/cluster/kubernetes/control-plane.ts';
-import { toolCrds } from '../../test/cluster/tools.ts';
-import { deployIntent, gitopsFixture, searchPath } from '../gitops-fixture.ts';
-import { openGitRepository } from '../repository/manifest-repository-git.ts';
-import { createTenantPublisher } from './tenant-publisher.ts';
+import { after, before, describe, it } from 'node:test';
+import { until } from '../../test/cluster/kubernetes/apply.ts';
+import { deployIntent } from '../gitops-fixture.ts';
+import { listen, type PublishingPlane, startPublishingPlane } from './publisher-fixture.ts';
 
-interface Artifact {
-  metadata: { name: string; resourceVersion: string };
-  status: {
-    artifact: { revision: string; digest: string; url: string; metadata: Record<string, string> };
-    conditions: { type: string; status: string }[];
-  };
-}
-
-let plane: ControlPlane;
-let api: ClusterApi;
-let namespaces = 0;
+let plane: PublishingPlane;
 before(async () => {
-  plane = await startControlPlane();
-  const config = clientOf(await plane.kubeconfig());
-  await applyDefinitions(config, await toolCrds('source-controller'));
-  api = createClusterApi(config);
+  plane = await startPublishingPlane();
 });
 after(() => plane[Symbol.asyncDispose]());
-
-const logger = createLogger({ name: 'publisher', level: 'silent' });
-const listen = { host: '127.0.0.1', port: 0 };
-
-async function scene(t: TestContext) {
-  namespaces += 1;
-  const namespace = `flux-${namespaces}`;
-  const config = clientOf(await plane.kubeconfig());
-  await apply(config, [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }]);
-  const fixture = await gitopsFixture(t);
-  const person = await fixture.person();
-  const path = `/apis/source.toolkit.fluxcd.io/v1/namespaces/${namespace}/externalartifacts`;
-  let clones = 0;
-  const writes: string[] = [];
-  const counting: ClusterApi = {
-    ...api,
-    request(asked, options) {
-      if (options?.method !== undefined) writes.push(/tenant-[^/]+/.exec(asked)?.[0] ?? options.method);
-      return api.request(asked, options);
-    },
-  };
-  return {
-    ...{ fixture, path, namespace, writes },
-    async edit(files: Record<string, string | null>): Promise<string> {
-      await person.git('pull', '--quiet', '--rebase');
-      for (const [name, text] of Object.entries(files)) {
-        await mkdir(join(person.path, name, '..'), { recursive: true });
-        if (text === null) await rm(join(person.path, name));
-        else await writeFile(join(person.path, name), text);
-      }
-      await person.git('add', '-A');
-      await person.git('commit', '--quiet', '--allow-empty', '-m', 'change');
-      await person.git('push', '--quiet', 'origin', 'HEAD');
-      return (await person.git('rev-parse', 'HEAD')).trim();
-    },
-    artifact: (owner: string) => api.request<Artifact>(`${path}/tenant-${owner}`),
-    async publisher(dir = 'artifacts', lookEveryMs = 3_600_000, environments = ['default']) {
-      clones += 1;
-      const repository = await openGitRepository({
-        ...{ remoteUrl: fixture.remote, clonePath: join(fixture.folder, `clone-${clones}.git`) },
-        ...{ branch: 'main', searchPath, remoteTimeoutMs: 30_000, maxObjectBytes: 1_000_000 },
-      });
-      const made = await createTenantPublisher(
-        { namespace, branch: 'main', dir: join(fixture.folder, dir), listen, lookEveryMs, environments },
-        { api: counting, repository, logger },
-      );
-      let isOpen = true;
-      const close = async () => {
-        if (!isOpen) return;
-        isOpen = false;
-        await made[Symbol.asyncDispose]();
-        await repository[Symbol.asyncDispose]();
-      };
-      t.after(close);
-      return { ...made, close };
-    },
-  };
-}
 
 const origin = 'org.opencontainers.image.revision';
 
 describe('publishing tenants', () => {
   it('says what the artifact is, and what commit it was made from', async (t) => {
-    const { edit, artifact, publisher } = await scene(t);
+    const { edit, artifact, publisher } = await plane.scene(t);
     const commit = await edit({ 'tenants/alice/hello.yaml': 'a: 1\n' });
     await (await publisher()).look();
     const { status } = await artifact('alice');
@@ -105,7 +29,7 @@ describe('publishing tenants', () => {
   });
 
   it('leaves alone whom a commit did not change', async (t) => {
-    const { edit, artifact, publisher } = await scene(t);
+    const { edit, artifact, publisher } = await plane.scene(t);
     await edit({ 'tenants/alice/hello.yaml': 'a: 1\n', 'tenants/bob/hello.yaml': 'b: 1\n' });
     const { look } = await publisher();
     await look();
@@ -116,7 +40,7 @@ describe('publishing tenants', () => {
   });
 
   it('holds nobody up, and writes nobody else’s again, while a folder cannot be packed', async (t) => {
-    const { edit, artifact, publisher, writes, fixture } = await scene(t);
+    const { edit, artifact, publisher, writes, fixture } = await plane.scene(t);
     await edit({
       'tenants/alice/hello.yaml': 'a: 1\n',
       'tenants/bob/hello.yaml': 'b: 1\n',
@@ -152,7 +76,7 @@ describe('publishing tenants', () => {
   });
 
   it('keeps what the cluster has of a folder that cannot be packed since this process began', async (t) => {
-    const { edit, artifact, publisher, fixture } = await scene(t);
+    const { edit, artifact, publisher, fixture } = await plane.scene(t);
     await edit({ 'tenants/alice/hello.yaml': 'a: 1\n', 'tenants/bob/hello.yaml': 'b: 1\n' });
     const first = await publisher();
     await first.look();
@@ -167,7 +91,7 @@ describe('publishing tenants', () => {
   });
 
   it('tells of a newer commit that ends where it began, without a new revision', async (t) => {
-    const { edit, artifact, publisher } = await scene(t);
+    const { edit, artifact, publisher } = await plane.scene(t);
     await edit({ 'tenants/alice/hello.yaml': 'a: 1\n' });
     const { look } = await publisher();
     await look();
@@ -181,7 +105,7 @@ describe('publishing tenants', () => {
   });
 
   it('finds what others pushed by itself, and what happened while it was away', async (t) => {
-    const { edit, artifact, publisher } = await scene(t);
+    const { edit, artifact, publisher } = await plane.scene(t);
     await edit({ 'tenants/alice/hello.yaml': 'a: 1\n' });
     const first = await publisher('artifacts', 50);
     await first.look();
@@ -195,13 +119,13 @@ describe('publishing tenants', () => {
   });
 
   it('puts right what somebody else writes into an artifact', async (t) => {
-    const { edit, artifact, publisher, path } = await scene(t);
+    const { edit, artifact, publisher, path } = await plane.scene(t);
     await edit({ 'tenants/alice/hello.yaml': 'a: 1\n' });
     await (await publisher()).look();
     const before = await artifact('alice');
     const digest = `sha256:${'6'.repeat(64)}`;
     const theirs = { url: 'http://evil.test/x.tar.gz', digest, revision: `latest@${digest}` };
-    await api.request(`${path}/tenant-alice/status`, {
+    await plane.api.request(`${path}/tenant-alice/status`, {
       ...{ method: 'PATCH', patch: 'merge', body: { status: { artifact: theirs } } },
     });
     await until(async () => {
@@ -212,7 +136,7 @@ describe('publishing tenants', () => {
   });
 
   it('does not take back what another writer published of a newer commit', async (t) => {
-    const { edit, artifact, publisher } = await scene(t);
+    const { edit, artifact, publisher } = await plane.scene(t);
     await edit({ 'tenants/alice/hello.yaml': 'a: 1\n' });
     const slow = await publisher('slow');
     await slow.look();
@@ -229,7 +153,7 @@ describe('publishing tenants', () => {
   });
 
   it('gives a tenant whose folder is gone nothing at all', async (t) => {
-    const { edit, artifact, publisher } = await scene(t);
+    const { edit, artifact, publisher } = await plane.scene(t);
     await edit({ 'tenants/alice/hello.yaml': 'a: 1\n', 'tenants/bob/hello.yaml': 'b: 1\n' });
     await (await publisher('before')).look();
     await edit({ 'tenants/alice/hello.yaml': null });
@@ -240,7 +164,7 @@ describe('publishing tenants', () => {
   });
 
   it('hands over the folders of the environments that the cluster serves, each as its own', async (t) => {
-    const { edit, artifact, publisher } = await scene(t);
+    const { edit, artifact, publisher } = await plane.scene(t);
     await edit({
       'tenants/alice/hello.yaml': 'a: 1\n',
       'environments/staging/tenants/alice/hello.yaml': 's: 1\n',
@@ -259,7 +183,7 @@ describe('publishing tenants', () => {
   });
 
   it('leaves what another cluster’s publisher hands over alone', async (t) => {
-    const { edit, artifact, publisher } = await scene(t);
+    const { edit, artifact, publisher } = await plane.scene(t);
     await edit({ 'environments/staging/tenants/alice/hello.yaml': 's: 1\n' });
     await (await publisher('staging', 3_600_000, ['staging'])).look();
     const before = await artifact('alice.staging');
@@ -268,7 +192,7 @@ describe('publishing tenants', () => {
   });
 
   it('makes archives again that were lost', async (t) => {
-    const { edit, artifact, publisher, fixture } = await scene(t);
+    const { edit, artifact, publisher, fixture } = await plane.scene(t);
     await edit({ 'tenants/alice/hello.yaml': 'a: 1\n' });
     const first = await publisher();
     await first.look();
@@ -282,7 +206,7 @@ describe('publishing tenants', () => {
   });
 
   it('makes an archive again that a crash has left torn', async (t) => {
-    const { edit, artifact, publisher, fixture } = await scene(t);
+    const { edit, artifact, publisher, fixture } = await plane.scene(t);
     await edit({ 'tenants/alice/hello.yaml': 'a: 1\n' });
     const first = await publisher();
     await first.look();
@@ -296,10 +220,10 @@ describe('publishing tenants', () => {
   });
 
   it('follows the pushes of the writer that it belongs to', async (t) => {
-    const { fixture, artifact, namespace } = await scene(t);
+    const { fixture, artifact, namespace } = await plane.scene(t);
     const dir = join(fixture.folder, 'artifacts');
     const publishing = { namespace, branch: 'main', dir, listen, lookEveryMs: 3_600_000 };
-    const writer = await fixture.writer({ publishing }, Date.now, { cluster: api });
+    const writer = await fixture.writer({ publishing }, Date.now, { cluster: plane.api });
     const outcome = await writer.deploy(deployIntent());
     assert.ok(outcome.type === 'pushed');
     await until(

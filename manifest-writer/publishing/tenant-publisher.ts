@@ -1,16 +1,14 @@
 import { defaultEnvironment } from '../../core/environments.ts';
 import { TowlineError } from '../../core/errors.ts';
-import { whyNotOwner } from '../../core/names.ts';
-import { tenantObject } from '../../core/tenants.ts';
 import { backoffMs } from '../../runtime/backoff.ts';
 import type { ClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
 import { delay } from '../../runtime/lifecycle.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { environmentFolder, folderOwner, tenantFolder } from '../paths.ts';
 import { DamagedCopyError, type ManifestRepository } from '../repository/manifest-repository.ts';
 import { openArtifactShelf } from './artifact-shelf.ts';
-import { createExternalArtifacts } from './external-artifacts.ts';
-import { packTenant } from './tenant-archive.ts';
+import { type ArtifactOffer, createExternalArtifacts } from './external-artifacts.ts';
+import { createPublications, type Publication } from './publications.ts';
+import { followSetUp } from './set-up-kustomizations.ts';
 
 export interface PublishingConfig {
   /** Where Flux's objects are. */
@@ -24,6 +22,8 @@ export interface PublishingConfig {
   origin?: string | undefined;
   /** That this cluster serves; the default one if it isn't given. */
   environments?: readonly string[] | undefined;
+  /** Whether the files that set tenants up are handed over too, each as an artifact with a Kustomization. */
+  setUps?: boolean | undefined;
   /** Of a tenant's ExternalArtifact, if it isn't called as the template calls it. */
   nameOf?: ((owner: string, environment: string) => string) | undefined;
   /** Milliseconds between looks at the branch for commits that others pushed. Default: 15,000. */
@@ -37,8 +37,8 @@ export interface PublishingDeps {
 }
 
 /**
- * Hands each tenant's folder to Flux as an artifact of its own, so that a commit costs what it changed and not what
- * there is. Everything handed over is a folder of a commit of the branch: git stays what is applied.
+ * Hands each tenant's folder, and what sets the tenant up, to Flux as an artifact of its own, so that a commit costs what it changed and not what
+ * there is. Everything handed over is of a commit of the branch: git stays what is applied.
  */
 export interface TenantPublisher extends AsyncDisposable {
   /** The branch has moved to what the repository calls its head. Cheap, may be called often. */
@@ -46,13 +46,6 @@ export interface TenantPublisher extends AsyncDisposable {
   /** Resolves when the branch's head as of now is published; throws what stands in the way. */
   look(): Promise<void>;
   port: number;
-}
-
-interface Tenant {
-  owner: string;
-  environment: string;
-  /** Of its folder; `''` if there is none. */
-  tree: string;
 }
 
 /** Requests at once to the API server. */
@@ -65,13 +58,15 @@ export async function createTenantPublisher(
   config: PublishingConfig,
   { api, repository, logger }: PublishingDeps,
 ): Promise<TenantPublisher> {
-  const { branch, environments = [defaultEnvironment], lookEveryMs = 15_000, nameOf = tenantObject } = config;
+  const { branch, environments = [defaultEnvironment], lookEveryMs = 15_000, setUps = false } = config;
   const stopping = new AbortController();
   const { signal } = stopping;
   const shelf = await openArtifactShelf({ dir: config.dir, ...config.listen });
   const origin = config.origin ?? `http://${config.listen.host ?? '127.0.0.1'}:${shelf.port}`;
   /** By name: what was published here last. Anything else in the cluster is somebody else's doing. */
   const offered = new Map<string, string>();
+  /** Names of set-ups whose Kustomization this process has made or put right. */
+  const followed = new Set<string>();
   /** The head up to which every tenant that a commit touched has been published, but for `failed`. */
   let done: string | null = null;
   /** Names of those that could not be: tried again with each look, and nobody else with them. */
@@ -85,27 +80,21 @@ export async function createTenantPublisher(
     if (isOurs && offered.get(name) !== artifact.digest) look().catch(report);
   });
 
-  /** Tenants with a folder, by the names of their artifacts. */
-  async function tenantsAt(head: string): Promise<Map<string, Tenant>> {
-    const tenants = new Map<string, Tenant>();
-    // A tenant whose whole folder went is published empty: then Flux prunes what it had.
-    for (const [name, { owner, environment }] of artifacts.published) {
-      if (environments.includes(environment)) tenants.set(name, { owner, environment, tree: '' });
-    }
-    for (const environment of environments) await addTenants(tenants, environment, head);
-    return tenants;
-  }
+  const publications = createPublications({
+    ...{ repository, environments, setUps, nameOf: config.nameOf },
+    onUnusable(folder, problem, head) {
+      if (head !== done) logger.warn({ folder, problem }, 'a folder is not published');
+    },
+  });
 
-  async function addTenants(tenants: Map<string, Tenant>, environment: string, head: string): Promise<void> {
-    const root = environmentFolder(environment);
-    for (const { name: owner, type, id } of await repository.list(head, root)) {
-      const problem = type === 'folder' ? whyNotOwner(owner) : undefined;
-      if (problem !== undefined && head !== done) {
-        logger.warn({ folder: `${root}/${owner}`, problem }, 'a folder is not published');
-      }
-      if (type !== 'folder' || problem !== undefined) continue;
-      tenants.set(nameOf(owner, environment), { owner, environment, tree: id });
+  async function publicationsAt(head: string): Promise<Map<string, Publication>> {
+    const found = await publications.at(head);
+    // What went as a whole is published empty: then Flux prunes what it had.
+    for (const [name, { part, owner, environment }] of artifacts.published) {
+      const isOurs = environments.includes(environment) && (setUps || part === 'folder');
+      if (isOurs && !found.has(name)) found.set(name, { part, owner, environment, tree: '' });
     }
+    return found;
   }
 
   /** A folder may have been changed and changed back: who follows that waits for an artifact of a newer commit. */
@@ -115,8 +104,8 @@ export async function createTenantPublisher(
     const touched = new Set<string>();
     await repository.mainline(head, done, ({ changes }) => {
       for (const { path } of changes) {
-        const place = folderOwner(path);
-        if (place) touched.add(nameOf(place.owner, place.environment));
+        const name = publications.nameOfPath(path);
+        if (name !== undefined) touched.add(name);
       }
       return true;
     });
@@ -130,16 +119,21 @@ export async function createTenantPublisher(
     return seen.tree === tree && seen.digest === digest && seen.url === `${origin}/${shelf.pathOf(digest)}`;
   }
 
-  async function publishTenant(name: string, tenant: Tenant, head: string): Promise<void> {
-    const { owner, environment, tree } = tenant;
-    const packed = await packTenant(repository, head, tenantFolder(owner, environment));
-    const { content, digest, leftOut } = packed;
+  async function publishOne(name: string, publication: Publication, head: string): Promise<void> {
+    const { part, owner, environment, tree } = publication;
+    const { content, digest, leftOut } = await publications.pack(publication, head);
     if (leftOut.length > 0) logger.warn({ leftOut }, 'files that would command Flux are not published');
     await shelf.put(digest, content);
     offered.set(name, digest);
     const path = shelf.pathOf(digest);
-    const from = { name, owner, environment, branch, commit: head, tree };
+    const from = { name, part, owner, environment, branch, commit: head, tree };
     const offer = { ...from, digest, path, url: `${origin}/${path}`, size: content.length };
+    if (part === 'set-up') await follow(name, publication);
+    await offerUntilTaken(offer);
+  }
+
+  async function offerUntilTaken(offer: ArtifactOffer): Promise<void> {
+    const { name, tree, commit: head } = offer;
     for (let attempt = 1; attempt <= maxTries; attempt++) {
       const before = artifacts.published.get(name)?.commit;
       if (before === head && isAsOffered(name, tree)) return;
@@ -151,6 +145,13 @@ export async function createTenantPublisher(
     throw new Error(`the artifact ${name} is changed by others without pause`);
   }
 
+  /** Before there is anything to apply, so that it is applied at once. */
+  async function follow(name: string, { owner, environment }: Publication): Promise<void> {
+    if (followed.has(name)) return;
+    await followSetUp(api, config.namespace, { name, owner, environment }, signal);
+    followed.add(name);
+  }
+
   async function isOlder(commit: string, than: string): Promise<boolean> {
     return commit !== than && (await repository.contains(than, commit).catch(() => false));
   }
@@ -158,16 +159,16 @@ export async function createTenantPublisher(
   async function publish(head: string): Promise<void> {
     await artifacts.synced;
     const isTouched = await touchedUpTo(head);
-    const tenants = [...(await tenantsAt(head))];
-    const due = tenants.filter(
+    const all = [...(await publicationsAt(head))];
+    const due = all.filter(
       ([name, { tree }]) => isTouched(name) || failed.has(name) || !isAsOffered(name, tree),
     );
     const problems = new Map<string, unknown>();
     const worker = async () => {
       for (let next = due.shift(); next; next = due.shift()) {
-        const [name, tenant] = next;
-        await publishTenant(name, tenant, head).catch((err: unknown) => {
-          if (!signal.aborted) logger.warn({ err, ...tenant }, 'a tenant could not be published');
+        const [name, publication] = next;
+        await publishOne(name, publication, head).catch((err: unknown) => {
+          if (!signal.aborted) logger.warn({ err, ...publication }, 'a tenant could not be published');
           problems.set(name, err);
         });
       }
