@@ -22,13 +22,17 @@ import { type ArtifactShelf, createFolderShelf } from './artifact-shelf.ts';
 import type { LocalConfig } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
 import { createImageShelf } from './docker-image-shelf.ts';
-import { type ContainerLimits, containerStarter, type SupervisorDeps } from './functions/index.ts';
+import {
+  type ContainerLimits,
+  containerStarter,
+  processStarter,
+  type SupervisorDeps,
+} from './functions/index.ts';
 
 /** What builds functions on this machine, and what runs them. */
 export interface LocalEngine extends AsyncDisposable {
   build: BuildEngine;
-  /** `undefined`: as processes. */
-  makeStarter: SupervisorDeps['makeStarter'];
+  makeStarter: NonNullable<SupervisorDeps['makeStarter']>;
   /** Whether an image that a manifest names can be run. */
   imageExists(image: string): Promise<boolean>;
   /** What was built, to be swept. */
@@ -63,7 +67,12 @@ export function createLocalEngine(config: LocalConfig, deps: LocalEngineDeps): P
   return config.engine === 'buildkit' ? buildkitEngine(config, deps) : processEngine(deps);
 }
 
-async function processEngine({ data, path, buildEnvironment }: LocalEngineDeps): Promise<LocalEngine> {
+async function processEngine({
+  data,
+  path,
+  buildEnvironment,
+  readSecret,
+}: LocalEngineDeps): Promise<LocalEngine> {
   const artifactsDir = data.at('artifacts');
   const build = await createProcessEngine({
     artifactsDir,
@@ -74,7 +83,7 @@ async function processEngine({ data, path, buildEnvironment }: LocalEngineDeps):
   });
   return {
     build,
-    makeStarter: undefined,
+    makeStarter: processStarter(readSecret),
     imageExists: (image) => hasArtifact(artifactsDir, image),
     shelf: createFolderShelf(artifactsDir),
     [Symbol.asyncDispose]: () => build[Symbol.asyncDispose](),

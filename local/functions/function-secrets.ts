@@ -47,7 +47,7 @@ async function secretValue(version: DesiredFunction, names: string[], read: Read
   }
   const name = names.at(-1) ?? '';
   throw new TowlineError('unhealthy', `${version.owner} has no secret "${name}" on this machine`, {
-    hint: 'ask the operator to put it into the folder of secrets',
+    hint: `put its value into the file secrets/${version.ownerId}/${name} of the data folder`,
   });
 }
 

@@ -4,4 +4,5 @@ export { type ContainerLimits, containerLimits } from './container-options.ts';
 export { type ContainerStarterConfig, containerStarter } from './container-starter.ts';
 export type { DesiredFunction } from './desired-function.ts';
 export type { Progress } from './managed-function.ts';
+export { processStarter } from './process-starter.ts';
 export { createSupervisor, type FunctionName, type Supervisor, type SupervisorDeps } from './supervisor.ts';

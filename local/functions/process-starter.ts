@@ -6,6 +6,7 @@ import { type Artifact, openArtifact } from './artifact-store.ts';
 import type { SupervisorConfig } from './config.ts';
 import type { DesiredFunction } from './desired-function.ts';
 import { startForkInstance } from './fork-instance.ts';
+import { layOutSecrets, type ReadSecret, removeSecrets } from './function-secrets.ts';
 import type { Instance } from './instance.ts';
 import { endOrphans, markerVariable } from './orphans.ts';
 import { createPortPool } from './port-pool.ts';
@@ -13,18 +14,26 @@ import { startProcessInstance } from './process-instance.ts';
 import { unhealthy, whyNotReady } from './readiness.ts';
 import { createRemains, instanceVariable } from './remains.ts';
 import { createStartGate } from './start-gate.ts';
-import type { Starter, StarterDeps } from './starter.ts';
+import type { MakeStarter, Starter, StarterDeps } from './starter.ts';
 
 const gateHoldMs = 2_000;
 /** A port that was free at the test may be taken when the function binds it. */
 const maxPortTries = 3;
 const portTaken = /EADDRINUSE|address already in use/i;
 
-/** Runs artifacts as processes of this machine. */
-export function createProcessStarter(config: SupervisorConfig, deps: StarterDeps): Starter {
+/** Where a function's secrets are, instead of in `/var/openfaas/secrets`: no process has a file system of its own. */
+const secretsVariable = 'secret_mount_path';
+
+/** Runs artifacts as processes of this machine. `readSecret`: of the installation. */
+export function processStarter(readSecret: ReadSecret = async () => undefined): MakeStarter {
+  return (config, deps) => createProcessStarter(config, deps, readSecret);
+}
+
+function createProcessStarter(config: SupervisorConfig, deps: StarterDeps, readSecret: ReadSecret): Starter {
   const ports = createPortPool(config.portRange, deps.random);
   const gate = createStartGate(config.maxConcurrentStarts, gateHoldMs);
 
+  const secretsParent = path.join(deps.homesDir, 'secrets');
   const remains = createRemains();
   const clearing = new Set<Promise<void>>();
 
@@ -33,21 +42,24 @@ export function createProcessStarter(config: SupervisorConfig, deps: StarterDeps
     const cleared = remains
       .end(instanceId)
       .then(() => rm(home, { recursive: true, force: true, maxRetries: 2 }))
+      .then(() => removeSecrets(path.join(secretsParent, instanceId)))
       .catch((error: unknown) => deps.logger.warn({ err: error, home }, 'an instance left something behind'))
       .finally(() => clearing.delete(cleared));
     clearing.add(cleared);
   }
 
   async function launch(artifact: Artifact, version: DesiredFunction, onOutput: (chunk: Buffer) => void) {
+    const instanceId = randomBytes(16).toString('hex');
+    const secretsDir = await layOutSecrets(secretsParent, instanceId, version, readSecret);
     const port = await ports.lease();
     const home = await mkdtemp(path.join(deps.homesDir, 'home-'));
-    const instanceId = randomBytes(16).toString('hex');
     const environment = {
       PATH: config.path,
       HOME: home,
       TMPDIR: home,
       ...artifact.descriptor.environment,
       ...version.environment,
+      ...(secretsDir === undefined ? {} : { [secretsVariable]: secretsDir }),
       PORT: String(port),
       http_port: String(port),
       [markerVariable]: deps.marker,

@@ -11,7 +11,7 @@ import type { DesiredFunction } from './desired-function.ts';
 import { createManagedFunction, type ManagedFunction, type Progress } from './managed-function.ts';
 import { outputLines } from './output-lines.ts';
 import { createOutputLog, type OutputLog } from './output-log.ts';
-import { createProcessStarter } from './process-starter.ts';
+import { processStarter } from './process-starter.ts';
 import { startRunner } from './runner.ts';
 import type { MakeStarter } from './starter.ts';
 import { openStateFolder } from './state-folder.ts';
@@ -66,7 +66,7 @@ export async function createSupervisor(
   const random = deps.random ?? Math.random;
   const wait = deps.wait ?? delay;
   const state = await openStateFolder(config.stateDir, logger);
-  const starter = (deps.makeStarter ?? createProcessStarter)(config, {
+  const starter = (deps.makeStarter ?? processStarter())(config, {
     marker: state.marker,
     homesDir: state.homesDir,
     logger,
