@@ -13,8 +13,11 @@ import { type Entry, readEntries, readText, readTextList } from './yaml-values.t
 /** In the order in which faas-cli looks for them. */
 const fileNames = ['stack.yaml', 'stack.yml'];
 
-const minimal = (language: string) =>
-  `add a stack.yml at the root, as: functions: { hello: { lang: ${language}, handler: ./hello } }`;
+/** In the language that most people know, if it is one here. */
+function minimal(languages: readonly string[]): string {
+  const language = languages.includes('node') ? 'node' : (languages[0] ?? 'node');
+  return `add a stack.yml at the root, as: functions: { hello: { lang: ${language}, handler: ./hello } }`;
+}
 
 /**
  * Reads and checks a repository's stack file. Throws `stack_missing`, `stack_invalid` with the place of the
@@ -52,7 +55,7 @@ async function findStackFile(
   const [first, second] = there;
   if (first) return { ...first, other: second?.file };
   throw new TowlineError('stack_missing', 'the repository has no stack.yml', {
-    hint: minimal(languages[0] ?? 'node'),
+    hint: minimal(languages),
   });
 }
 
@@ -65,7 +68,7 @@ async function readParsed(root: string, source: YamlSource, options: StackOption
     templates: [],
     warnings: [],
   };
-  const hint = minimal(options.languages[0] ?? 'node');
+  const hint = minimal(options.languages);
   const entries = readEntries(source, source.root, 'a stack file', hint);
   if (!entries) return stack;
   const top = new Map(entries.map((entry) => [entry.key, entry]));

@@ -70,6 +70,16 @@ describe('towline logs', () => {
     const { stderr, code } = await towline('logs', 'hello', '--lines', 'many');
     assert.equal(code, 2);
     assert.match(stderr, /a whole number from 1 to 10000/);
+    const asked = await towline('--json', 'log', 'hello');
+    assert.equal(asked.code, 2);
+    assert.deepEqual(JSON.parse(asked.stdout), {
+      ok: false,
+      error: { code: 'usage', message: "unknown command 'log'\n(Did you mean logs?)" },
+    });
+  });
+
+  it('is of the version that it says', async () => {
+    assert.match((await towline('--version')).stdout, /^\d+\.\d+\.\d+\n$/);
   });
 
   it('keeps the lines over a new version', async () => {

@@ -46,10 +46,10 @@ export function addCiCommands(program: Command, withScope: WithScope): void {
 
 async function list(scope: Scope): Promise<void> {
   const found = await scope.client.request<Bindings>('GET', apiPaths.ciBindings(scope.owner));
-  scope.show(
-    found,
-    () => `${found.bindings.map(inWords).join('')}tokens have to be made for ${found.audience}\n`,
-  );
+  scope.show(found, () => {
+    const list = found.bindings.map(inWords).join('') || `no CI may deploy images of ${scope.owner}\n`;
+    return `${list}tokens have to be made for ${found.audience}\n`;
+  });
 }
 
 function inWords({

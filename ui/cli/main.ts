@@ -12,13 +12,23 @@ const program = createProgram({
   stderr: process.stderr,
 });
 
+const isJson = process.argv.includes('--json');
+
+function asJson({ code, message, hint }: Pick<CliError, 'code' | 'message'> & { hint?: string | undefined }) {
+  return `${JSON.stringify({ ok: false, error: { code, message, hint } })}\n`;
+}
+
 function report(error: unknown): number {
   // Commander has printed its own message; asking for help is not a mistake.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    if (isJson)
+      process.stdout.write(asJson({ code: 'usage', message: error.message.replace(/^error: /, '') }));
+    return exitCodes.usage;
+  }
   const known = error instanceof CliError ? error : new CliError(exitCodes.failed, 'internal', String(error));
-  const problem = { ok: false, error: { code: known.code, message: known.message, hint: known.hint } };
   const hint = known.hint ? ` (${known.hint})` : '';
-  if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify(problem)}\n`);
+  if (isJson) process.stdout.write(asJson(known));
   else process.stderr.write(`towline: ${known.message}${hint}\n`);
   return known.exitCode;
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -194,12 +195,17 @@ async function credential(context: CliContext, action: string): Promise<void> {
   context.stdout.write(`username=${fields.get('username') ?? 'towline'}\npassword=${connection.token}\n`);
 }
 
+function versionOf(packageDir: string): string {
+  return (JSON.parse(readFileSync(join(packageDir, 'package.json'), 'utf8')) as { version: string }).version;
+}
+
 const inEnvironment = ['-e, --environment <environment>', 'in which environment'] as const;
 
 /** The command line `towline`: everything it does goes through the platform API. */
 export function createProgram(context: CliContext): Command {
   const program = new Command('towline')
     .description('Push source, get a running function at a URL.')
+    .version(versionOf(context.packageDir), '-V, --version', 'print the version')
     .option('--json', 'print JSON for programs')
     .option('--owner <owner>', 'whose functions (default: your own, or TOWLINE_OWNER)')
     .configureOutput({

@@ -38,7 +38,7 @@ function Hero({ detail }: { detail: FunctionDetail }) {
         {neverRan(summary) ? (
           <span class="hero-url">{summary.url}</span>
         ) : (
-          <a class="hero-url" href={summary.url} target="_blank" rel="noreferrer">
+          <a class="hero-url" href={openableUrl(detail)} target="_blank" rel="noreferrer">
             {summary.url}
           </a>
         )}
