@@ -16,7 +16,7 @@ const settings = {
   gitOpsRepositoryObject: 'gitops',
 } as const;
 const logger = createLogger({ name: 'test', level: 'silent' });
-const signal = AbortSignal.timeout(10_000);
+const { signal } = new AbortController();
 
 /** Answers every write, and tells of each. */
 async function startApi() {

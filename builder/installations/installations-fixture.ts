@@ -6,7 +6,7 @@ import { stackFiles } from '../pipeline/platform-in-memory.test.ts';
 export type Platform = Awaited<ReturnType<typeof startForgePlatform>>;
 
 export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 20_000;
+  const end = performance.now() + 120_000;
   while (!(await isSo())) {
     if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -13,7 +13,7 @@ import { createSqliteInstallationStore } from './installation-store-sqlite.ts';
 type Platform = Awaited<ReturnType<typeof startForgePlatform>>;
 
 async function until(what: string, isSo: () => boolean): Promise<void> {
-  const end = performance.now() + 20_000;
+  const end = performance.now() + 120_000;
   while (!isSo()) {
     if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

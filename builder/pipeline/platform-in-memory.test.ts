@@ -590,7 +590,7 @@ export async function createPlatform(
     },
     async logOf(pushId: string): Promise<string[]> {
       const lines: string[] = [];
-      for await (const { text } of builder.log(pushId, 0, AbortSignal.timeout(10_000))) lines.push(text);
+      for await (const { text } of builder.log(pushId, 0, AbortSignal.timeout(120_000))) lines.push(text);
       return lines;
     },
     /** Stops the builder, or leaves it as a death does, and makes another over the same folder. */

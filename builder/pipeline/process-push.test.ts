@@ -394,7 +394,7 @@ describe('a source that is away', () => {
     const event = repo.commit(stackFiles({ hello: 'one' }));
     renameSync(repo.dir, `${repo.dir}.away`);
     const { id } = await platform.send(event);
-    for await (const { text } of platform.builder().log(id, 0, AbortSignal.timeout(10_000))) {
+    for await (const { text } of platform.builder().log(id, 0, AbortSignal.timeout(120_000))) {
       if (text.startsWith('waiting: the source repository cannot be reached')) break;
     }
     renameSync(`${repo.dir}.away`, repo.dir);

@@ -8,7 +8,7 @@ import { manifestOf, startRegistryFixture } from '../../runtime/registry/registr
 import type { StackFunction } from '../stack/stack.ts';
 import { createPrebuiltImages } from './prebuilt-images-registry.ts';
 
-const signal = AbortSignal.timeout(60_000);
+const { signal } = new AbortController();
 const repository = {
   ...{ id: '1', name: 'app', owner: 'ann', ownerId: 'id-ann', cloneUrl: 'file:///r', defaultBranch: 'main' },
   private: false,

@@ -43,7 +43,7 @@ describe('the queue', () => {
     await following.promise;
     const second = repo.commit(stackFiles({ hello: 'two' }));
     await platform.send(second);
-    for await (const { text } of platform.builder().log(second.id, 0, AbortSignal.timeout(10_000))) {
+    for await (const { text } of platform.builder().log(second.id, 0, AbortSignal.timeout(120_000))) {
       if (text.startsWith('hello is live')) break;
     }
     assert.equal((await platform.builder().push(first.id))?.deploys[0]?.state, 'applied');

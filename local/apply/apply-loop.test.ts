@@ -57,7 +57,7 @@ describe('local apply loop', () => {
     const follow = (commit: string, desired: DesiredFunction | null, functionName = 'hello') => {
       const digest = desired === null ? null : desired.image.slice(desired.image.indexOf('@') + 1);
       const target = { owner: 'alice', functionName, commit, digest };
-      return loop.follow(target, () => seen.push(appliedMark), AbortSignal.timeout(20_000));
+      return loop.follow(target, () => seen.push(appliedMark), AbortSignal.timeout(120_000));
     };
     return { supervisor, loop, seen, follow };
   }

@@ -62,7 +62,7 @@ describe('local function supervisor over time', () => {
     await supervisor.settled('alice', 'hello');
     assert.deepEqual(await processesWith('WHO=sleeper'), []);
     assert.equal(supervisor.progress('alice', 'hello')?.state, 'serving');
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(120_000);
     const woken = await Promise.all([1, 2, 3].map(() => supervisor.wake('alice', 'hello', signal)));
     assert.equal(new Set(woken.map((entry) => entry.targets[0]?.origin)).size, 1);
     assert.equal((await processesWith('WHO=sleeper')).length, 1);
@@ -75,7 +75,7 @@ describe('local function supervisor over time', () => {
     supervisor.apply(desire(digest));
     await until(supervisor, (entry) => entry?.status === 'Asleep');
     await rm(path.join(shop.artifactsDir, digest.slice(7)), { recursive: true });
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(120_000);
     await assert.rejects(supervisor.wake('alice', 'hello', signal), {
       code: 'unavailable',
       message: '"hello" is not running: it cannot be started; it is being tried again',
@@ -176,7 +176,7 @@ describe('local function supervisor over time', () => {
     supervisor.apply(desire(await shop.build(nodeServer('x')), { environment: { WHO: 'late' } }));
     await until(supervisor, (entry) => entry?.status === 'Asleep');
     await supervisor[Symbol.asyncDispose]();
-    await assert.rejects(supervisor.wake('alice', 'hello', AbortSignal.timeout(10_000)));
+    await assert.rejects(supervisor.wake('alice', 'hello', AbortSignal.timeout(120_000)));
     // By the time that another function has come up, this one would have.
     const other = await workshop();
     const others = await supervise(other);

@@ -82,7 +82,7 @@ describe('local function supervisor', () => {
     const failed = await until(supervisor, (entry) => entry?.status === 'Failed');
     assert.ok(failed?.reason?.includes(secret));
     assert.equal(failed?.publicReason, 'its newest version did not start');
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(120_000);
     await assert.rejects(supervisor.wake('alice', 'hello', signal), {
       message: '"hello" is not running: its newest version did not start',
     });

@@ -11,7 +11,7 @@ import { createFolderRegistryAccess } from './registry-access-folder.ts';
 import { imageIndex, manifestOf, startRegistryFixture, startTokenService } from './registry-fixture.ts';
 import { parseRegistryPattern } from './registry-pattern.ts';
 
-const signal = AbortSignal.timeout(60_000);
+const { signal } = new AbortController();
 const quick = { timeoutMs: 2000, maxTries: 3, retry: { firstMs: 1, maxMs: 2 } };
 const login = { type: 'password', username: 'ann', password: 's3cret' } as const;
 const basicLogin = `Basic ${Buffer.from('ann:s3cret').toString('base64')}`;

@@ -16,7 +16,7 @@ export interface RegistrySubject extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-const signal = AbortSignal.timeout(60_000);
+const { signal } = new AbortController();
 const ownerId = 'owner-1';
 
 function ref(text: string) {

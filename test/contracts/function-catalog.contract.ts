@@ -129,7 +129,7 @@ export function describeFunctionCatalog(
       const serving = await seen(catalog, 'alice', 'hello', isServing);
       catalog.touch('alice', 'hello');
       catalog.touch('alice', 'nothing');
-      const signal = AbortSignal.timeout(20_000);
+      const signal = AbortSignal.timeout(120_000);
       assert.equal(await catalog.wake('alice', 'hello', signal), serving);
       await assert.rejects(catalog.wake('alice', 'nothing', signal), { code: 'unavailable' });
       await deployBroken('alice', 'broken');
@@ -150,7 +150,7 @@ export function describeFunctionCatalog(
       const asleep = await seen(catalog, 'alice', 'hello', (entry) => entry.status === 'Asleep');
       assert.deepEqual(asleep.targets, []);
       assert.equal(asleep.image, asleep.desiredImage);
-      const woken = await catalog.wake('alice', 'hello', AbortSignal.timeout(20_000));
+      const woken = await catalog.wake('alice', 'hello', AbortSignal.timeout(120_000));
       assert.equal(await answerOf(woken), 'one');
     });
   });

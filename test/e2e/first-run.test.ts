@@ -43,7 +43,7 @@ function startWith(env: Record<string, string>, args: string[] = []) {
     cwd: packageDir,
     env: { PATH: process.env['PATH'] ?? '', ...env },
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: 120_000,
   });
   return { status: result.status, stdout: result.stdout, stderr: result.stderr };
 }

@@ -91,7 +91,7 @@ describe('setting up a GitHub App', () => {
         privateKey: read('github-app-key.pem'),
         apiUrl: github.origin,
       });
-      assert.ok(await app.installationOf('Acme/shop', AbortSignal.timeout(10_000)));
+      assert.ok(await app.installationOf('Acme/shop', AbortSignal.timeout(120_000)));
       // GitHub gives an App's keys once: a second run must not make one whose keys cannot be saved.
       const again = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
       context.after(() => void again.kill('SIGKILL'));
