@@ -53,9 +53,12 @@ describe('local function supervisor over time', () => {
 
   it('puts an idle function to sleep and wakes it once for all who ask', async () => {
     const shop = await workshop();
-    const supervisor = await supervise(shop, { idleAfterMs: 700 });
+    let time = 0;
+    const supervisor = await supervise(shop, { idleAfterMs: 40 }, { now: () => time });
     const digest = await shop.build(nodeServer('awake'));
     supervisor.apply(desire(digest, { environment: { WHO: 'sleeper' } }));
+    await ready(supervisor);
+    time += 1000;
     const asleep = await until(supervisor, (entry) => entry?.status === 'Asleep');
     assert.deepEqual(asleep?.targets, []);
     assert.ok(asleep?.image?.endsWith(digest));
