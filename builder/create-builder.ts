@@ -106,6 +106,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       isCustomers: gate.isCustomers,
       wasSuperseded: isSuperseded,
       arrive: (arrival) => forgeIntake.arrive(arrival),
+      audit: trail,
       currentFunctions: (owner, environment) => deps.manifestWriter.current(owner, environment),
       accept,
       background: background.run,

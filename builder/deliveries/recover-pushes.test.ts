@@ -8,7 +8,7 @@ import type { PushEvent } from '../../core/source-event.ts';
 import type { BranchHead } from '../source/source-access.ts';
 import { createSqliteDeliveryLog } from './delivery-log-sqlite.ts';
 import { openDatabase } from './open-database.ts';
-import { recoverPushes } from './recover-pushes.ts';
+import { findMissed } from './recover-pushes.ts';
 
 it('a missed push is by whom the host names, else by the platform', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'towline-recovery-'));
@@ -38,13 +38,14 @@ it('a missed push is by whom the host names, else by the platform', async () => 
   };
 
   const log = createSqliteDeliveryLog(database, (_id, error) => assert.ifError(error));
-  await recoverPushes(log, sourceAccess, {
+  const missed = await findMissed(log, sourceAccess, {
     known: [],
-    graceMs: 0,
     refs: defaultBranchOnly,
     emit: async (event) => events.push(event),
     signal: new AbortController().signal,
   });
+  assert.deepEqual([missed.isEmpty, events.length], [false, 0]);
+  await missed.recover(0);
 
   database.close();
   rmSync(dir, { recursive: true });

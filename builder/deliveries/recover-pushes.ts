@@ -78,21 +78,29 @@ export async function whoPushed(
   return undefined;
 }
 
+export interface RecoveryOptions {
+  known: readonly KnownRepository[];
+  refs: RefTargets;
+  emit: (event: PushEvent) => Promise<unknown>;
+  wasSuperseded?: WasSuperseded | undefined;
+  signal: AbortSignal;
+}
+
+/** Branches that are ahead of the newest push accepted for them. */
+export interface MissedHeads {
+  isEmpty: boolean;
+  /** Emits what is missed still once a webhook that is on its way, which takes up to `graceMs`, would have come. */
+  recover(graceMs: number): Promise<void>;
+}
+
+export const noneMissed: MissedHeads = { isEmpty: true, recover: async () => {} };
+
 /** Compares each branch that is deployed with the newest push accepted for it. What came in by webhook meanwhile is newer than what was read here. */
-export async function recoverPushes(
+export async function findMissed(
   log: DeliveryLog,
   sourceAccess: SourceAccess,
-  options: {
-    known: readonly KnownRepository[];
-    refs: RefTargets;
-    /** How long a webhook that is on its way may take. */
-    graceMs: number;
-    emit: (event: PushEvent) => Promise<unknown>;
-    wasSuperseded?: WasSuperseded | undefined;
-    signal: AbortSignal;
-  },
-): Promise<void> {
-  const { refs, signal, known } = options;
+  { refs, signal, known, emit, wasSuperseded }: RecoveryOptions,
+): Promise<MissedHeads> {
   const startedAfter = await log.lastSeq();
   const missed: SeenHead[] = [];
   const heads = sourceAccess.heads(
@@ -106,11 +114,16 @@ export async function recoverPushes(
     const [newest] = await log.ofRef({ repository: found.repository, scm, ref }, 1);
     if (newest && newest.seq > startedAfter) continue;
     const head = { ...found, scm, ref };
-    if (await missedPush(log, head, options.wasSuperseded)) missed.push(head);
+    if (await missedPush(log, head, wasSuperseded)) missed.push(head);
   }
-  if (missed.length > 0) await delay(options.graceMs, signal);
-  for (const head of missed) {
-    const event = await missedPush(log, head, options.wasSuperseded);
-    if (event) await options.emit(event);
-  }
+  return {
+    isEmpty: missed.length === 0,
+    async recover(graceMs) {
+      if (missed.length > 0) await delay(graceMs, signal);
+      for (const head of missed) {
+        const event = await missedPush(log, head, wasSuperseded);
+        if (event) await emit(event);
+      }
+    },
+  };
 }

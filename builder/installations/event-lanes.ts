@@ -31,6 +31,8 @@ export interface Patience {
   isDue(key: string): boolean;
   failed(key: string): void;
   done(key: string): void;
+  /** How often it has failed since. */
+  tries(key: string): number;
   /** Milliseconds since the epoch; `undefined`: it may be tried now. */
   at(key: string): number | undefined;
   /** The first of all; `undefined`: nothing waits. */
@@ -46,6 +48,7 @@ export function createPatience(retry: { firstMs: number; maxMs: number }, now: (
       waits.set(key, { tries, at: now() + backoffMs(tries, retry) });
     },
     done: (key) => void waits.delete(key),
+    tries: (key) => waits.get(key)?.tries ?? 0,
     at: (key) => waits.get(key)?.at,
     nextAt() {
       const first = Math.min(...[...waits.values()].map(({ at }) => at));

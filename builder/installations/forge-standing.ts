@@ -20,6 +20,8 @@ export interface AskedRepositories {
 export interface ForgeStanding {
   /** `undefined`: it cannot be asked for, and what was told counts. */
   installation(id: string): Promise<KnownInstallation['state'] | undefined>;
+  /** The App's on a repository, by its path; `undefined`: none is, or it cannot be asked for. */
+  installationOn(path: string): Promise<string | undefined>;
   /** The ids of those that are to be served; `undefined`: they cannot be asked for. */
   served(asked: AskedRepositories): Promise<ReadonlySet<string> | undefined>;
 }
@@ -81,6 +83,7 @@ export function createForgeStanding(deps: ForgeStandingDeps): ForgeStanding {
 
   return {
     installation,
+    installationOn: async (path) => githubApp?.installationOf(path, signal),
     async served(asked) {
       if (asked.scm === 'gitlab') return servedOnGitLab(asked);
       if (asked.scm !== 'github' || asked.installationId === null || !githubApp) return undefined;

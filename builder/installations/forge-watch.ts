@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { AuditTrail } from '../../core/audit.ts';
 import type { RefTargets } from '../../core/environments.ts';
 import { TowlineError } from '../../core/errors.ts';
 import type { InstallationEvent } from '../../core/forge-events.ts';
@@ -9,7 +10,12 @@ import { backoffMs } from '../../runtime/backoff.ts';
 import { delay } from '../../runtime/lifecycle.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { DeliveryLog } from '../deliveries/delivery-log.ts';
-import { recoverPushes, type WasSuperseded } from '../deliveries/recover-pushes.ts';
+import {
+  findMissed,
+  type MissedHeads,
+  noneMissed,
+  type WasSuperseded,
+} from '../deliveries/recover-pushes.ts';
 import type { GitHubApp } from '../github/github-app.ts';
 import { createMissedDeliveries } from '../github/missed-deliveries.ts';
 import type { KnownRepository, SourceAccess } from '../source/source-access.ts';
@@ -17,6 +23,7 @@ import type { ForgesConfig } from '../webhooks/forge-intake.ts';
 import type { GitLabArrival } from '../webhooks/gitlab-arrival.ts';
 import { gitlabRepository } from '../webhooks/gitlab-events.ts';
 import { createGitLabProjects } from '../webhooks/gitlab-projects.ts';
+import { createComparisons } from './comparisons.ts';
 import { createForgeNames, type ForgeNames, type SettledEvent } from './forge-names.ts';
 import { createForgeStanding } from './forge-standing.ts';
 import { createGitLabSurvey } from './gitlab-survey.ts';
@@ -51,6 +58,7 @@ export interface ForgeWatchDeps {
   /** Takes what GitLab would have told. */
   arrive: (arrival: GitLabArrival) => Promise<void>;
   accept: (event: SourceEvent, origin: 'recovered' | 'restored') => Promise<unknown>;
+  audit: AuditTrail;
   /** Tracks work that goes on by itself. */
   background: (what: string, work: Promise<void>) => void;
   logger: Logger;
@@ -114,28 +122,34 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
     return false;
   }
 
-  async function compare(
+  async function missedOf(
     known: readonly KnownRepository[],
     origin: 'recovered' | 'restored',
-    graceMs: number,
-  ): Promise<void> {
+  ): Promise<MissedHeads> {
     const served = known.filter((each) => names.isServed(each) && deps.isCustomers(each));
+    if (known.length > 0 && served.length === 0) return noneMissed;
     const emit = async (event: PushEvent) => {
       if (await isServedStill(event)) await deps.accept(event, origin);
     };
-    const common = { refs: deps.refs, signal: stopped, emit, graceMs, wasSuperseded: deps.wasSuperseded };
-    await recoverPushes(deliveries, deps.sourceAccess, { ...common, known: served });
+    const common = { refs: deps.refs, signal: stopped, emit, wasSuperseded: deps.wasSuperseded };
+    return findMissed(deliveries, deps.sourceAccess, { ...common, known: served });
   }
 
+  const comparisons = createComparisons({
+    ...{ store, logger, now, signal: stopped, retry: config.retry, background: deps.background },
+    findMissed: missedOf,
+    onFree: () => work(),
+  });
+
   const installations = createInstallations({
-    ...{ store, names, standing, logger, now, accept: (event) => deps.accept(event, 'recovered') },
+    ...{ store, names, standing, logger, now, comparisons, audit: deps.audit, signal: stopped },
+    ...{ accept: (event) => deps.accept(event, 'recovered') },
     known: () => deliveries.repositories(),
     together: createRemovedTogether({
       known: () => deliveries.repositories(),
       environments: deps.refs.environments,
       current: deps.currentFunctions,
     }),
-    compare: (known) => (known.length > 0 ? compare(known, 'restored', 0) : Promise.resolve()),
     cloneUrlOf(scm, path) {
       const base = scm === 'github' ? github?.baseUrl : gitlab?.baseUrl;
       return scm === 'git' || base === undefined ? undefined : `${base}/${path}.git`;
@@ -181,7 +195,7 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
 
   async function compareAll(graceMs: number): Promise<void> {
     const known = [...(await deliveries.repositories()), ...(await installations.served())];
-    await compare(known.filter(isKnownCustomers), 'recovered', graceMs);
+    await comparisons.all(known.filter(isKnownCustomers), graceMs);
   }
 
   const survey =
@@ -224,8 +238,8 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
   }
 
   function untilRetry(): number | undefined {
-    const at = installations.retryAt();
-    return at === undefined ? undefined : Math.max(1, at - now());
+    const times = [installations.retryAt(), comparisons.retryAt()].filter((at) => at !== undefined);
+    return times.length === 0 ? undefined : Math.max(1, Math.min(...times) - now());
   }
 
   function work(): void {

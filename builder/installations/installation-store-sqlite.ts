@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { InstallationEvent } from '../../core/forge-events.ts';
-import { RepositoryDeletedEvent } from '../../core/source-event.ts';
+import { PushEvent, RepositoryDeletedEvent } from '../../core/source-event.ts';
 import type {
   InstallationStore,
   KnownInstallation,
@@ -28,6 +28,10 @@ const schema = `
     event_id TEXT PRIMARY KEY, scm TEXT NOT NULL, repository_id TEXT NOT NULL, owner_id TEXT NOT NULL,
     event TEXT NOT NULL
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS forge_comparisons (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, scm TEXT NOT NULL, repository_id TEXT NOT NULL,
+    owner TEXT NOT NULL, lane TEXT NOT NULL, known TEXT NOT NULL, UNIQUE (scm, repository_id)
+  ) STRICT;
   CREATE TABLE IF NOT EXISTS forge_installations (
     id INTEGER PRIMARY KEY, account_id TEXT NOT NULL, state TEXT NOT NULL
   ) STRICT;
@@ -39,6 +43,8 @@ const schema = `
 const keptEvents = 20_000;
 
 type Row = Record<string, unknown>;
+
+const KnownRecord = PushEvent.pick({ scm: true, repository: true, installationId: true });
 
 /** The connection must be in WAL mode with `synchronous = FULL`: see `openDatabase`. */
 export function createSqliteInstallationStore(
@@ -80,6 +86,17 @@ export function createSqliteInstallationStore(
   );
   const forgetDeparture = database.prepare('DELETE FROM forge_departures WHERE event_id = ?');
   const forget = database.prepare('DELETE FROM forge_repositories WHERE scm = ? AND id = ?');
+  const putComparison = database.prepare(
+    'INSERT OR REPLACE INTO forge_comparisons (scm, repository_id, owner, lane, known) VALUES (?, ?, ?, ?, ?)',
+  );
+  const comparisons = database.prepare('SELECT seq, owner, lane FROM forge_comparisons ORDER BY seq');
+  const comparison = database.prepare(
+    'SELECT seq AS id, known AS event FROM forge_comparisons WHERE seq = ?',
+  );
+  const compared = database.prepare('DELETE FROM forge_comparisons WHERE seq = ?');
+  const forgetComparison = database.prepare(
+    'DELETE FROM forge_comparisons WHERE scm = ? AND repository_id = ?',
+  );
   const allRepositories = database.prepare(
     `SELECT record FROM forge_repositories WHERE (?1 IS NULL OR scm = ?1) AND (?2 IS NULL OR owner_id = ?2)
      ORDER BY rowid`,
@@ -161,7 +178,24 @@ export function createSqliteInstallationStore(
     departures: (of) =>
       departures.all(of?.scm ?? null, of?.id ?? null).flatMap(readAs(RepositoryDeletedEvent)),
     forgetDeparture: (eventId) => void forgetDeparture.run(eventId),
-    forgetRepository: (scm, id) => void forget.run(scm, id),
+    forgetRepository(scm, id) {
+      forget.run(scm, id);
+      forgetComparison.run(scm, id);
+    },
+    toCompare(marks) {
+      atOnce(() => {
+        for (const { known, owner, lane } of marks) {
+          putComparison.run(known.scm, known.repository.id, owner, lane, JSON.stringify(known));
+        }
+        return true;
+      });
+    },
+    comparisons: () =>
+      comparisons.all().map(({ seq, owner, lane }) => {
+        return { seq: Number(seq), owner: String(owner), lane: String(lane) };
+      }),
+    comparison: (seq) => comparison.all(seq).flatMap(readAs(KnownRecord))[0],
+    compared: (seq) => void compared.run(seq),
     repositories: (of) => allRepositories.all(of?.scm ?? null, of?.ownerId ?? null).map(toRepository),
     installation: (id) => toInstallation(installation.get(id)),
     newestInstallation: (accountId) => toInstallation(newest.get(accountId)),

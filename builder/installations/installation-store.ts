@@ -1,5 +1,6 @@
 import type { InstallationEvent } from '../../core/forge-events.ts';
 import type { RepositoryDeletedEvent, SourceEvent } from '../../core/source-event.ts';
+import type { KnownRepository } from '../source/source-access.ts';
 
 type Scm = SourceEvent['scm'];
 
@@ -33,6 +34,15 @@ export interface KnownInstallation {
   state: 'active' | 'suspended' | 'deleted';
 }
 
+/** A repository whose branches are to be compared with what was built. */
+export interface ComparisonMark {
+  seq: number;
+  known: KnownRepository;
+  owner: string;
+  /** As of events: what is about the same has this one in common. */
+  lane: string;
+}
+
 /** What forges told of installations and repositories, and what of it is still to be acted on; survives the process. */
 export interface InstallationStore {
   /** On disk when it returns; an id that was seen changes nothing. */
@@ -52,7 +62,15 @@ export interface InstallationStore {
   /** In order; those of one repository, or all. */
   departures(of?: { scm: Scm; id: string }): RepositoryDeletedEvent[];
   forgetDeparture(eventId: string): void;
+  /** What it was to be compared for goes with it. */
   forgetRepository(scm: Scm, id: string): void;
+  /** On disk when it returns. A newer mark of a lane takes the place of the one before. */
+  toCompare(marks: readonly Omit<ComparisonMark, 'seq'>[]): void;
+  /** In order. */
+  comparisons(): Omit<ComparisonMark, 'known'>[];
+  /** `undefined`: it was compared, marked anew or forgotten. */
+  comparison(seq: number): KnownRepository | undefined;
+  compared(seq: number): void;
   repositories(of?: { scm: Scm; ownerId: string }): ServedRepository[];
   installation(id: string): KnownInstallation | undefined;
   /** The one with the highest id: ids grow with every installation. */

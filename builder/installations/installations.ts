@@ -1,24 +1,19 @@
-import { TowlineError } from '../../core/errors.ts';
-import type {
-  InstallationChanged,
-  InstallationEvent,
-  RepositoriesChanged,
-  RepositoryRef,
-} from '../../core/forge-events.ts';
-import type {
-  Person,
-  RepositoryDeletedEvent,
-  SourceEvent,
-  SourceRepository,
-} from '../../core/source-event.ts';
+import type { AuditTrail } from '../../core/audit.ts';
+import type { InstallationEvent, RepositoryRef } from '../../core/forge-events.ts';
+import type { Person, SourceEvent, SourceRepository } from '../../core/source-event.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { createFairSlots } from '../queue/fair-slots.ts';
 import type { KnownRepository } from '../source/source-access.ts';
-import { slugOf, whyNotRepository } from '../webhooks/forge-values.ts';
+import type { Comparisons } from './comparisons.ts';
 import { createPatience, lanesOf } from './event-lanes.ts';
 import type { ForgeNames } from './forge-names.ts';
 import type { ForgeStanding } from './forge-standing.ts';
-import type { InstallationStore, KnownInstallation, ServedRepository } from './installation-store.ts';
+import { auditOfForgeEvent, type EventResult } from './installation-audit.ts';
+import { createInstallationEvents, type WhyRemoved } from './installation-events.ts';
+import type { InstallationStore, ServedRepository } from './installation-store.ts';
+import { createLanedWork, type LanedTask } from './laned-work.ts';
 import type { RemovedTogetherOf } from './removed-together.ts';
+import { createUninstalled, toKnown } from './uninstalled.ts';
 
 export interface InstallationsDeps {
   store: InstallationStore;
@@ -31,18 +26,21 @@ export interface InstallationsDeps {
   known: () => Promise<KnownRepository[]>;
   /** Durable when it resolves; an id that was seen is a duplicate. */
   accept: (event: SourceEvent) => Promise<unknown>;
-  /** Looks where these are, and queues what was missed. */
-  compare: (repositories: readonly KnownRepository[]) => Promise<void>;
+  /** Has repositories compared with what was built. */
+  comparisons: Pick<Comparisons, 'mark' | 'work' | 'isUnderWay'>;
   /** Where a repository is cloned from, by its path on the forge; `undefined`: this forge isn't set up. */
   cloneUrlOf: (scm: SourceEvent['scm'], path: string) => string | undefined;
   /** What GitLab tells of a project; `undefined`: there is none to be served. */
   gitlabRepository: (ref: RepositoryRef) => Promise<SourceRepository | undefined>;
+  /** Told what people did on the forges. */
+  audit: AuditTrail;
   /** Between an uninstallation and the removal of what was deployed. Default: an hour. */
   graceMs?: number | undefined;
   /** Between two tries of what a forge could not be asked for. */
   retry: { firstMs: number; maxMs: number };
   logger: Logger;
   now: () => number;
+  signal: AbortSignal;
 }
 
 /** Who the platform is to serve, as forges tell it. */
@@ -63,40 +61,15 @@ export interface Installations {
 }
 
 const defaultGraceMs = 60 * 60_000;
+/** Events that are acted on at the same time; no account takes all of the places. */
+const places = { total: 6, perOwner: 3 };
 const platform: Person = { name: 'Towline', email: '', login: 'towline' };
-type Why = Pick<RepositoryDeletedEvent, 'reason' | 'actor' | 'together'>;
-const reasonOf: Record<RepositoriesChanged['reason'], Why['reason']> = {
-  chosen: 'removed',
-  created: 'removed',
-  deleted: 'deleted',
-  archived: 'archived',
-  unarchived: 'removed',
-  transferred: 'transferred',
-  'opted-out': 'opted-out',
-};
-
-const stateAfter: Record<InstallationChanged['change'], KnownInstallation['state']> = {
-  created: 'active',
-  unsuspended: 'active',
-  'permissions-accepted': 'active',
-  suspended: 'suspended',
-  deleted: 'deleted',
-};
-
-/** Whether it would fail the same way each time. */
-function isHopeless(error: unknown): boolean {
-  return error instanceof TowlineError && ['name_taken', 'name_invalid', 'bad_request'].includes(error.code);
-}
 
 export function createInstallations(deps: InstallationsDeps): Installations {
-  const { store, now, names, standing } = deps;
-  const { withNames } = names;
+  const { store, now, comparisons, logger } = deps;
   const patience = createPatience(deps.retry, now);
-  const overdue = createPatience(deps.retry, now);
-  const keyOf = ({ scm, id }: ServedRepository) => `${scm}:${id}`;
-  let working: Promise<void> | undefined;
 
-  async function remove(id: string, one: ServedRepository, why: Why): Promise<void> {
+  async function remove(id: string, one: ServedRepository, why: WhyRemoved): Promise<void> {
     const found = (await deps.known()).find((each) => {
       return each.scm === one.scm && each.repository.id === one.id;
     });
@@ -106,263 +79,94 @@ export function createInstallations(deps: InstallationsDeps): Installations {
     store.forgetRepository(one.scm, one.id);
   }
 
-  /** Of GitHub the event says all that is needed; of GitLab it doesn't say whose the repository is. */
-  async function describe(
-    event: InstallationEvent,
-    ref: RepositoryRef,
-  ): Promise<SourceRepository | undefined> {
-    if (event.scm === 'gitlab') return deps.gitlabRepository(ref);
-    const account = 'installation' in event ? event.installation?.account : undefined;
-    const [owner = '', name = ''] = ref.path.split('/');
-    const cloneUrl = deps.cloneUrlOf('github', ref.path);
-    if (!account || cloneUrl === undefined || whyNotRepository(owner, name) !== undefined) return undefined;
-    const { id, path, private: isPrivate } = ref;
-    const whose = { owner: slugOf(account.path), ownerId: account.id };
-    return { id, name, path, ...whose, cloneUrl, private: isPrivate, defaultBranch: 'main' };
+  const act = createInstallationEvents({
+    ...deps,
+    remove,
+    toCompare: (known) => comparisons.mark(known),
+    triesOf: (eventId) => patience.tries(eventId),
+    graceMs: deps.graceMs ?? defaultGraceMs,
+  });
+  const uninstalled = createUninstalled({ ...deps, remove, actor: platform, toCompare: comparisons.mark });
+
+  function ownerOf(event: InstallationEvent): string | null {
+    const account = event.type === 'account-renamed' ? event.account : undefined;
+    const installed = 'installation' in event ? event.installation?.account : undefined;
+    const ref = event.type === 'repositories' ? event.repositories[0] : undefined;
+    const one = event.type === 'repository' ? event.repository : ref;
+    const id = account?.id ?? installed?.id ?? (one && store.repository(event.scm, one.id)?.ownerId);
+    return id === undefined ? null : (store.owner(event.scm, id)?.slug ?? null);
   }
 
-  async function named(
-    event: InstallationEvent,
-    ref: RepositoryRef,
-    pushedTo: KnownRepository | undefined,
-  ): Promise<KnownRepository | undefined> {
-    const repository = (await describe(event, ref)) ?? pushedTo?.repository;
-    if (!repository) return undefined;
-    const installation = 'installation' in event ? event.installation : null;
-    const installationId = installation?.id ?? pushedTo?.installationId;
-    const origin = { scm: event.scm, ...(installationId === undefined ? {} : { installationId }) };
-    return { ...origin, repository: withNames({ ...origin, repository }) };
-  }
-
-  /** Throws what may mend. */
-  function refuse({ id: deliveryId }: InstallationEvent, error: unknown): undefined {
-    if (!isHopeless(error)) throw error;
-    deps.logger.warn({ err: error, deliveryId }, 'what a forge told of is refused');
-  }
-
-  /** As the forge says when it is asked; kept, because pushes are skipped by it. */
-  async function stateNow(
-    id: string,
-    accountId: string,
-    told: KnownInstallation['state'],
-  ): Promise<KnownInstallation['state']> {
-    const state = (await standing.installation(id)) ?? told;
-    store.putInstallation({ id, accountId, state });
-    return state;
-  }
-
-  /** Of those the ids that the forge says are to be served now; `undefined`: it cannot be asked. */
-  async function servedNow(
-    scm: InstallationEvent['scm'],
-    repositories: readonly { id: string; path: string }[],
-    of: { ownerId: string | undefined; installationId: string | null },
-  ): Promise<ReadonlySet<string> | undefined> {
-    const { ownerId, installationId } = of;
-    if (ownerId !== undefined && installationId !== null) await stateNow(installationId, ownerId, 'active');
-    return standing.served({ scm, repositories, ...of });
-  }
-
-  /** Of GitLab each project is asked for as it is described. */
-  async function wanted(
-    event: InstallationEvent,
-    refs: readonly RepositoryRef[],
-  ): Promise<readonly RepositoryRef[]> {
-    if (event.scm !== 'github') return refs;
-    const installation = 'installation' in event ? event.installation : null;
-    const of = { ownerId: installation?.account.id, installationId: installation?.id ?? null };
-    const seen = await servedNow(event.scm, refs, of);
-    return seen ? refs.filter(({ id }) => seen.has(id)) : refs;
-  }
-
-  async function serve(event: InstallationEvent, refs: readonly RepositoryRef[]): Promise<void> {
-    const known = new Map((await deps.known()).map((each) => [`${each.scm}:${each.repository.id}`, each]));
-    const found: KnownRepository[] = [];
-    for (const ref of await wanted(event, refs)) {
-      const pushedTo = known.get(`${event.scm}:${ref.id}`);
-      const one = await named(event, ref, pushedTo).catch((error) => refuse(event, error));
-      if (!one) continue;
-      const kept = store.repository(event.scm, ref.id);
-      if (kept) store.putRepository({ ...kept, removeAt: null });
-      found.push(one);
-    }
-    await deps.compare(found);
-  }
-
-  /** What comes late, about an installation that is gone, says nothing about the one that followed it. */
-  function isPast({ installation: { id, account } }: InstallationChanged): boolean {
-    const newest = store.newestInstallation(account.id);
-    if (newest !== undefined && BigInt(newest.id) > BigInt(id)) return true;
-    return store.installation(id)?.state === 'deleted';
-  }
-
-  function uninstalled(own: readonly ServedRepository[], account: string): void {
-    const removeAt = now() + (deps.graceMs ?? defaultGraceMs);
-    for (const one of own) store.putRepository({ ...one, removeAt: one.removeAt ?? removeAt });
-    const about = { account, repositories: own.length, removeAt: new Date(removeAt) };
-    deps.logger.info(
-      about,
-      'the App was uninstalled; what it deployed is removed if nobody installs it again',
-    );
-  }
-
-  async function installationChanged(event: InstallationChanged): Promise<void> {
-    const { installation, change, scm } = event;
-    const { id, account } = installation;
-    const told = stateAfter[change];
-    if (isPast(event)) {
-      if (told === 'deleted') store.putInstallation({ id, accountId: account.id, state: told });
-      return;
-    }
-    const own = store.repositories({ scm, ownerId: account.id });
-    if (told === 'deleted') {
-      // No installation comes back under its id, so this one is believed.
-      store.putInstallation({ id, accountId: account.id, state: told });
-      return uninstalled(own, account.path);
-    }
-    const state = await stateNow(id, account.id, told);
-    if (state === 'deleted') return uninstalled(own, account.path);
-    if (state !== 'active') return;
-    if (change === 'created') await serve(event, event.repositories);
-    if (change === 'unsuspended')
-      await serve(
-        event,
-        own.filter(({ removeAt }) => removeAt === null),
-      );
-  }
-
-  function theirs({ scm, installation, repositories }: RepositoriesChanged): ServedRepository[] {
-    return repositories.flatMap(({ id }) => {
-      const one = store.repository(scm, id);
-      const isTheirs = !installation || one?.ownerId === installation.account.id;
-      return one && isTheirs ? [one] : [];
-    });
-  }
-
-  async function leftOwner(
-    { id: deliveryId, scm, installation, actor, reason }: RepositoriesChanged,
-    ownerId: string,
-    own: readonly ServedRepository[],
-  ): Promise<void> {
-    const newest = scm === 'github' ? store.newestInstallation(ownerId)?.id : undefined;
-    const installationId = newest ?? own[0]?.installationId ?? installation?.id ?? null;
-    const still = await servedNow(scm, own, { ownerId, installationId });
-    const gone = own.filter(({ id }) => !still?.has(id));
-    const why = { reason: reasonOf[reason], actor, together: await deps.together(gone) };
-    for (const one of gone) await remove(`${deliveryId}-${one.id}`, one, why);
-    if (!still?.size) return;
-    const about = { deliveryId, repositories: still.size };
-    deps.logger.info(about, 'what a forge told of as gone is there when it is asked, and stays');
-  }
-
-  /** Takes away what the forge, asked now, doesn't show to us any more. */
-  async function left(event: RepositoriesChanged): Promise<void> {
-    for (const [ownerId, own] of Map.groupBy(theirs(event), (one) => one.ownerId)) {
-      await leftOwner(event, ownerId, own);
-    }
-  }
-
-  async function repositoriesChanged(event: RepositoriesChanged): Promise<void> {
-    const { installation: of, change } = event;
-    const known = of && store.installation(of.id);
-    if (known?.state === 'deleted') return;
-    if (change === 'removed') return left(event);
-    if (of && !known) await stateNow(of.id, of.account.id, 'active');
-    return serve(event, event.repositories);
-  }
-
-  async function handle(event: InstallationEvent): Promise<void> {
-    if (event.type === 'installation') return installationChanged(event);
-    if (event.type === 'repositories') return repositoriesChanged(event);
-    if (event.type === 'account-renamed') {
-      const owner = store.owner(event.scm, event.account.id);
-      if (owner) store.putOwner({ ...owner, path: event.account.path });
-      return;
-    }
-    const { id, path, private: isPrivate } = event.repository;
-    const one = store.repository(event.scm, id);
-    if (!one) return;
-    store.putRepository({ ...one, path, private: isPrivate });
-    if (event.change === 'edited' && one.removeAt === null) await serve(event, [event.repository]);
-  }
-
-  async function removeOverdue(): Promise<void> {
-    const isOverdue = (one: ServedRepository) =>
-      one.removeAt !== null && one.removeAt <= now() && overdue.isDue(keyOf(one));
-    const due = store.repositories().filter(isOverdue);
-    const owners = Map.groupBy(due, ({ scm, ownerId }) => `${scm}:${ownerId}`);
-    for (const own of owners.values()) await removeUninstalled(own);
-  }
-
-  async function removeUninstalled(own: readonly ServedRepository[]): Promise<void> {
-    const together = deps.together(own);
-    for (const one of own) {
-      const key = keyOf(one);
-      try {
-        const why: Why = { reason: 'uninstalled', actor: platform, together: await together };
-        await remove(`uninstalled-${one.scm}-${one.id}-${one.removeAt}`, one, why);
-        overdue.done(key);
-      } catch (error) {
-        overdue.failed(key);
-        deps.logger.warn(
-          { err: error, repository: one.path },
-          'what nobody came back for cannot be removed yet',
-        );
-      }
-    }
+  /** Before the event counts as handled: a death in between takes no word of it. */
+  function audit(event: InstallationEvent, result: EventResult, owner: string | null): void {
+    const told = auditOfForgeEvent(event, result, { now: now(), owner: ownerOf(event) ?? owner });
+    if (told) deps.audit.record(told);
   }
 
   /** `false`: it waits. */
-  async function tryToHandle(event: InstallationEvent): Promise<boolean> {
+  async function tryToAct(event: InstallationEvent): Promise<boolean> {
     try {
-      await handle(event).catch((error) => refuse(event, error));
+      // What goes with the event is known by its name until then.
+      const owner = ownerOf(event);
+      audit(event, await act(event), owner);
       store.handled(event.id);
       patience.done(event.id);
       return true;
     } catch (error) {
+      if (deps.signal.aborted) return false;
       patience.failed(event.id);
-      deps.logger.warn({ err: error, deliveryId: event.id }, 'what a forge told of installations waits');
+      logger.warn({ err: error, deliveryId: event.id }, 'what a forge told of installations waits');
       return false;
     }
-  }
-
-  async function workOnce(): Promise<void> {
-    const blocked = new Set<string>();
-    for (const event of store.waiting()) {
-      const own = lanes(event);
-      const mayGo = patience.isDue(event.id) && !own.some((lane) => blocked.has(lane));
-      if (mayGo && (await tryToHandle(event))) continue;
-      for (const lane of own) blocked.add(lane);
-    }
-    await removeOverdue();
   }
 
   const lanes = (event: InstallationEvent) =>
     lanesOf(event, (id) => store.repository(event.scm, id)?.ownerId);
 
+  /** The account on GitHub; on GitLab what the path begins with. */
+  function turnOf(event: InstallationEvent, own: readonly string[]): string {
+    const account = own.find((lane) => lane.startsWith(`${event.scm}:account:`));
+    const ref = event.type === 'repositories' ? event.repositories[0] : undefined;
+    return account ?? `${event.scm}:${ref?.path.split('/')[0] ?? ''}`;
+  }
+
+  function taskOf(event: InstallationEvent): LanedTask {
+    const own = lanes(event);
+    return { key: event.id, owner: turnOf(event, own), lanes: own, run: () => tryToAct(event) };
+  }
+
+  const work = createLanedWork({
+    tasks: () => [...store.waiting().map(taskOf), ...uninstalled.tasks()],
+    isDue: patience.isDue,
+    isTaken: comparisons.isUnderWay,
+    onLooked: comparisons.work,
+    slots: createFairSlots(places),
+    signal: deps.signal,
+  });
+
   /** What is nobody's here can be taken from nobody, unless it is about to come. */
   function isIdle(event: InstallationEvent): boolean {
     if (event.type !== 'repositories' || event.change !== 'removed') return false;
-    if (theirs(event).length > 0) return false;
+    if (event.repositories.some(({ id }) => isTheirs(event.installation?.account.id, event.scm, id)))
+      return false;
     const own = new Set(lanes(event));
     return !store.waiting().some((each) => lanes(each).some((lane) => own.has(lane)));
   }
 
+  function isTheirs(ownerId: string | undefined, scm: SourceEvent['scm'], id: string): boolean {
+    const one = store.repository(scm, id);
+    return one !== undefined && (ownerId === undefined || one.ownerId === ownerId);
+  }
+
   return {
     put(event) {
-      if (!isIdle(event)) store.put(event);
+      if (isIdle(event)) return;
+      store.put(event);
+      work.news();
     },
-    work() {
-      working = (working ?? Promise.resolve()).catch(() => {}).then(workOnce);
-      return working;
-    },
+    work: () => work.work(),
     retryAt: patience.nextAt,
-    nextAt() {
-      const times = store
-        .repositories()
-        .map((one) => Math.max(one.removeAt ?? Number.POSITIVE_INFINITY, overdue.at(keyOf(one)) ?? 0));
-      const next = Math.min(...times);
-      return Number.isFinite(next) ? next : undefined;
-    },
+    nextAt: uninstalled.nextAt,
     async served() {
       const known = new Set((await deps.known()).map(({ scm, repository }) => `${scm}:${repository.id}`));
       return store.repositories().flatMap((one) => {
@@ -373,11 +177,4 @@ export function createInstallations(deps: InstallationsDeps): Installations {
       });
     },
   };
-}
-
-function toKnown(one: ServedRepository, owner: string, cloneUrl: string): KnownRepository {
-  const { scm, id, ownerId, name, path, private: isPrivate, installationId } = one;
-  const named = { id, name, owner, ownerId, path, private: isPrivate };
-  const repository = { ...named, cloneUrl, defaultBranch: 'main' };
-  return { scm, repository, ...(installationId === null ? {} : { installationId }) };
 }

@@ -38,6 +38,54 @@ describe('what GitHub tells late', () => {
     assert.deepEqual(functions(platform), []);
   });
 
+  it('of an uninstallation, after the next installation, takes away what that one does not see', async () => {
+    await using platform = await startForgePlatform({ config: { uninstallGraceMs: 20 } });
+    await deployed(platform, 'one');
+    const { github } = platform;
+    const { id, account } = platform.installation;
+    const next = github.install({ id: account.id, login: account.login }, []);
+    github.state.installations = [next];
+    const created = {
+      ...exampleOf('installation'),
+      action: 'created',
+      installation: about(platform, next.id),
+    };
+    assert.equal(await github.deliver('installation', { ...created, repositories: [] }), 202);
+    await platform.builder().drain();
+    assert.deepEqual(functions(platform), ['hello']);
+    const deleted = { ...created, action: 'deleted', installation: about(platform, id) };
+    assert.equal(await github.deliver('installation', deleted), 202);
+    await until('nothing of it is left', () => functions(platform).length === 0);
+  });
+
+  it('of a repository that an installation lost which is gone takes it away if the next one does not see it', async () => {
+    await using platform = await startForgePlatform();
+    await deployed(platform, 'one');
+    const { github } = platform;
+    const { id, account } = platform.installation;
+    const next = github.install({ id: account.id, login: account.login }, []);
+    const gone = { id: platform.repository.id, name: 'shop', full_name: 'Acme/shop', private: false };
+    next.repositories = [platform.repository];
+    github.state.installations = [next];
+    const installation = about(platform, next.id);
+    for (const [action, about] of [
+      ['deleted', { ...installation, id }],
+      ['created', installation],
+    ] as const) {
+      const told = { ...exampleOf('installation'), action, installation: about, repositories: [gone] };
+      assert.equal(await github.deliver('installation', told), 202);
+    }
+    await platform.builder().drain();
+    assert.deepEqual(functions(platform), ['hello']);
+    next.repositories = [];
+    const event = 'installation_repositories';
+    const lists = { repositories_added: [], repositories_removed: [gone] };
+    const former = { ...installation, id };
+    await github.deliver(event, { ...exampleOf(event), action: 'removed', installation: former, ...lists });
+    await platform.builder().drain();
+    assert.deepEqual(functions(platform), []);
+  });
+
   it('takes away what is archived, and waits with it while GitHub cannot be asked', async () => {
     await using platform = await startForgePlatform();
     await deployed(platform, 'one');
