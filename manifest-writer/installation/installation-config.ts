@@ -3,6 +3,7 @@ import { defaultEnvironment, whyNotEnvironment } from '../../core/environments.t
 import { TowlineError } from '../../core/errors.ts';
 import { OwnerSlug, whyNotOwner } from '../../core/names.ts';
 import { whyNotTenantEnvironment } from '../../core/tenants.ts';
+import { followedNamespaces } from '../../runtime/kubernetes/cluster-settings.ts';
 import { clusterPattern, gitOpsEngines } from '../provisioning/set-up.ts';
 import { targets } from '../render/target.ts';
 import { fromYaml } from '../render/yaml-text.ts';
@@ -15,9 +16,9 @@ const Environment = z.string().superRefine((name, context) => {
   if (message !== undefined) context.addIssue({ code: 'custom', message });
 });
 const storage = z.string().regex(/^[1-9][0-9]{0,5}(Mi|Gi|Ti)$/, 'as 50Gi');
-/** A range of chart versions, or `false` if the cluster has it already. */
-const chart = (range: string) =>
-  z.union([z.literal(false), z.string().regex(/^[0-9a-z.<>=^~* -]{1,40}$/, 'a version')]).default(range);
+/** A chart's version, or `false` if the cluster has it already. A range is for whoever wants another cluster from the same commit. */
+const chart = (version: string) =>
+  z.union([z.literal(false), z.string().regex(/^[0-9a-z.<>=^~* -]{1,40}$/, 'a version')]).default(version);
 
 const Settings = z.strictObject({
   /** Where the cluster reads the repository. */
@@ -82,9 +83,16 @@ const Settings = z.strictObject({
   trustedProxies: z.array(z.cidrv4()).max(50).default([]),
   /** What the builder and the manifest-writer each keep. */
   stateStorage: storage.default('20Gi'),
+  /**
+   * What keeps one tenant's build from another's: a user namespace of the daemon's own, which Kubernetes gives pods from
+   * 1.33 on. `none`: a rootless daemon whose steps see each other, for those who trust each other.
+   */
+  buildIsolation: z.enum(['userNamespaces', 'none']).default('userNamespaces'),
   builders: z.int().min(1).max(100).default(2),
   builderStorage: storage.default('50Gi'),
   registryStorage: storage.default('100Gi'),
+  /** How the programs follow functions, and so what they may read (Flux): docs/adr/0018. */
+  followedNamespaces: z.enum(followedNamespaces).default('tenants'),
   maxFunctions: z.int().min(1).max(10_000).default(100),
   /** What all functions of a tenant may take together, in each environment; cpu in cores, as they request it. */
   share: z
@@ -95,8 +103,8 @@ const Settings = z.strictObject({
       disk: storage.default('200Gi'),
     })
     .prefault({}),
-  openfaas: chart('>=14.0.0 <15.0.0'),
-  sealedSecrets: chart('>=2.17.0 <3.0.0'),
+  openfaas: chart('14.2.132'),
+  sealedSecrets: chart('2.19.3'),
   tenants: z.array(OwnerSlug).max(5000).default([]),
 });
 

@@ -137,9 +137,12 @@ const programFiles = ['router', 'builder', 'manifest-writer', 'auth', 'ui', 'set
 );
 
 function omittedOf(config: InstallationConfig): Set<string> {
-  const { engine, delivery, openfaas, sealedSecrets, target, image } = config;
+  const { engine, delivery, openfaas, sealedSecrets, target, image, followedNamespaces, buildIsolation } =
+    config;
   const omitted = new Set<string>(image === undefined ? programFiles : []);
   if (delivery === 'repository') omitted.add('sync/artifacts.yaml');
+  omitted.add(buildIsolation === 'none' ? 'buildkit.yaml' : 'buildkit-rootless.yaml');
+  omitted.add(followedNamespaces === 'all' ? 'sync/readers.yaml' : 'sync/readers-all.yaml');
   if (delivery !== 'generator') omitted.add('sync/set-up-artifacts.yaml');
   omitted.add(delivery === 'published' ? 'sync/set-ups.yaml' : 'sync/publisher-role.yaml');
   // Not in flux/sync: its namespace comes with the rest of platform/, which flux/sync brings.

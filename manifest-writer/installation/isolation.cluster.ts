@@ -161,11 +161,26 @@ describe('what Flux applies without a service account', () => {
   });
 });
 
-const asks: [account: string, verb: string, resource: string, where: string, allowed: boolean][] = [
+type Ask = [account: string, verb: string, resource: string, where: string, allowed: boolean];
+/** The whole cluster, as a review of rights names it. */
+const everywhere = '';
+const followers = ['towline:router', 'towline:builder', 'towline:ui'];
+const asks: Ask[] = [
   ['towline:router', 'list', 'openfaas.com/functions', 'tenant-alice', true],
   ['towline:router', 'patch', 'apps/deployments/scale', 'tenant-alice', true],
   ['towline:router', 'patch', 'openfaas.com/functions', 'tenant-alice', false],
   ['towline:router', 'list', '/secrets', 'kube-system', false],
+  ...followers.flatMap((account) => [
+    ...['openfaas.com/functions', 'apps/deployments', '/pods'].flatMap((kind): Ask[] => [
+      [account, 'watch', kind, 'tenant-alice', true],
+      [account, 'list', kind, 'kube-system', false],
+      [account, 'list', kind, 'towline', false],
+      [account, 'list', kind, everywhere, false],
+    ]),
+    // By their labels tenants' namespaces are found.
+    [account, 'watch', '/namespaces', everywhere, true] satisfies Ask,
+    [account, 'list', '/secrets', everywhere, false] satisfies Ask,
+  ]),
   ['towline:router', 'create', '/pods', 'tenant-alice', false],
   ['towline:router', 'get', '/secrets', 'tenant-alice', false],
   ['towline:builder', 'watch', 'kustomize.toolkit.fluxcd.io/kustomizations', 'flux-system', true],
@@ -174,6 +189,10 @@ const asks: [account: string, verb: string, resource: string, where: string, all
   ['towline:builder', 'update', 'kustomize.toolkit.fluxcd.io/kustomizations', 'flux-system', false],
   ['towline:builder', 'create', 'kustomize.toolkit.fluxcd.io/kustomizations', 'flux-system', false],
   ['towline:builder', 'watch', 'openfaas.com/functions', 'tenant-bob', true],
+  // A version that would sleep from the start is tried once.
+  ['towline:builder', 'patch', 'apps/deployments/scale', 'tenant-bob', true],
+  ['towline:builder', 'patch', 'apps/deployments', 'tenant-bob', false],
+  ['towline:ui', 'patch', 'apps/deployments/scale', 'tenant-bob', false],
   ['towline:builder', 'get', '/secrets', 'flux-system', false],
   ['towline:manifest-writer', 'get', '/secrets', 'flux-system', false],
   ['towline:manifest-writer', 'create', 'openfaas.com/functions', 'tenant-alice', false],
@@ -186,7 +205,7 @@ const asks: [account: string, verb: string, resource: string, where: string, all
 
 describe('the rights of the services', () => {
   for (const [account, verb, resource, namespace, allowed] of asks) {
-    it(`${account} may ${allowed ? '' : 'not '}${verb} ${resource} in ${namespace}`, async () => {
+    it(`${account} may ${allowed ? '' : 'not '}${verb} ${resource} in ${namespace || 'the whole cluster'}`, async () => {
       assert.equal(await installation.may(account, verb, resource, namespace), allowed);
     });
   }

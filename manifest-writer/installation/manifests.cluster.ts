@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { KubernetesObject } from '@kubernetes/client-node';
 import { createClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
-import { clientOf } from '../../test/cluster/kubernetes/apply.ts';
+import { clientOf, until } from '../../test/cluster/kubernetes/apply.ts';
 import { type ControlPlane, startControlPlane } from '../../test/cluster/kubernetes/control-plane.ts';
 import { functionDefinition } from '../../test/cluster/kubernetes/openfaas.ts';
 import { type ServerSideApply, serverSideApply } from '../../test/cluster/kubernetes/server-side-apply.ts';
@@ -30,6 +30,9 @@ const installations: Record<string, Record<string, unknown>> = {
   'Flux with published artifacts, for Knative': { delivery: 'published', target: 'knative' },
   'Flux on the repository, for plain Kubernetes, without charts': {
     ...{ delivery: 'repository', target: 'kubernetes', openfaas: false, sealedSecrets: false },
+  },
+  'Flux without user namespaces for builds, all namespaces followed in one go': {
+    ...{ buildIsolation: 'none', followedNamespaces: 'all' },
   },
   'Flux with two environments': { environments: [{ name: 'default' }, { name: 'staging' }] },
   'Flux with a generator, for another environment in another cluster, for Knative': {
@@ -124,6 +127,28 @@ describe('the GitOps repository of an installation', () => {
     const [router] = pods.filter(({ metadata }) => metadata?.name === 'router');
     const asRoot = { ...router, spec: { ...router?.spec, securityContext: { runAsUser: 0 } } };
     await assert.rejects(server.dryRun(asRoot), /violates PodSecurity "restricted/);
+  });
+
+  it("refuses a builder's pod without a user namespace, as an older cluster would leave it", async () => {
+    const objects = await build(await rendered({}), 'platform');
+    const isPolicy = ({ kind = '' }: KubernetesObject) => kind.startsWith('ValidatingAdmissionPolicy');
+    const needed = objects.filter(
+      (one) => isNamespace(one) || isPolicy(one) || one.kind === 'ServiceAccount',
+    );
+    await server.apply(needed);
+    const pod = objects
+      .flatMap((object) => podOf(object) ?? [])
+      .find(({ metadata }) => metadata?.name === 'buildkitd');
+    assert.ok(pod);
+    const { hostUsers: _, ...spec } = pod.spec;
+    const [container] = spec['containers'] as { securityContext: object }[];
+    // Without user namespaces the API server drops both.
+    const dropped = { ...spec, containers: [{ ...container, securityContext: {} }] };
+    await until(async () => {
+      const refused = await server.dryRun({ ...pod, spec: dropped } as Pod).catch(String);
+      return /in a user namespace of their own/.test(String(refused));
+    }, 'the policy to hold');
+    await server.dryRun(pod);
   });
 
   it('has none of the programs if no image is named, as where they run elsewhere', async () => {

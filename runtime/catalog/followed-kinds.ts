@@ -33,13 +33,21 @@ export interface Following extends AsyncDisposable {
     project: (object: ClusterObject) => T | undefined,
     onChange: (change: ReflectorChange<T>) => void,
   ): void;
+  /** Whether anything there has to be explained now, for which what is extra is followed. */
+  attend(namespace: string, isNeeded: boolean): void;
   /** Resolves when everything followed so far has been listed once, or turned out to be out of reach if it is extra. */
   synced(): Promise<void>;
   /** The worst of what is needed. */
   state(): ReflectorState;
 }
 
-export function createFollowing({ scope, api, logger, ...common }: FollowingOptions): Following {
+export const staleWords = {
+  needed: 'routing by the last good table',
+  extra: 'functions are shown without it',
+} as const;
+
+/** Of namespaces that are known from the beginning, or of all in one go. */
+export function followPaths({ scope, api, logger, ...common }: FollowingOptions): Following {
   const all: Reflector<unknown>[] = [];
   const needed: Reflector<unknown>[] = [];
   const first: Promise<unknown>[] = [];
@@ -55,8 +63,7 @@ export function createFollowing({ scope, api, logger, ...common }: FollowingOpti
       ...{ ...common, api, path, labelSelector, project, onChange },
       onState(state) {
         if (state.type === 'stale') {
-          const words = isExtra ? 'functions are shown without it' : 'routing by the last good table';
-          logger.warn({ path, cause: state.cause }, words);
+          logger.warn({ path, cause: state.cause }, staleWords[isExtra ? 'extra' : 'needed']);
           outOfReach.resolve();
         } else logger.info({ path }, 'following the cluster');
       },
@@ -70,6 +77,8 @@ export function createFollowing({ scope, api, logger, ...common }: FollowingOpti
     follow(options, project, onChange) {
       for (const path of pathsOf(scope, options.group, options.kind)) begin(path, options, project, onChange);
     },
+    // It is followed all the time: one watch is for all of them.
+    attend: () => undefined,
     synced: () => Promise.all(first).then(() => undefined),
     state() {
       const states = needed.map((one) => one.state());

@@ -9,7 +9,9 @@ import { TowlineError } from '../../core/errors.ts';
 import type { ClusterApi } from '../kubernetes/cluster-api.ts';
 import type { ReflectorState } from '../kubernetes/reflector.ts';
 import type { Logger } from '../logger.ts';
-import { createFollowing, type Following } from './followed-kinds.ts';
+import { createExplained } from './explained-functions.ts';
+import { type Following, type FollowingOptions, followPaths } from './followed-kinds.ts';
+import { followTenants } from './followed-tenants.ts';
 import { createFunctionIndex, type FunctionIndex } from './function-index.ts';
 import { type BelongsHere, belongsHere, type NamespaceScope } from './namespace-scope.ts';
 import { type DesiredFunction, functionOf } from './observed-function.ts';
@@ -101,11 +103,14 @@ export function createKubernetesCatalog(
   const index = createFunctionIndex({
     targetsOf: targetsBy(config),
     onChange(change) {
+      explained(change);
       for (const listener of listeners) listener(change);
     },
   });
   const { pageSize, idleMs, retry } = config;
-  const following = createFollowing({ scope: config, api, logger, pageSize, idleMs, retry });
+  const following = followScope({ scope: config, api, logger, pageSize, idleMs, retry });
+  const { namespaceOf } = config;
+  const explained = namespaceOf ? createExplained(namespaceOf, following.attend) : () => undefined;
   followers[config.target](following, index, belongsHere(config, logger));
 
   /** Until it takes requests; what cannot is said at once. */
@@ -156,6 +161,12 @@ export function createKubernetesCatalog(
     touch: () => undefined,
     [Symbol.asyncDispose]: () => following[Symbol.asyncDispose](),
   };
+}
+
+function followScope(options: FollowingOptions): Following {
+  const { namespaces } = options.scope;
+  if (namespaces === 'all' || !('environment' in namespaces)) return followPaths(options);
+  return followTenants({ ...options, scope: { ...options.scope, namespaces } });
 }
 
 type Addressed = Pick<DesiredFunction, 'objectName' | 'namespace'>;

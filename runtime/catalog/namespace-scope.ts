@@ -1,9 +1,14 @@
 import { TowlineError } from '../../core/errors.ts';
 import type { Logger } from '../logger.ts';
 
+/** The namespaces that owners have in one environment, as their labels say; they come and go. */
+export interface TenantNamespaces {
+  environment: string;
+}
+
 export interface NamespaceScope {
   /** The namespaces that functions are in. `all`: every namespace of the cluster is looked at in one go. */
-  namespaces: readonly string[] | 'all';
+  namespaces: readonly string[] | TenantNamespaces | 'all';
   /** Where an owner's functions belong. Without it every namespace of the list is good for everybody. */
   namespaceOf?: ((owner: string) => string) | undefined;
   /** Where other catalogs find functions of this owner, as those of other environments: no news if they are seen. */
@@ -23,10 +28,10 @@ const maxTold = 1_000;
 export function belongsHere(scope: NamespaceScope, logger: Logger): BelongsHere {
   const { namespaces, namespaceOf, otherNamespacesOf } = scope;
   if (namespaceOf === undefined) {
-    if (namespaces !== 'all') return () => true;
+    if (isList(namespaces)) return () => true;
     throw new TowlineError(
       'config_invalid',
-      'functions of all namespaces can only be followed if it is known which namespace is whose',
+      'functions of namespaces that come and go can only be followed if it is known which namespace is whose',
     );
   }
   const told = new Set<string>();
@@ -41,8 +46,16 @@ export function belongsHere(scope: NamespaceScope, logger: Logger): BelongsHere 
   };
 }
 
-/** The paths of lists of one kind, as `/apis/apps/v1` and `deployments`. */
+function isList(namespaces: NamespaceScope['namespaces']): namespaces is readonly string[] {
+  return Array.isArray(namespaces);
+}
+
+/** The paths of lists of one kind, as `/apis/apps/v1` and `deployments`; none that are known by their labels only. */
 export function pathsOf({ namespaces }: NamespaceScope, group: string, kind: string): string[] {
   if (namespaces === 'all') return [`${group}/${kind}`];
-  return namespaces.map((namespace) => `${group}/namespaces/${namespace}/${kind}`);
+  return isList(namespaces) ? namespaces.map((one) => pathIn(one, group, kind)) : [];
+}
+
+export function pathIn(namespace: string, group: string, kind: string): string {
+  return `${group}/namespaces/${namespace}/${kind}`;
 }

@@ -9,7 +9,7 @@ import {
 } from '../installation/environment-rules.ts';
 import type { InstallationRules } from '../installation/installation.ts';
 import type { ClusterApi } from '../kubernetes/cluster-api.ts';
-import { serviceOriginOf } from '../kubernetes/cluster-settings.ts';
+import { type FollowedNamespaces, serviceOriginOf } from '../kubernetes/cluster-settings.ts';
 import type { Logger } from '../logger.ts';
 import { type Addresses, functionUrlsOf, rootDomainOf } from '../program/address-settings.ts';
 import { createKubernetesCatalog, type KubernetesCatalog } from './function-catalog-kubernetes.ts';
@@ -17,6 +17,7 @@ import type { NamespaceScope } from './namespace-scope.ts';
 
 export interface ServedEnvironmentsConfig extends Addresses {
   namespacePerTenant: boolean;
+  followedNamespaces: FollowedNamespaces;
   functionAddress: string | undefined;
 }
 
@@ -114,12 +115,12 @@ export function openServedEnvironments(
 function scopeOf(
   one: EnvironmentRules,
   all: readonly EnvironmentRules[],
-  { namespacePerTenant }: ServedEnvironmentsConfig,
+  { namespacePerTenant, followedNamespaces }: ServedEnvironmentsConfig,
 ): NamespaceScope {
   if (!namespacePerTenant) return { namespaces: [environmentNamespace(one)] };
   const others = all.filter((other) => other !== one).map(({ name }) => name);
   return {
-    namespaces: 'all',
+    namespaces: followedNamespaces === 'all' ? 'all' : { environment: one.name },
     namespaceOf: (owner) => tenantNamespace(owner, one.name),
     otherNamespacesOf: (owner) => others.map((name) => tenantNamespace(owner, name)),
   };

@@ -1,5 +1,6 @@
+import { STATUS_CODES } from 'node:http';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { fetch } from 'undici';
+import { type Dispatcher, request as send } from 'undici';
 import { type ClusterAccess, kubeconfigAccess } from './cluster-access.ts';
 
 /** As every object of the Kubernetes API begins. */
@@ -66,7 +67,7 @@ export interface WatchRequest {
 
 /** The API server, asked as one user: credentials are read again for each request, so a rotated token is used. */
 export interface ClusterApi {
-  /** Throws `ClusterError` for an answer that is no success, and what `fetch` throws if there is none. */
+  /** Throws `ClusterError` for an answer that is no success, and what undici throws if there is none. */
   request<T>(path: string, request?: ClusterRequest): Promise<T>;
   /** One parsed line after another, until the server ends it. Throws if nothing comes for `idleMs`. */
   lines(path: string, watch: WatchRequest): AsyncGenerator<unknown>;
@@ -84,37 +85,43 @@ const contentTypes = {
 export function createClusterApi(config: KubeConfig | ClusterAccess): ClusterApi {
   const access = 'credentials' in config ? config : kubeconfigAccess(config);
 
-  async function send(path: string, request: ClusterRequest & { signal: AbortSignal }) {
+  /** Not `fetch`: what its streams keep for each open watch is a multiple of this. */
+  async function ask(path: string, request: ClusterRequest & { signal: AbortSignal; bodyTimeout?: number }) {
     const url = addressOf(access.server, path, request.query ?? {});
     const { headers, dispatcher } = await access.credentials();
-    const response = await fetch(url, {
+    const { statusCode, body } = await send(url, {
       method: request.method ?? 'GET',
       headers: { ...headers, accept: 'application/json', ...contentType(request) },
       body: request.body === undefined ? null : JSON.stringify(request.body),
       ...(dispatcher ? { dispatcher } : {}),
-      redirect: 'error',
+      ...(request.bodyTimeout === undefined ? {} : { bodyTimeout: request.bodyTimeout }),
       signal: request.signal,
     });
-    if (!response.ok) throw await errorOf(response);
-    return response;
+    if (statusCode < 200 || statusCode > 299) throw await errorOf(statusCode, body);
+    return body;
   }
 
   return {
     async request<T>(path: string, request: ClusterRequest = {}) {
       const limit = AbortSignal.timeout(request.timeoutMs ?? defaultTimeoutMs);
       const signal = request.signal ? AbortSignal.any([limit, request.signal]) : limit;
-      const response = await send(path, { ...request, signal });
-      return (await response.json()) as T;
+      const body = await ask(path, { ...request, signal });
+      return (await body.json()) as T;
     },
     async *lines(path, { query, idleMs, signal, onOpen }) {
+      signal.throwIfAborted();
       const idle = new AbortController();
       const timer = setTimeout(() => idle.abort(new Error(`nothing came for ${idleMs} ms`)), idleMs);
+      const stop = () => idle.abort(signal.reason);
+      signal.addEventListener('abort', stop, { once: true });
       try {
-        const response = await send(path, { query, signal: AbortSignal.any([idle.signal, signal]) });
+        // Silence is the timer's matter.
+        const body = await ask(path, { query, signal: idle.signal, bodyTimeout: 0 });
         onOpen?.();
-        for await (const line of linesOf(response.body ?? [], () => timer.refresh())) yield JSON.parse(line);
+        for await (const line of linesOf(body, () => timer.refresh())) yield JSON.parse(line);
       } finally {
         clearTimeout(timer);
+        signal.removeEventListener('abort', stop);
         // Ends the connection if the reader has had enough.
         idle.abort();
       }
@@ -135,10 +142,7 @@ function contentType({ body, patch }: ClusterRequest): Record<string, string> {
   return { 'content-type': patch ? contentTypes[patch] : 'application/json' };
 }
 
-async function* linesOf(
-  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  onData: () => void,
-): AsyncGenerator<string> {
+async function* linesOf(body: AsyncIterable<Uint8Array>, onData: () => void): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = '';
   for await (const chunk of body) {
@@ -150,12 +154,12 @@ async function* linesOf(
   }
 }
 
-async function errorOf(response: Awaited<ReturnType<typeof fetch>>): Promise<ClusterError> {
-  const text = (await response.text()).slice(0, maxErrorText);
+async function errorOf(status: number, body: Dispatcher.ResponseData['body']): Promise<ClusterError> {
+  const text = (await body.text()).slice(0, maxErrorText);
   try {
     const { reason, message } = JSON.parse(text) as { reason?: string; message?: string };
-    return new ClusterError(response.status, reason ?? '', message ?? text);
+    return new ClusterError(status, reason ?? '', message ?? text);
   } catch {
-    return new ClusterError(response.status, '', text.trim() || response.statusText);
+    return new ClusterError(status, '', text.trim() || (STATUS_CODES[status] ?? ''));
   }
 }

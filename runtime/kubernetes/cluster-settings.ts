@@ -18,6 +18,10 @@ export const kubeconfigSetting = {
   },
 } satisfies Settings;
 
+/** How the functions of owners that have a namespace each are followed: docs/adr/0018. */
+export const followedNamespaces = ['tenants', 'all'] as const;
+export type FollowedNamespaces = (typeof followedNamespaces)[number];
+
 /** Of programs that follow functions in the cluster. */
 export const clusterSettings = {
   ...kubeconfigSetting,
@@ -27,6 +31,13 @@ export const clusterSettings = {
     defaultText: '`true`',
     description:
       'Whether each owner’s functions are in a namespace of its own, `tenant-<owner>`, as the template sets it up for Flux; `false`: one namespace for all of an environment, as with Argo CD.',
+  },
+  followedNamespaces: {
+    env: 'TOWLINE_FOLLOWED_NAMESPACES',
+    schema: z.enum(followedNamespaces).default('tenants'),
+    defaultText: '`tenants`',
+    description:
+      'With a namespace for each owner: `tenants` follows each of them by itself, with the rights that the owner’s set-up gives there; `all` follows the whole cluster in one go, which costs less from about a thousand owners on, and needs the right to read Deployments and Pods of every namespace.',
   },
   functionAddress: {
     env: 'TOWLINE_FUNCTION_ADDRESS',

@@ -13,7 +13,8 @@ export interface ReflectorChange<T> {
 export type ReflectorState =
   | { type: 'starting' }
   | { type: 'following' }
-  | { type: 'stale'; since: number; cause: string };
+  /** `isRefused`: it answers, and one has no right to it. */
+  | { type: 'stale'; since: number; cause: string; isRefused?: boolean };
 
 export interface ReflectorOptions<T> {
   api: ClusterApi;
@@ -137,7 +138,8 @@ export function createReflector<T>(options: ReflectorOptions<T>): Reflector<T> {
   function fail(error: unknown): void {
     if (signal.aborted) return;
     if (needsList(error)) version = undefined;
-    enter({ type: 'stale', since: now(), cause: causeOf(error) });
+    const isRefused = error instanceof ClusterError && error.status === 403;
+    enter({ type: 'stale', since: now(), cause: causeOf(error), isRefused });
   }
 
   async function follow(): Promise<void> {

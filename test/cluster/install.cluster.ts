@@ -90,6 +90,16 @@ describe('docs/install.md', () => {
     assert.equal(data['TOWLINE_SOURCE_HOSTS'], 'git.example.org');
   });
 
+  it('is followed by commands of docs/operate.md that say what Flux waits for', async () => {
+    const operate = await readFile(join(root, 'docs/operate.md'), 'utf8');
+    const blocks = [...operate.matchAll(/^```sh tried\n(.*?)^```$/gms)].map(([, text = '']) => text);
+    assert.equal(blocks.length, 1);
+    const printed = await bash(blocks.join(''));
+    assert.match(printed, /^gitrepository\S*\/gitops .*True/m);
+    assert.match(printed, /^NAME +READY +WHY$/m);
+    assert.match(printed, /^towline-platform +True +Applied revision/m);
+  });
+
   it('leaves one Secret with the files of every forge, by the commands of their own pages, twice too', async () => {
     const app = { id: '1', slug: 'towline', privateKey: 'KEY', webhookSecret: 'SECRET', installUrl: '' };
     await mkdir(join(dir, 'github-app'), { recursive: true });
