@@ -5,6 +5,7 @@ import type { ChangeSignal } from '../../runtime/change-signal.ts';
 import { type FunctionProgress, progressOf } from './function-outcome.ts';
 import { createPatience } from './patience.ts';
 import { createRoutedCheck } from './routed-check.ts';
+import { createSleeperTrial, type SleeperTrial } from './sleeper-trial.ts';
 import { createWaitingNote, type WaitingNote } from './waiting-note.ts';
 
 /** A commit that the engine has applied and that contains the followed one, or why there will be none. */
@@ -32,6 +33,8 @@ interface FollowDeps {
 
 /** Milliseconds after which a follower looks again at what git may only know by then. */
 const lookAgainMs = 1_000;
+/** What a version that sleeps may take to start, with its image to be pulled. */
+const trialMs = 120_000;
 
 /** What is the same whichever engine applies: after "applied" the catalog decides, then the routers; git tells what was replaced. */
 export function createFollowing({ changes, catalog, commits, routers, troubleMs, now }: FollowDeps) {
@@ -48,6 +51,7 @@ export function createFollowing({ changes, catalog, commits, routers, troubleMs,
     const wake = () => changes.notify();
     const waiting = createPatience(troubleMs, now, wake);
     const routing = createRoutedCheck(routers, target, { now, wake });
+    const trial = createSleeperTrial(catalog, target, { ms: trialMs, wake });
 
     async function unlessUnrouted(outcome: FollowOutcome): Promise<FollowOutcome | undefined> {
       const unrouted = await routing.whyNot(signal);
@@ -62,7 +66,8 @@ export function createFollowing({ changes, catalog, commits, routers, troubleMs,
       const entry = catalog.lookup(target.owner, target.functionName);
       const progress = progressOf(target.digest, entry);
       if (progress.type !== 'troubled') waiting.reset();
-      if (progress.type === 'done') return unlessUnrouted(progress.outcome);
+      const end = endOf(progress, trial, signal);
+      if (end) return unlessUnrouted(end);
       note.set(way.whyBlind() ?? whyDifferent(progress, entry));
       if (progress.type === 'different') return unlessStillWanted();
       return progress.type === 'troubled' && waiting.isOver() ? progress.outcome : undefined;
@@ -86,6 +91,16 @@ export function createFollowing({ changes, catalog, commits, routers, troubleMs,
     onApplied();
     return changes.untilKnown(outcomeFor(target, way, note, signal), signal);
   };
+}
+
+/** A version that sleeps has come to no end before it was tried. */
+function endOf(
+  progress: FunctionProgress,
+  trial: SleeperTrial,
+  signal: AbortSignal,
+): FollowOutcome | undefined {
+  if (progress.type === 'done') return progress.outcome;
+  return progress.type === 'asleep' && !trial.isUnderWay(signal) ? { type: 'live' } : undefined;
 }
 
 /** It is applied, and yet the cluster has something else. */

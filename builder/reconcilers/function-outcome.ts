@@ -6,6 +6,8 @@ import type { FollowOutcome } from '../../core/reconciler.ts';
 export type FunctionProgress =
   | { type: 'done'; outcome: FollowOutcome }
   | { type: 'waiting' }
+  /** Nothing runs, and the next request starts the version that is asked for. */
+  | { type: 'asleep' }
   /** It does not get healthy: for now. */
   | { type: 'troubled'; outcome: FollowOutcome }
   /** The cluster has something else: a later commit asked for it, or the cluster is not there yet. */
@@ -15,7 +17,9 @@ export function progressOf(digest: string | null, entry: CatalogEntry | undefine
   if (!entry) return digest === null ? done({ type: 'removed' }) : { type: 'different' };
   if (entry.status === 'Deleting' && digest === null) return { type: 'waiting' };
   if (digest === null || digestOf(entry.desiredImage) !== digest) return { type: 'different' };
-  if (digestOf(entry.image ?? '') === digest && isServing(entry)) return done({ type: 'live' });
+  if (digestOf(entry.image ?? '') === digest && isServing(entry)) {
+    return entry.status === 'Asleep' ? { type: 'asleep' } : done({ type: 'live' });
+  }
   if (entry.reason === null) return { type: 'waiting' };
   const cause = { code: 'unhealthy', message: entry.reason } as const;
   return { type: 'troubled', outcome: { type: 'failed', stage: 'live', cause } };
