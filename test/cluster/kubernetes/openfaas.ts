@@ -8,6 +8,44 @@ const schemaFile = join(import.meta.dirname, '../../../manifest-writer/schemas/d
 
 type Schema = { [key: string]: unknown };
 
+const count = { type: 'integer', format: 'int32' };
+const generation = { type: 'integer', format: 'int64' };
+const text = { type: 'string' };
+/** What the operator of OpenFaaS Pro reports, in the fields of its chart's definition. */
+const status = {
+  type: 'object',
+  properties: {
+    ...{ replicas: count, availableReplicas: count, unavailableReplicas: count },
+    observedGeneration: generation,
+    conditions: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['lastTransitionTime', 'message', 'reason', 'status', 'type'],
+        properties: {
+          lastTransitionTime: { type: 'string', format: 'date-time' },
+          message: { type: 'string', maxLength: 32_768 },
+          observedGeneration: { ...generation, minimum: 0 },
+          reason: { type: 'string', minLength: 1, maxLength: 1024 },
+          status: { type: 'string', enum: ['True', 'False', 'Unknown'] },
+          type: { type: 'string', maxLength: 316 },
+        },
+      },
+    },
+    profiles: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['observedGeneration', 'profileRef'],
+        properties: {
+          observedGeneration: generation,
+          profileRef: { type: 'object', properties: { name: text, namespace: text } },
+        },
+      },
+    },
+  },
+};
+
 /** The definition of `openfaas.com/v1` Function, from the schema that manifests are checked against. */
 export async function functionDefinition(): Promise<KubernetesObject> {
   const { properties, $defs } = JSON.parse(await readFile(schemaFile, 'utf8')) as {
@@ -35,7 +73,7 @@ export async function functionDefinition(): Promise<KubernetesObject> {
               required: ['spec'],
               properties: {
                 spec,
-                status: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+                status,
               },
             },
           },
