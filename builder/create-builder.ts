@@ -13,6 +13,7 @@ import { createPushJournals } from './deploys/push-journals.ts';
 import { createRebuildAndCancel } from './deploys/rebuild-and-cancel.ts';
 import { openFeedback } from './feedback/open-feedback.ts';
 import { createPushAudit } from './feedback/push-audit.ts';
+import { createRefusalAudit } from './feedback/refusal-audit.ts';
 import { createAnnouncements } from './images/announcements.ts';
 import { createForgeWatch } from './installations/forge-watch.ts';
 import { openStores } from './open-stores.ts';
@@ -97,6 +98,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     },
     onAccepted: () => void takeUp(),
   });
+  const refusals = createRefusalAudit(trail, now);
   const announcements = createAnnouncements({ deliveries, store, images: deps.prebuilt, accept });
   const forgeWatch = createForgeWatch(
     { ...config, webhookGraceMs, retry },
@@ -114,6 +116,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
   );
   const forgeIntake = await createForgeIntake({
     ...{ customers, gate, forges, gitlabToken, gitOps: deps.gitOps, logger, now, retry: config.retry },
+    onStranger: refusals.stranger,
     gitSecrets: config.webhookSecrets,
     arrivals: createSqliteArrivalStore(durable, (deliveryId, error) =>
       logger.error({ err: error, deliveryId }, 'what GitLab told of cannot be read and is left out'),
@@ -176,7 +179,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
     latestDeploys: async (owner, environment) => store.latestDeploys(owner, environment),
     heldDeploys: async (owner) => store.heldDeploys(owner),
     async announce(image) {
-      const announced = await announcements.announce(image);
+      const announced = await refusals.ofAnnouncement(image, () => announcements.announce(image));
       await takeUp();
       return announced;
     },
@@ -188,6 +191,7 @@ export async function createBuilder(config: BuilderConfig, deps: BuilderDeps): P
       stop.abort(new Error('the build service stops'));
       await forgeIntake[Symbol.asyncDispose]();
       await customers[Symbol.asyncDispose]();
+      refusals[Symbol.dispose]();
       await idle();
       await feedback?.[Symbol.asyncDispose]();
       await pushAudit?.[Symbol.asyncDispose]();

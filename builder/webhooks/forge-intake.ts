@@ -39,6 +39,8 @@ export interface ForgeIntakeDeps extends IntakeTargets {
   forges: ForgesConfig;
   customers: Customers;
   gate: Pick<CustomerGate, 'judge'>;
+  /** As of the intake. */
+  onStranger: (account: string) => void;
   arrivals: ArrivalStore;
   /** For GitLab's API, by a project's full path. */
   gitlabToken: (path: string) => Promise<string | undefined>;
@@ -83,7 +85,10 @@ export async function createForgeIntake(deps: ForgeIntakeDeps): Promise<ForgeInt
     );
   const { accept, installation, rebuild, gitOps, customers, gate } = deps;
   const arrive: Parameters<typeof createIntake>[0]['arrive'] = async (arrival) => arrivals?.add(arrival);
-  const intake = createIntake({ accept, installation, rebuild, gitOps, arrive, customers, gate, logger });
+  const intake = createIntake({
+    ...{ accept, installation, rebuild, gitOps, arrive, customers, gate, logger },
+    onStranger: deps.onStranger,
+  });
 
   const hooks: Hook[] = [];
   const giteaHook = gitea && {

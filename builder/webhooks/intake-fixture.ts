@@ -66,6 +66,7 @@ export async function startIntake(options: IntakeOptions = {}) {
     events: [] as ForgeEvent[],
     installations: [] as InstallationEvent[],
     rebuilds: [] as RebuildRequest[],
+    strangers: [] as string[],
   };
   const logged: string[] = [];
   const logger = createLogger({ level: 'debug', name: 'test' }, { write: (line) => void logged.push(line) });
@@ -83,6 +84,7 @@ export async function startIntake(options: IntakeOptions = {}) {
       ignoredPushers: ['towline[bot]'],
     },
     arrivals,
+    onStranger: (account) => void taken.strangers.push(account),
     gitlabToken: async (path) => (path.startsWith('acme/') ? 'acme-token' : undefined),
     async accept(event) {
       options.fault?.();

@@ -21,6 +21,8 @@ export interface IntakeDeps extends IntakeTargets {
   arrive: (arrival: GitLabArrival) => Promise<void>;
   customers: Customers;
   gate: Pick<CustomerGate, 'judge'>;
+  /** Somebody who is no customer, by the login or path of the account; as often as strangers like. */
+  onStranger: (account: string) => void;
   logger: Logger;
 }
 
@@ -49,8 +51,9 @@ export function createIntake(deps: IntakeDeps): Intake {
   let strangers = 0;
 
   /** Of strangers nothing is kept but their number, told now and then. */
-  function countStranger(): Taken {
+  function countStranger(account: string): Taken {
     strangers += 1;
+    deps.onStranger(account);
     if (Number.isInteger(Math.log10(strangers))) {
       deps.logger.warn({ strangers }, 'webhooks of accounts that are no customers were ignored');
     }
@@ -67,7 +70,7 @@ export function createIntake(deps: IntakeDeps): Intake {
   function takePush(event: PushEvent): Promise<Taken> | Taken {
     const judgement = deps.gate.judge(event);
     if (judgement === 'customer') return accept(event);
-    if (judgement === 'stranger') return countStranger();
+    if (judgement === 'stranger') return countStranger(namedOwnerPath(event.repository));
     // Somebody we know pushed to a place that we don't serve: they are told why nothing happens.
     const skipped = `${namedOwnerPath(event.repository)} may not use this installation`.slice(0, 500);
     return accept({ ...event, skipped });
@@ -81,8 +84,13 @@ export function createIntake(deps: IntakeDeps): Intake {
     return account !== undefined && deps.customers.isCustomer({ scm: event.scm, ...account });
   }
 
+  function accountOf({ event, owner }: Extract<Outcome, { type: 'installation' }>): string {
+    const account = 'installation' in event ? event.installation?.account : undefined;
+    return owner?.path ?? account?.path ?? 'nobody that can be named';
+  }
+
   async function takeInstallation(told: Extract<Outcome, { type: 'installation' }>): Promise<Taken> {
-    if (!isCustomers(told)) return countStranger();
+    if (!isCustomers(told)) return countStranger(accountOf(told));
     await deps.installation(told.event);
     return { type: 'accepted', id: told.event.id };
   }
