@@ -111,7 +111,6 @@ function serve(
     QUERY_STRING: url.search.slice(1),
     REQUEST_METHOD: request.method ?? '',
     CONTENT_TYPE: headers['content-type'] ?? '',
-    CONTENT_LENGTH: headers['content-length'] ?? '',
     HTTP_CONTENT_ENCODING: headers['content-encoding'] ?? '',
     GIT_PROTOCOL: String(headers['git-protocol'] ?? ''),
   };

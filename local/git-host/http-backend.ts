@@ -54,8 +54,8 @@ function cgiEnvironment(call: BackendCall, incoming: IncomingMessage): Record<st
   if (step === 'advertise') return env;
   env['CONTENT_TYPE'] = `application/x-${service}-request`;
   if (headers['content-encoding'] !== undefined) env['HTTP_CONTENT_ENCODING'] = 'gzip';
-  if (/^\d{1,15}$/.test(headers['content-length'] ?? ''))
-    env['CONTENT_LENGTH'] = headers['content-length'] ?? '';
+  // No CONTENT_LENGTH, though the client may have told it: waiting for bytes that do not come, http-backend reads the
+  // end of its input for ever, at full speed, once the platform was killed in the middle of an upload.
   return env;
 }
 

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { DeployRecord, PushRecord } from '../../core/deploy.ts';
 import type { HistoryEntry } from '../../core/manifest-writer.ts';
@@ -114,4 +117,37 @@ describe('use 6: kill -9 at every step, then start again', () => {
       await endsOnce(commit, text);
     });
   }
+
+  it('leaves no git that waits for the rest of an upload', async () => {
+    const authorization = `Basic ${Buffer.from(`git:${product.token}`).toString('base64')}`;
+    const upload = connect({ port: product.port, host: '127.0.0.1' });
+    upload.on('error', () => undefined);
+    upload.write(
+      [
+        'POST /git/demo/app.git/git-receive-pack HTTP/1.1',
+        `Host: localhost:${product.port}`,
+        `Authorization: ${authorization}`,
+        'Content-Type: application/x-git-receive-pack-request',
+        'Content-Length: 5000',
+        '',
+        '00a0',
+      ].join('\r\n'),
+    );
+    await eventually('git to wait for the upload', () => gitsBelow(product.dataDir) > 0);
+    await product.kill();
+    await eventually('git to end', () => gitsBelow(product.dataDir) === 0);
+    await product.start();
+  });
 });
+
+/** Processes whose folder is a repository there. */
+function gitsBelow(dataDir: string): number {
+  const isThere = (pid: string) => {
+    try {
+      return readlinkSync(`/proc/${pid}/cwd`).startsWith(join(dataDir, 'repos'));
+    } catch {
+      return false;
+    }
+  };
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isThere(name)).length;
+}
