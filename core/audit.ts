@@ -3,7 +3,7 @@ import { defaultEnvironment } from './environments.ts';
 import { oneLine } from './one-line.ts';
 import type { Person } from './source-event.ts';
 
-/** What people and forges do that somebody may have to answer for. docs/audit.md says when each is told. */
+/** What people and forges do that somebody may have to answer for: docs/audit.md says when each is told. */
 export const auditActions = [
   ...['deploy', 'remove', 'promote', 'push', 'rebuild', 'cancel', 'announce'],
   ...['revert', 'undo', 'hold', 'resume', 'secrets', 'tenant', 'edit'],
