@@ -133,9 +133,9 @@ describe('use 6: kill -9 at every step, then start again', () => {
         '00a0',
       ].join('\r\n'),
     );
-    await eventually('git to wait for the upload', () => gitsBelow(product.dataDir) > 0);
+    await eventually('git to wait for the upload', async () => gitsBelow(product.dataDir) > 0);
     await product.kill();
-    await eventually('git to end', () => gitsBelow(product.dataDir) === 0);
+    await eventually('git to end', async () => gitsBelow(product.dataDir) === 0);
     await product.start();
   });
 });
