@@ -1,4 +1,5 @@
 import type { BackoffOptions } from '../../runtime/backoff.ts';
+import type { Liveness } from './liveness.ts';
 import type { PortRange } from './port-pool.ts';
 
 export interface SupervisorConfig {
@@ -11,6 +12,8 @@ export interface SupervisorConfig {
   portRange: PortRange;
   /** Milliseconds from the start of a process to its first good health answer. */
   readyTimeoutMs: number;
+  /** When one that was healthy is ended, to be started again. */
+  liveness: Liveness;
   /** Milliseconds for which a replaced version still takes requests that were on their way. */
   drainDelayMs: number;
   /** Milliseconds for which a stopped version may finish its requests. */
@@ -37,6 +40,8 @@ export interface SupervisorConfig {
 export const supervisorDefaults: Omit<SupervisorConfig, 'artifactsDir' | 'stateDir' | 'path'> = {
   portRange: { from: 20_000, to: 29_999 },
   readyTimeoutMs: 20_000,
+  // Longer than the router waits for an answer: whatever holds it up, nobody is waiting for it any more.
+  liveness: { everyMs: 30_000, timeoutMs: 5_000, failures: 4 },
   drainDelayMs: 100,
   drainTimeoutMs: 30_000,
   closingTimeoutMs: 3_000,

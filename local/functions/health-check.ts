@@ -10,7 +10,7 @@ const probeTimeoutMs = 2_000;
 export async function untilHealthy(origin: string, signal: AbortSignal): Promise<void> {
   const startedAt = performance.now();
   for (;;) {
-    const status = await probe(origin, signal);
+    const status = await probe(origin, probeTimeoutMs, signal);
     signal.throwIfAborted();
     if (status !== undefined && status !== 503) return;
     await delay(pauseMs(performance.now() - startedAt), signal);
@@ -23,9 +23,10 @@ function pauseMs(elapsedMs: number): number {
   return elapsedMs < 5_000 ? 50 : 200;
 }
 
-function probe(origin: string, signal: AbortSignal): Promise<number | undefined> {
+/** The status that it answers with; `undefined`: none in time. */
+export function probe(origin: string, timeoutMs: number, signal: AbortSignal): Promise<number | undefined> {
   return new Promise((resolve) => {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(probeTimeoutMs)]);
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const call = request(`${origin}/_/health`, { agent: false, signal: limit });
     call.on('response', (response) => {
       resolve(response.statusCode);

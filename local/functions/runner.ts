@@ -3,8 +3,9 @@ import { TowlineError } from '../../core/errors.ts';
 import { backoffMs } from '../../runtime/backoff.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { SupervisorConfig } from './config.ts';
-import { type DesiredFunction, runKey } from './desired-function.ts';
+import { type DesiredFunction, runKey, shortVersion } from './desired-function.ts';
 import type { Instance } from './instance.ts';
+import { gotStuck } from './liveness.ts';
 import { withTail } from './readiness.ts';
 import type { Starter } from './starter.ts';
 import { stopInstance } from './stop-instance.ts';
@@ -76,6 +77,22 @@ export function startRunner(
     await deps.starter.cleared();
   }
 
+  /** Ends an instance that gets stuck, too. */
+  async function howItEnds(instance: Instance): Promise<string> {
+    const hasEnded = new AbortController();
+    const { liveness } = config;
+    let stuck = false;
+    const watching = gotStuck(instance.origin, liveness, AbortSignal.any([hasEnded.signal, stopping.signal]));
+    void watching.then((isStuck) => {
+      stuck = isStuck;
+      if (isStuck) instance.kill();
+    });
+    const how = await instance.ended;
+    hasEnded.abort();
+    if (!stuck) return how;
+    return `got stuck: ${liveness.failures} health checks in a row were not answered`;
+  }
+
   async function runOnce(): Promise<void> {
     const instance = await deps.starter.start(runner.version, deps.onOutput, stopping.signal);
     if (stopping.signal.aborted) {
@@ -88,11 +105,12 @@ export function startRunner(
     Object.assign(runner, { instance, readyAt, failure: undefined });
     hasBeenHealthy = true;
     deps.onChange(runner);
-    const how = await instance.ended;
+    const how = await howItEnds(instance);
     Object.assign(runner, { instance: undefined, readyAt: null });
     stopping.signal.throwIfAborted();
     if (deps.now() - readyAt >= config.restart.resetAfterMs) failuresInARow = 0;
     runner.restarts++;
+    deps.onOutput(Buffer.from(`[version ${shortVersion(runner.version)} ${how}]\n`));
     throw new TowlineError('unhealthy', withTail(how, instance));
   }
 

@@ -12,6 +12,48 @@ describe('local function supervisor over time', () => {
   const { workshop, supervise, clear } = createBench(process.env['PATH'] ?? '');
   afterEach(clear);
 
+  const lookingOften = { liveness: { everyMs: 20, timeoutMs: 200, failures: 3 } };
+
+  it('ends a function that got stuck, and starts it again', async () => {
+    const shop = await workshop();
+    const supervisor = await supervise(shop, lookingOften);
+    const { 'index.js': plain = '' } = nodeServer('x');
+    const server = plain.replace(
+      "if (request.url === '/crash')",
+      "if (request.url === '/stick') for (;;);\n  $&",
+    );
+    supervisor.apply(desire(await shop.build({ 'index.js': server })));
+    await ready(supervisor);
+    const { pid } = await ask(supervisor);
+    await assert.rejects(fetch(`${originOf(supervisor)}/stick`), 'its connection breaks when it is ended');
+    const entry = await until(supervisor, (found) => found?.status === 'Ready' && found.restarts === 1);
+    assert.equal(entry?.restarts, 1);
+    assert.notEqual((await ask(supervisor)).pid, pid);
+    const texts: string[] = [];
+    const name = { owner: 'alice', functionName: 'hello' };
+    const once = { last: 10, follow: false };
+    for await (const { text } of supervisor.lines(name, once, new AbortController().signal)) texts.push(text);
+    assert.match(
+      texts.join('\n'),
+      /^\[version [0-9a-f]{7} got stuck: 3 health checks in a row were not answered\]$/,
+    );
+  });
+
+  it('lets a function be that answers its health checks, whatever it answers', async () => {
+    const shop = await workshop();
+    const supervisor = await supervise(shop, lookingOften);
+    const server = `let looks = 0;
+require('node:http').createServer((request, response) => {
+  if (request.url === '/_/health') response.statusCode = looks++ === 0 ? 200 : 503;
+  response.end(String(looks));
+}).listen(process.env.PORT, '127.0.0.1');`;
+    supervisor.apply(desire(await shop.build({ 'index.js': server })));
+    await ready(supervisor);
+    const looks = async () => Number(await (await fetch(originOf(supervisor))).text());
+    while ((await looks()) < 10) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.equal(supervisor.lookup('alice', 'hello')?.restarts, 0);
+  });
+
   it('starts a crashed function again and counts it', async () => {
     const shop = await workshop();
     const supervisor = await supervise(shop);
