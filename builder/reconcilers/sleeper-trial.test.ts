@@ -17,6 +17,7 @@ function asleep(onWake: (show: (status: FunctionStatus, reason?: string) => void
     const isServed = status === 'Ready' || status === 'Asleep';
     entry = {
       ...{ owner: 'alice', ownerId: '1', functionName: 'hello', status, hold: null, reason },
+      access: 'public',
       ...{ publicReason: reason, image: isServed ? image : null, desiredImage: image, repo: 'r' },
       ...{ branch: 'main', sourceCommit: '1', targets: [], restarts: 0, since: null },
     };

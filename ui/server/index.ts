@@ -10,6 +10,7 @@ import { TowlineError } from '../../core/errors.ts';
 import type { EventBus } from '../../core/events.ts';
 import type { ManifestWriter } from '../../core/manifest-writer.ts';
 import type { RepositoryHost } from '../../core/repository-host.ts';
+import type { Person } from '../../core/source-event.ts';
 import { createHttpApp } from '../../runtime/http-service.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { accountRoutes } from './accounts/account-routes.ts';
@@ -59,7 +60,7 @@ export interface PlatformApiDeps {
   repositories: RepositoryHost;
   functionUrl(owner: string, functionName: string): string;
   /** The whole link; absent where people log in another way. */
-  createLoginLink?: ((ownerId: string) => Promise<string>) | undefined;
+  createLoginLink?: ((ownerId: string, by: Person) => Promise<string>) | undefined;
 }
 
 export interface PlatformApi extends AsyncDisposable {
