@@ -3,9 +3,11 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /**
  * Holds a name that one process of this machine may have at a time, or gives `undefined` if it is taken. The kernel
- * keeps the name, beside the ports of the same network namespace, and lets go of it when the process ends, however.
+ * keeps the name, beside the ports of the same network namespace, and lets go of it when the process ends, however. Only
+ * Linux does; elsewhere, where no Docker Engine is started, everybody is let have it.
  */
 export async function tryHold(name: string): Promise<AsyncDisposable | undefined> {
+  if (process.platform !== 'linux') return { [Symbol.asyncDispose]: async () => {} };
   const waiting = new Set<Socket>();
   const server = createServer((socket) => {
     waiting.add(socket);
