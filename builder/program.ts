@@ -30,6 +30,7 @@ import { createBuildServiceCalls } from './http/build-service-calls.ts';
 import { createBuilder } from './index.ts';
 import { createPrebuiltImages } from './prebuilt/prebuilt-images-registry.ts';
 import { type BuilderProgramConfig, builderProgramSettings } from './program-config.ts';
+import { argoSetUp } from './reconcilers/application-nudge.ts';
 import { reconcilerByEnvironment } from './reconcilers/by-environment.ts';
 import { createArgoReconciler } from './reconcilers/reconciler-argocd.ts';
 import { createFluxReconciler } from './reconcilers/reconciler-flux.ts';
@@ -176,7 +177,8 @@ function openReconcilers(
     const deps = { api, catalog, commits, routers, logger };
     const objectOf = (owner: string) => tenantObject(owner, name);
     if (config.gitOpsEngine === 'argocd') {
-      return [name, stack.use(createArgoReconciler({ namespace, applicationOf: objectOf }, deps))] as const;
+      const settings = { namespace, applicationOf: objectOf, setUp: argoSetUp(name) };
+      return [name, stack.use(createArgoReconciler(settings, deps))] as const;
     }
     const repository = isPublished(config) ? undefined : config.gitOpsRepositoryObject;
     const setUpRepository = config.gitOpsRepositoryObject;

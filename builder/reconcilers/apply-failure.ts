@@ -12,9 +12,9 @@ interface Kind {
   passes: 'never' | 'perhaps' | 'waits';
 }
 
-/** What the API server says about the object itself; anything else may pass. */
+/** What the API server, or a project of Argo CD, says about the object itself; anything else may pass. */
 const refusals =
-  /\((?:Invalid|Forbidden|BadRequest|MethodNotAllowed|RequestEntityTooLarge)\)|no matches for kind|failed to create typed patch object/;
+  /is not permitted in project|\((?:Invalid|Forbidden|BadRequest|MethodNotAllowed|RequestEntityTooLarge)\)|no matches for kind|failed to create typed patch object/;
 
 function kindOf({ reason, message }: ApplyFailure, engine: string): Kind {
   switch (reason) {
@@ -41,10 +41,10 @@ function refusalCode(message: string): ErrorCode {
   return message.includes('exceeded quota') ? 'policy_refused' : 'manifest_refused';
 }
 
-/** What Flux names in a message: `<Kind>/<namespace>/<object>` that the API server refused, or a file it cannot read. */
+/** What an engine names in a message: `<Kind>/<namespace>/<object>` that the API server refused, or a file it cannot read. */
 const namedObject =
   /\b[A-Z][A-Za-z]*\/(?:[a-z0-9.-]+\/)?([a-z0-9][a-z0-9.-]*) (?:dry-run failed|apply failed|not found|namespace not)/;
-const namedFile = /\/([a-z0-9][a-z0-9-]*)\.yaml\b/;
+const namedFile = /["/]([a-z0-9][a-z0-9-]*)\.yaml\b/;
 
 /**
  * The cause as the function's author is told it. One bad file stops the whole folder of its tenant, so a failure may be

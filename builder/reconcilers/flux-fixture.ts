@@ -32,7 +32,8 @@ export function functionText(owner: string, functionName: string, tag: string): 
   } as unknown as Parameters<typeof manifestOf>[0]);
 }
 
-function textOf(owner: string, functionName: string, asked: Asked): string | null {
+/** The manifest that asks for it. */
+export function textOf(owner: string, functionName: string, asked: Asked): string | null {
   if ('removed' in asked) return null;
   if ('unreadable' in asked) return 'kind: [';
   return functionText(owner, functionName, 'answer' in asked ? asked.answer : 'broken');

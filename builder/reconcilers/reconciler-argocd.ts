@@ -1,23 +1,28 @@
 import type { FunctionCatalog } from '../../core/catalog.ts';
 import { TowlineError } from '../../core/errors.ts';
+import { objectName } from '../../core/names.ts';
 import type { FollowTarget, GitOpsCommits, Reconciler } from '../../core/reconciler.ts';
 import type { RoutersView } from '../../core/routers.ts';
 import { createChangeSignal } from '../../runtime/change-signal.ts';
 import type { ClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
 import { createReflector } from '../../runtime/kubernetes/reflector.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { type ArgoSetUp, createApplicationNudge } from './application-nudge.ts';
 import { causeOf } from './apply-failure.ts';
-import { applicationOf, type ObservedApplication } from './argo-application.ts';
+import { type ArgoFailure, applicationOf, type ObservedApplication } from './argo-application.ts';
+import { createTelling } from './argo-telling.ts';
 import { containing } from './commit-contained.ts';
 import { type Applied, createFollowing, type Way } from './follow-commit.ts';
 import { createPatience } from './patience.ts';
-import { createNudge, type Nudge } from './source-nudge.ts';
+import type { Nudge } from './source-nudge.ts';
 
 export interface ArgoReconcilerConfig {
   /** Where the Applications are. */
   namespace: string;
   /** The Application that applies a tenant's folder. */
   applicationOf(owner: string): string;
+  /** What makes the Application of a new tenant: told to look while a followed one has none. */
+  setUp?: ArgoSetUp | undefined;
   /** Milliseconds that a trouble which may pass has to last before it is told as a failure. Default: 15,000. */
   troubleMs?: number | undefined;
   retry?: { firstMs: number; maxMs: number } | undefined;
@@ -39,8 +44,6 @@ export interface ArgoReconciler extends Reconciler, AsyncDisposable {
 }
 
 const engine = 'Argo CD';
-/** Argo CD removes it when it has looked. */
-const refresh = 'argocd.argoproj.io/refresh';
 
 /** An Application is told to look when one of its functions is followed: telling all would cost all tenants each push. */
 export function createArgoReconciler(
@@ -62,25 +65,18 @@ export function createArgoReconciler(
   const unsubscribe = catalog.subscribe(notify);
   const followCommit = createFollowing({ changes, catalog, commits, routers, troubleMs, now });
   const nudges = new Map<string, { nudge: Nudge; followers: number }>();
-
-  function nudgeOf(application: string): Nudge {
-    return createNudge({
-      send: (signal) => {
-        const body = { metadata: { annotations: { [refresh]: 'normal' } } };
-        return api.request(`${path}/${application}`, { method: 'PATCH', patch: 'merge', body, signal });
-      },
-      onLost: (err) => logger.warn({ err, application }, 'Argo CD was not told of a push'),
-    });
-  }
+  const nudgeOf = (application: string) =>
+    createApplicationNudge({ api, namespace, logger }, { application });
+  const setUpNudge = createApplicationNudge({ api, namespace, logger }, config.setUp ?? {});
 
   /** One nudge for all who follow the same tenant. */
-  async function whileNudged<T>(application: string, work: () => Promise<T>): Promise<T> {
+  async function whileNudged<T>(application: string, work: (nudge: Nudge) => Promise<T>): Promise<T> {
     const entry = nudges.get(application) ?? { nudge: nudgeOf(application), followers: 0 };
     nudges.set(application, entry);
     entry.followers += 1;
     entry.nudge();
     try {
-      return await work();
+      return await work(entry.nudge);
     } finally {
       entry.followers -= 1;
       if (entry.followers === 0) {
@@ -102,30 +98,48 @@ export function createArgoReconciler(
     return state.type === 'stale' ? `the cluster cannot be seen: ${state.cause}` : undefined;
   }
 
-  function wayOf(target: FollowTarget): Way {
+  function wayOf(target: FollowTarget, nudge: Nudge): Way {
     const holds = containing(commits, target.commit);
     const waiting = createPatience(troubleMs, now, notify);
     const key = `${namespace}/${config.applicationOf(target.owner)}`;
+    const name = objectName(target.owner, target.functionName);
+    const telling = createTelling({ nudge, setUpNudge, now, wake: notify });
+    const lookedAtBefore = applications.table.get(key)?.lookedAt;
 
-    const isAbout = async ({ commit }: { commit: string | undefined }) =>
-      commit === undefined || (await holds([commit])) !== undefined;
+    async function tell(seen: ObservedApplication | undefined): Promise<void> {
+      // Before the list has come nothing is known to be missing.
+      if (applications.state().type !== 'following') return;
+      if (!seen || seen.isInvalid) telling.toSetUp();
+      else if ((await holds([seen.comparedCommit])) === undefined) telling.toLook();
+    }
 
-    async function failureOf({ failure }: ObservedApplication): Promise<Applied | undefined> {
-      if (!failure) waiting.reset();
-      if (!failure || !(await isAbout(failure))) return undefined;
-      const { cause, passes } = causeOf(failure, target, engine);
-      // What could not be read has no commit: it may be the one before.
-      const isFinal = passes === 'never' && failure.commit !== undefined;
+    /** What could not be read leaves no commit: what was there before the follower came is about an older one. */
+    async function isAbout({ commit }: ArgoFailure, lookedAt: string | undefined): Promise<boolean> {
+      return commit === undefined ? lookedAt !== lookedAtBefore : (await holds([commit])) !== undefined;
+    }
+
+    function outcomeOf({ reason, message, commit, applied, refused }: ArgoFailure): Applied | undefined {
+      if (commit !== undefined && applied?.has(name)) return { commit };
+      const { cause, passes } = causeOf({ reason, message: refused?.get(name) ?? message }, target, engine);
+      // Without a commit it may still be the one before.
+      const isFinal = passes === 'never' && commit !== undefined;
       const isOver = isFinal || (passes !== 'waits' && waiting.isOver());
       return isOver ? { failed: { type: 'failed', stage: 'apply', cause } } : undefined;
+    }
+
+    async function failureOf({ failure, isRetrying, lookedAt }: ObservedApplication) {
+      if (failure && (await isAbout(failure, lookedAt))) return outcomeOf(failure);
+      if (!isRetrying) waiting.reset();
+      return undefined;
     }
 
     return {
       async applied() {
         const seen = applications.table.get(key);
-        if (!seen) return undefined;
-        const commit = await holds([seen.syncedCommit]);
-        return commit === undefined ? failureOf(seen) : { commit };
+        const commit = seen && (await holds([seen.syncedCommit]));
+        if (commit !== undefined) return { commit };
+        await tell(seen);
+        return seen && failureOf(seen);
       },
       whyNot: () => whyBlind() ?? whyNotSynced(key, target),
       whyBlind,
@@ -137,13 +151,14 @@ export function createArgoReconciler(
     nudge: () => undefined,
     follow(target, onApplied, signal, onWaiting) {
       const both = AbortSignal.any([signal, closing.signal]);
-      return whileNudged(config.applicationOf(target.owner), () =>
-        followCommit(target, wayOf(target), onApplied, both, onWaiting),
+      return whileNudged(config.applicationOf(target.owner), (nudge) =>
+        followCommit(target, wayOf(target, nudge), onApplied, both, onWaiting),
       );
     },
     async [Symbol.asyncDispose]() {
       unsubscribe();
       closing.abort(new TowlineError('unavailable', 'the platform is stopping'));
+      await setUpNudge[Symbol.asyncDispose]();
       await applications[Symbol.asyncDispose]();
     },
   };

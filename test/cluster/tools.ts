@@ -17,6 +17,8 @@ interface ToolSource {
 
 const flux = 'github.com/fluxcd';
 const sources: ToolSource[] = [
+  // Of its own, because the release's program has ten commands of which three are run here.
+  { folder: 'argocd', programs: { argocd: '.' } },
   {
     folder: 'buildkit',
     programs: {
@@ -57,8 +59,9 @@ const sources: ToolSource[] = [
 /** Modules that nothing here is built from, for the definitions of kinds that they bring; with their sums. */
 const definitions = {
   'argo-cd': {
-    module: 'github.com/argoproj/argo-cd/v3@v3.5.1',
-    sum: 'h1:jtwPLEFX9mNj3jSq88ugFcScGnOZVs2DWaXFuZxrRT8=',
+    // The same version as tools/argocd.
+    module: 'github.com/argoproj/argo-cd/v3@v3.5.3',
+    sum: 'h1:klbUb5LOK+oJSBkR0OYGlLkG9IpsPVtSR2idOdaQb2I=',
     dir: 'manifests/crds',
   },
   'helm-controller': {
@@ -101,6 +104,17 @@ export async function fluxDeployment(name: string): Promise<string> {
   if (!crds) throw new Error(`there is no controller "${name}"`);
   const { Dir } = await downloaded(join(import.meta.dirname, 'tools', name), crds.module);
   return readFile(join(Dir, 'config/manager/deployment.yaml'), 'utf8');
+}
+
+/** Argo CD's definitions, the file that installs all of it, and what its git asks about signatures, as its module brings them. */
+export async function argoFiles() {
+  const [definitions = ''] = await definitionsOf('argo-cd');
+  const module = join(definitions, '../..');
+  return {
+    definitions,
+    install: join(module, 'manifests/install.yaml'),
+    verifier: join(module, 'hack/git-verify-wrapper.sh'),
+  };
 }
 
 /** What kwok makes of pods and nodes, fast, as its module brings it; the nodes' leases are renewed too. */
@@ -163,7 +177,8 @@ function built(source: ToolSource): Promise<string> {
 async function buildTool({ folder, name = folder, programs, crds }: ToolSource): Promise<string> {
   const module = join(import.meta.dirname, 'tools', folder);
   const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'towline', 'tools');
-  const pins = await Promise.all(['go.mod', 'go.sum'].map((file) => readFile(join(module, file))));
+  const files = (await readdir(module)).sort();
+  const pins = await Promise.all(files.map((file) => readFile(join(module, file))));
   const sum = createHash('sha256').update(Buffer.concat(pins)).digest('hex').slice(0, 16);
   const dir = join(cache, `${name}-${sum}`);
   if (await exists(dir)) return dir;

@@ -168,7 +168,7 @@ export async function createFluxInstallation(
 }
 
 /** Asked of the repository itself. */
-function commitsOf(gitDir: string): GitOpsCommits {
+export function commitsOf(gitDir: string): GitOpsCommits {
   const env = gitEnvironment(searchPath, { GIT_DIR: gitDir });
   return {
     async contains(head, commit) {
