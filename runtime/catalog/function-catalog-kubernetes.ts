@@ -99,6 +99,8 @@ export function createKubernetesCatalog(
   config: KubernetesCatalogConfig,
   { api, logger }: { api: ClusterApi; logger: Logger },
 ): KubernetesCatalog {
+  // Before anything is followed: it refuses a scope that makes no sense.
+  const belongs = belongsHere(config, logger);
   const listeners = new Set<(change: CatalogChange) => void>();
   const index = createFunctionIndex({
     targetsOf: targetsBy(config),
@@ -111,7 +113,7 @@ export function createKubernetesCatalog(
   const following = followScope({ scope: config, api, logger, pageSize, idleMs, retry });
   const { namespaceOf } = config;
   const explained = namespaceOf ? createExplained(namespaceOf, following.attend) : () => undefined;
-  followers[config.target](following, index, belongsHere(config, logger));
+  followers[config.target](following, index, belongs);
 
   /** Until it takes requests; what cannot is said at once. */
   function becomesServing(owner: string, functionName: string, signal: AbortSignal): Promise<CatalogEntry> {

@@ -9,17 +9,19 @@ import { rendered } from '../../manifest-writer/installation/rendered-fixture.ts
 import { type ClusterApi, createClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
 import { runProcess } from '../../runtime/run-process.ts';
 import { parseServiceTokens } from '../../runtime/services/service-tokens.ts';
-import { clientOf } from './kubernetes/apply.ts';
-import { startControlPlane } from './kubernetes/control-plane.ts';
+import { clientOf, until } from './kubernetes/apply.ts';
+import { type ControlPlane, startControlPlane } from './kubernetes/control-plane.ts';
 import { startFlux } from './kubernetes/flux.ts';
 import { functionDefinition } from './kubernetes/openfaas.ts';
 import { serverSideApply } from './kubernetes/server-side-apply.ts';
+import { choosePorts, createPrograms } from './mission/programs.ts';
 import { definitionsOf, tool } from './tools.ts';
 
 const root = join(import.meta.dirname, '../..');
 const searchPath = process.env['PATH'] ?? '';
 const resources = new AsyncDisposableStack();
 let api: ClusterApi;
+let plane: ControlPlane;
 let env: Record<string, string>;
 let dir: string;
 let url: string;
@@ -27,7 +29,7 @@ let page: string;
 
 before(async () => {
   page = await readFile(join(root, 'docs/install.md'), 'utf8');
-  const plane = resources.use(await startControlPlane());
+  plane = resources.use(await startControlPlane());
   const kubeconfig = await plane.kubeconfig();
   api = createClusterApi(clientOf(kubeconfig));
   const server = serverSideApply(api);
@@ -63,6 +65,36 @@ async function bash(script: string): Promise<string> {
   return stdout.toString();
 }
 
+/** The program that hands tenants' set-ups to Flux, with its pod's rights, as soon as Flux has made its account. */
+async function startWriter(): Promise<void> {
+  const path = '/api/v1/namespaces/towline/serviceaccounts/manifest-writer/token';
+  let token = '';
+  await until(async () => {
+    const { status } = await api.request<{ status: { token: string } }>(path, {
+      ...{ method: 'POST', body: { spec: {} } },
+    });
+    token = status.token;
+    return true;
+  }, 'Flux to make the account of the manifest-writer');
+  const ports = await choosePorts();
+  await writeFile(join(dir, 'rules.yaml'), 'environments: [{name: staging}]\n');
+  await writeFile(join(dir, 'writer-tokens'), `${'a'.repeat(64)}\n`);
+  const own = {
+    TOWLINE_KUBECONFIG: await plane.kubeconfig(token),
+    TOWLINE_SERVICE_TOKEN_FILE: join(dir, 'writer-tokens'),
+    TOWLINE_CONFIG: join(dir, 'rules.yaml'),
+    TOWLINE_GITOPS_URL: url,
+    TOWLINE_GITOPS_LOOK_MS: '1000',
+    TOWLINE_PUBLISH_PORT: String(ports.publish),
+    TOWLINE_PUBLISH_ORIGIN: `http://127.0.0.1:${ports.publish}`,
+  };
+  const none = { builder: {}, router: {}, auth: {}, ui: {} };
+  const hostsFile = '/etc/hosts';
+  const programs = createPrograms({ ports, dir, hostsFile, env: { ...none, 'manifest-writer': own } });
+  resources.use(programs);
+  await programs.start('manifest-writer');
+}
+
 /** The file of service tokens that a Secret of the programs' namespace holds. */
 async function tokensOf(secret: string): Promise<string> {
   const path = `/api/v1/namespaces/towline/secrets/${secret}`;
@@ -77,8 +109,10 @@ describe('docs/install.md', () => {
     const script = blocks
       .join('')
       .replaceAll('https://git.example.org/acme/functions.git', url)
+      // Where the manifest-writer is that runs beside the cluster.
+      .replace(/^registry: /m, 'publishHost: 127.0.0.1\nregistry: ')
       .replace(/^cd functions$/m, 'cp "$GOTK" functions/flux/system/\ncd functions');
-    const printed = await bash(script);
+    const [printed] = await Promise.all([bash(script), startWriter()]);
     for (const program of ['router', 'ui', 'auth', 'builder', 'manifest-writer']) {
       assert.match(printed, new RegExp(`(deployment|statefulset)\\.apps/${program} `), program);
     }
