@@ -3,11 +3,15 @@ import { apply, clientOf } from '../../test/cluster/kubernetes/apply.ts';
 import { type ControlPlane, startControlPlane } from '../../test/cluster/kubernetes/control-plane.ts';
 import { startFunctionOperator } from '../../test/cluster/kubernetes/function-operator.ts';
 import { installFunctions } from '../../test/cluster/kubernetes/openfaas.ts';
-import { describeFunctionCatalog } from '../../test/contracts/function-catalog.contract.ts';
+import {
+  describeFunctionCatalog,
+  type FunctionCatalogSubject,
+} from '../../test/contracts/function-catalog.contract.ts';
 import { type ClusterApi, createClusterApi } from '../kubernetes/cluster-api.ts';
 import { createLogger } from '../logger.ts';
 import { functionObject } from './cluster-faults-fixture.ts';
 import { createKubernetesCatalog } from './function-catalog-kubernetes.ts';
+import type { NamespaceScope } from './namespace-scope.ts';
 
 let plane: ControlPlane;
 let api: ClusterApi;
@@ -23,14 +27,25 @@ after(() => plane[Symbol.asyncDispose]());
 
 const logger = createLogger({ name: 'catalog', level: 'silent' });
 
-describeFunctionCatalog('the API server', async () => {
+const scopes: Record<string, (namespace: string) => NamespaceScope> = {
+  'the API server, a namespace that is named': (namespace) => ({ namespaces: [namespace] }),
+  "the API server, tenants' namespaces": (namespace) => ({
+    namespaces: { environment: 'default' },
+    namespaceOf: () => namespace,
+  }),
+};
+
+for (const [name, scopeOf] of Object.entries(scopes)) describeFunctionCatalog(name, () => subjectOf(scopeOf));
+
+async function subjectOf(scopeOf: (namespace: string) => NamespaceScope): Promise<FunctionCatalogSubject> {
   namespaces += 1;
   const namespace = `functions-${namespaces}`;
   const config = clientOf(await plane.kubeconfig());
-  await apply(config, [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }]);
+  const labels = { 'towline.dev/tenant': 'anybody', 'towline.dev/environment': 'default' };
+  await apply(config, [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } }]);
   const operator = await startFunctionOperator(api, namespace);
   const catalog = createKubernetesCatalog(
-    { target: 'openfaas', namespaces: [namespace], serviceOrigin: operator.originOf },
+    { target: 'openfaas', ...scopeOf(namespace), serviceOrigin: operator.originOf },
     { api, logger },
   );
   await catalog.synced;
@@ -51,4 +66,4 @@ describeFunctionCatalog('the API server', async () => {
       await operator[Symbol.asyncDispose]();
     },
   };
-});
+}
