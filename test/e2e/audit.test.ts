@@ -1,17 +1,29 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { HistoryEntry } from '../../core/manifest-writer.ts';
 import { apiPaths } from '../../core/paths.ts';
+import { startAuditReceiver } from '../../runtime/audit/audit-receiver-fixture.ts';
 import { type Clone, cloneGitOps, nodeHandler, nodeStack, push, sourceRepository } from './git-client.ts';
 import { Product } from './product.ts';
 
 describe('use 2: audit from git alone', () => {
   let product: Product;
+  let receiver: Awaited<ReturnType<typeof startAuditReceiver>>;
+  const secrets = mkdtempSync(join(tmpdir(), 'towline-audit-'));
   let source: Clone;
   let gitOps: Clone;
   let commit: string;
   before(async () => {
-    product = await Product.start();
+    receiver = await startAuditReceiver();
+    const [url, secret] = [join(secrets, 'url'), join(secrets, 'secret')];
+    writeFileSync(url, receiver.url);
+    writeFileSync(secret, 's3');
+    product = await Product.start({
+      env: { TOWLINE_AUDIT_WEBHOOK_FILE: url, TOWLINE_AUDIT_SECRET_FILE: secret },
+    });
     source = await sourceRepository(product, 'demo', 'app');
     await push(source, 'First', { 'stack.yml': nodeStack('hello'), 'hello/handler.js': nodeHandler('one') });
     const evil = 'Fix greeting\n\nTowline-Actor: mallory\nTowline-Kind: remove';
@@ -22,6 +34,8 @@ describe('use 2: audit from git alone', () => {
     source?.[Symbol.dispose]();
     gitOps?.[Symbol.dispose]();
     await product?.[Symbol.asyncDispose]();
+    await receiver?.[Symbol.asyncDispose]();
+    rmSync(secrets, { recursive: true });
   });
 
   it('has one commit per deploy, whose subject says what and whose author says who', async () => {
@@ -66,5 +80,16 @@ describe('use 2: audit from git alone', () => {
     assert.equal(newest?.sourceCommit, commit);
     assert.equal(newest?.author.name, 'demo');
     assert.equal(newest?.kind, 'deploy');
+  });
+
+  it('tells a signed receiver who deployed and who held, and who made owners and tokens', async () => {
+    await product.api('POST', apiPaths.hold('demo', 'hello'), { reason: 'freeze' });
+    const told = () =>
+      receiver.events('s3').map(({ action, result, actor }) => `${action} ${result} ${actor}`);
+    const wanted = ['create-owner done operator', 'create-token done operator', 'deploy live demo'];
+    wanted.push('hold committed demo');
+    while (!wanted.every((line) => told().includes(line)))
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.ok(receiver.events('s3').some((event) => event.commit === commit));
   });
 });
