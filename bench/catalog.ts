@@ -1,10 +1,10 @@
-import { fork } from 'node:child_process';
+import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { provenance, spec } from '../manifest-writer/render/function-fixture.ts';
 import { renderManifest } from '../manifest-writer/render/render-manifest.ts';
 import { serviceAccountAccess } from '../runtime/kubernetes/cluster-access.ts';
@@ -13,14 +13,14 @@ import { clientOf } from '../test/cluster/kubernetes/apply.ts';
 import { startOwnControlPlane } from '../test/cluster/kubernetes/control-plane.ts';
 import { installFunctions } from '../test/cluster/kubernetes/openfaas.ts';
 import { type Cost, clock, type Following, type Message } from './catalog/follower.ts';
-import { functionNameOf, imageOf, namespaceOf, objectOf, ownerOf } from './catalog/sample.ts';
+import { functionNameOf, imageOf, namespaceOf, objectOf, ownerOf, perTenant } from './catalog/sample.ts';
 import { percentile, report } from './figures.ts';
 
 /*
  * What it costs to follow 10,000 functions of a real API server: each is a Function as the manifest-writer renders it,
- * a Deployment and a ready pod. The router with its catalog, and @kubernetes/client-node's own informers on the same
- * three kinds, one after the other in a process each. A change is counted from the moment its write is sent until the
- * process has it in its table.
+ * a Deployment and a ready pod. The router's whole program, stripped of its types and with the flags of its Deployment;
+ * its catalog alone; and @kubernetes/client-node's own informers on the same three kinds, one after the other in a
+ * process each. A change is counted from the moment its write is sent until the process has it in its table.
  */
 
 const { values } = parseArgs({
@@ -31,7 +31,11 @@ const { values } = parseArgs({
 });
 const functions = Number(values.functions);
 /** As the router's Deployment in gitops-repo-template/platform has it. */
-const routerEnvironment = { NODE_OPTIONS: '--max-semi-space-size=8', MALLOC_ARENA_MAX: '1' };
+const routerEnvironment = {
+  ...{ NODE_OPTIONS: '--max-semi-space-size=4 --max-old-space-size=256', MALLOC_ARENA_MAX: '1' },
+  ...{ TOWLINE_PUBLIC_ORIGIN: 'https://fn.example.org', TOWLINE_LOG_LEVEL: 'warn' },
+  ...{ TOWLINE_HOST: '127.0.0.1', PORT: '0', TOWLINE_INTERNAL_PORT: '0' },
+};
 const say = (line: string) => process.stderr.write(`# ${line}\n`);
 
 interface Wanted {
@@ -88,8 +92,10 @@ async function create(api: ClusterApi, { path, body, status }: Wanted): Promise<
 
 async function fill(api: ClusterApi): Promise<void> {
   const namespaces = new Set(Array.from({ length: functions }, (_, index) => namespaceOf(index)));
-  for (const name of namespaces) {
-    await api.request('/api/v1/namespaces', { method: 'POST', body: { metadata: { name } } });
+  for (const [index, name] of [...namespaces].entries()) {
+    const tenant = ownerOf(index * perTenant);
+    const labels = { 'towline.dev/tenant': tenant, 'towline.dev/environment': 'default' };
+    await api.request('/api/v1/namespaces', { method: 'POST', body: { metadata: { name, labels } } });
   }
   let next = 0;
   const started = performance.now();
@@ -104,12 +110,34 @@ async function fill(api: ClusterApi): Promise<void> {
   await Promise.all(Array.from({ length: 16 }, work));
 }
 
-/** One follower, in a process of its own; `round` makes its images new ones. */
-async function measure(program: string, where: Following, api: ClusterApi, round: number) {
-  const file = join(import.meta.dirname, 'catalog', `${program}.ts`);
+/** The rooms that a router is of, as the image has them. */
+async function strippedSources(dir: string): Promise<string> {
+  const root = join(import.meta.dirname, '..');
+  const folders = ['core', 'runtime', 'router', 'bench/catalog'];
+  for (const folder of folders) await cp(join(root, folder), join(dir, folder), { recursive: true });
+  await cp(join(root, 'package.json'), join(dir, 'package.json'));
+  await symlink(join(root, 'node_modules'), join(dir, 'node_modules'));
+  const args = ['--disable-warning=ExperimentalWarning', 'runtime/image/strip-types.ts', ...folders];
+  await promisify(execFile)(process.execPath, args, { cwd: dir });
+  return dir;
+}
+
+interface Follower {
+  /** In `bench/catalog/`. */
+  program: string;
+  env?: Record<string, string>;
+  /** Where the sources have been stripped of their types. */
+  stripped?: string;
+}
+
+/** In a process of its own. */
+async function start({ program, env = {}, stripped }: Follower, where: Following) {
+  const file = join(stripped ?? join(import.meta.dirname, '..'), 'bench/catalog', `${program}.ts`);
+  const hook = join(stripped ?? '', 'runtime/image/plain-sources.mjs');
   const child = fork(file, [JSON.stringify(where)], {
     stdio: 'inherit',
-    env: { ...process.env, ...(program === 'router-process' ? routerEnvironment : {}) },
+    env: { ...process.env, ...env },
+    execArgv: stripped === undefined ? [] : ['--import', hook],
   });
   const waiting = new Map<string, (at: number) => void>();
   const synced = Promise.withResolvers<Cost>();
@@ -120,23 +148,40 @@ async function measure(program: string, where: Following, api: ClusterApi, round
     synced.resolve(cost);
   });
   const cost = await synced.promise;
+  say(`${program} ${JSON.stringify(cost)}`);
+  return {
+    cost,
+    seen: (image: string) => new Promise<number>((resolve) => waiting.set(image, resolve)),
+    async end() {
+      child.kill();
+      await once(child, 'exit');
+    },
+  };
+}
+
+async function costOf(follower: Follower, where: Following): Promise<Cost> {
+  const { cost, end } = await start(follower, where);
+  await end();
+  return cost;
+}
+
+/** Changes one function after another; `round` makes its images new ones. */
+async function measure(follower: Follower, where: Following, api: ClusterApi, round: number) {
+  const { cost, seen, end } = await start(follower, where);
   const latencies: number[] = [];
   for (let change = 0; change < Number(values.changes); change++) {
     const index = (change * 7_919) % functions;
     const image = imageOf(index, round * 1_000 + change + 2);
-    const seen = new Promise<number>((resolve) => waiting.set(image, resolve));
+    const arrived = seen(image);
     const path = `/apis/openfaas.com/v1/namespaces/${namespaceOf(index)}/functions/${objectOf(index)}`;
     const sent = clock();
     await api.request(path, { method: 'PATCH', patch: 'merge', body: { spec: { image } } });
-    latencies.push((await seen) - sent);
+    latencies.push((await arrived) - sent);
     await wait(20);
   }
-  child.kill();
-  await once(child, 'exit');
+  await end();
   const [p50, p95] = [percentile(latencies, 0.5), percentile(latencies, 0.95)];
-  const figures = { ...cost, change_routed_p50_ms: p50, change_routed_p95_ms: p95 };
-  say(`${program} ${JSON.stringify(figures)}`);
-  return figures;
+  return { ...cost, change_routed_p50_ms: p50, change_routed_p95_ms: p95 };
 }
 
 async function main(): Promise<void> {
@@ -151,10 +196,24 @@ async function main(): Promise<void> {
   const api = createClusterApi(serviceAccountAccess({ dir: account, server }));
   await fill(api);
   const where = { functions, server, account, kubeconfig };
-  const ours = await measure('router-process', where, api, 1);
-  const peer = await measure('informer-process', where, api, 2);
+  const stripped = await strippedSources(join(plane.dir, 'stripped'));
+  const program = { program: 'router-program', stripped, env: routerEnvironment };
+  const router = await costOf(program, where);
+  const all = { ...routerEnvironment, TOWLINE_FOLLOWED_NAMESPACES: 'all' };
+  const inOneGo = await costOf({ ...program, env: all }, where);
+  const catalog = await measure(
+    { program: 'router-process', stripped, env: routerEnvironment },
+    where,
+    api,
+    1,
+  );
+  const peer = await measure({ program: 'informer-process' }, where, api, 2);
   const load = Math.round((loadavg()[0] ?? 0) * 10) / 10;
-  report({ bench: 'catalog', functions, ...ours, peer: { name: 'client-node informers', ...peer }, load });
+  const others = { all_namespaces_in_one_go: inOneGo, catalog };
+  report({
+    ...{ bench: 'catalog', functions, ...router, ...others },
+    ...{ peer: { name: 'client-node informers', ...peer }, load },
+  });
 }
 
 await main();

@@ -4,6 +4,7 @@ import { sessionCookieName } from '../core/session-cookie.ts';
 import { type ClusterEnvironment, openServedEnvironments } from '../runtime/catalog/served-environments.ts';
 import type { ConfigOf } from '../runtime/config.ts';
 import { readInstallationRules } from '../runtime/installation/installation.ts';
+import type { ClusterApi } from '../runtime/kubernetes/cluster-api.ts';
 import { connectCluster } from '../runtime/kubernetes/cluster-settings.ts';
 import type { OpenProgram, ProgramContext } from '../runtime/program/program.ts';
 import { createHttpBuildService } from '../runtime/services/build-service-http.ts';
@@ -19,14 +20,18 @@ type RouterProgramConfig = ConfigOf<typeof routerProgramSettings>;
 /** Without the builder, what is being built is not told from what is not there. */
 const nobody: PendingDeploys = { pending: () => undefined };
 
-/** Functions over HTTP. Ready once every function of the cluster is known; from then on it serves what it knew last. */
+/**
+ * Functions over HTTP. Ready once every function of the cluster is known; from then on it serves what it knew last.
+ * `connect`: to the API server.
+ */
 export async function openRouters(
   config: RouterProgramConfig,
   { logger, signal }: ProgramContext,
+  connect: (kubeconfig: string | undefined) => Promise<ClusterApi> | ClusterApi = connectCluster,
 ): Promise<OpenProgram> {
   await using stack = new AsyncDisposableStack();
   const rules = readInstallationRules(config.configFile);
-  const api = await connectCluster(config.kubeconfig);
+  const api = await connect(config.kubeconfig);
   const served = stack.use(openServedEnvironments(config, rules, { api, logger }));
   const { builderUrl: url } = config;
   // Without a builder there is nobody whom it knows by a token.

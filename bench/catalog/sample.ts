@@ -1,7 +1,7 @@
 import { tenantNamespace } from '../../core/tenants.ts';
 
 /** Functions of a tenant. */
-const perTenant = 50;
+export const perTenant = 50;
 
 export const ownerOf = (index: number) => `owner-${Math.floor(index / perTenant)}`;
 export const functionNameOf = (index: number) => `fn-${index % perTenant}`;
