@@ -187,6 +187,12 @@ describe("the builder's right to ask for a look", () => {
       },
     },
     {
+      engine: 'Argo CD for a new folder',
+      path: '/apis/argoproj.io/v1alpha1/namespaces/argocd/applicationsets/tenants',
+      key: 'argocd.argoproj.io/application-set-refresh',
+      attempts: { 'what it makes': { spec: { template: { spec: { project: 'towline' } } } } },
+    },
+    {
       engine: 'Flux',
       path: `${source}/gitrepositories/gitops`,
       key: 'reconcile.fluxcd.io/requestedAt',
