@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { build } from 'vite';
 import { isEnd, type PushRecord } from '../../core/deploy.ts';
 import type { PushEvent } from '../../core/source-event.ts';
 import {
@@ -15,6 +14,7 @@ import {
   stackFiles,
   type TestRepository,
 } from '../pipeline/platform-in-memory.test.ts';
+import { bundle, drained, oneOf, seeded, start } from './killed-process-fixture.ts';
 
 const commitsFile = 'commits.ndjson';
 const repositoryNames = ['shop', 'blog'];
@@ -34,57 +34,6 @@ export interface KillReport {
   accepted: number;
   sent: number;
   commits: number;
-}
-
-const root = join(import.meta.dirname, '..', '..');
-
-/**
- * The builder and what it needs in one file: a process that is started a thousand times must not load a thousand modules
- * each time. Nothing of it is replaced.
- */
-async function bundle(outDir: string): Promise<string> {
-  await build({
-    ...{ root, configFile: false, logLevel: 'error' },
-    ssr: { noExternal: true, target: 'node' },
-    build: {
-      ...{ ssr: join(import.meta.dirname, 'killed-builder-process-fixture.ts'), outDir, minify: false },
-      rollupOptions: {
-        output: { entryFileNames: 'builder.mjs' },
-        // Of Docker's client, which no test here uses.
-        external: [/ssh2/, /\.node$/, 'pg-native', 'cpu-features'],
-        treeshake: { moduleSideEffects: (id) => id.includes('killed-builder-process') },
-      },
-    },
-  });
-  return join(outDir, 'builder.mjs');
-}
-
-/** Numbers in [0, 1) that are the same in every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
-    return state / 2 ** 31;
-  };
-}
-
-async function start(
-  program: string,
-  dir: string,
-  path: string,
-): Promise<{ child: ChildProcess; port: number }> {
-  const child = spawn(process.execPath, [program, dir, path], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    env: { PATH: path, NODE_COMPILE_CACHE: join(dir, 'compiled') },
-  });
-  const [message] = await once(child, 'message');
-  return { child, port: (message as { port: number }).port };
-}
-
-function oneOf<T>(some: readonly T[], random: () => number): T {
-  const one = some[Math.floor(random() * some.length)];
-  assert.ok(one !== undefined);
-  return one;
 }
 
 /** The id of the delivery, if it was accepted or was so before. */
@@ -175,11 +124,11 @@ export async function killAgainAndAgain(options: KillOptions): Promise<KillRepor
   }
 
   try {
-    const program = await bundle(join(dir, 'program'));
+    const program = await bundle('killed-builder-process-fixture.ts', join(dir, 'program'));
     for (const repo of repositories) all.push(move(repo, random, 0));
     late.push(...all);
     for (let round = 1; round <= options.kills; round += 1) {
-      const { child, port } = await start(program, dir, options.path);
+      const { child, port } = await start(program, options.path, dir);
       running = child;
       const gone = once(child, 'exit');
       const sending = sendSome(port, round);
@@ -188,13 +137,10 @@ export async function killAgainAndAgain(options: KillOptions): Promise<KillRepor
       child.kill('SIGKILL');
       await Promise.all([gone, sending]);
     }
-    const { child, port } = await start(program, dir, options.path);
+    const { child, port } = await start(program, options.path, dir);
     running = child;
     while (late.length > 0) await sendSome(port, options.kills);
-    child.send('drain');
-    const [message] = await once(child, 'message');
-    const { pushes } = message as { pushes: PushRecord[] };
-    const commits = assertDone(dir, repositories, pushes, accepted);
+    const commits = assertDone(dir, repositories, await drained(child), accepted);
     return { kills: options.kills, accepted: accepted.size, sent: all.length, commits };
   } finally {
     running?.kill('SIGKILL');

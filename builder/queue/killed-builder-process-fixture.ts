@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { flushCompileCache } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -63,3 +64,5 @@ process.on('message', async () => {
   process.send?.({ pushes: found.flat() });
 });
 process.send?.({ port: (server.address() as AddressInfo).port });
+// Who is killed leaves none of what was compiled, unless it is told to; the next start takes a fifth less with it.
+flushCompileCache();

@@ -1,25 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { killAgainAndAgain } from './killed-builder-fixture.ts';
-
-/** Runs beside each other, each with its own folder and its own random moments. */
-const runs = 4;
+import { killAmongForges } from './killed-forge-fixture.ts';
 
 const path = process.env['PATH'] ?? '';
 
 describe('a thousand deaths', () => {
   it('lose no accepted delivery, end each one once, and leave each branch head deployed', async (t) => {
-    const seeds = [...Array(runs)].map((_, index) => 7061 + index);
-    const reports = await Promise.all(
-      seeds.map((seed) => killAgainAndAgain({ path, kills: 1000 / runs, seed, pushes: 90 })),
-    );
-    const sum = (of: (report: (typeof reports)[number]) => number) =>
-      reports.reduce((total, report) => total + of(report), 0);
+    // Beside each other, each with its own folder and its own random moments.
+    const [plain, forges] = await Promise.all([
+      Promise.all([7061, 7062].map((seed) => killAgainAndAgain({ path, kills: 250, seed, pushes: 90 }))),
+      Promise.all([7063, 7064].map((seed) => killAmongForges({ path, kills: 250, seed, moves: 140 }))),
+    ]);
+    const reports = [...plain, ...forges];
     t.diagnostic(JSON.stringify(reports));
-    assert.equal(
-      sum(({ kills }) => kills),
-      1000,
-    );
-    assert.ok(sum(({ accepted }) => accepted) >= 200, `${sum(({ accepted }) => accepted)} deliveries`);
+    const sum = (of: 'kills' | 'accepted') => reports.reduce((total, report) => total + report[of], 0);
+    assert.equal(sum('kills'), 1000);
+    assert.ok(sum('accepted') >= 200, `${sum('accepted')} deliveries`);
   });
 });
