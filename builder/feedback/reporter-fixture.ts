@@ -43,6 +43,6 @@ export function reportContext(lines: LogLine[] = []): ReportContext {
     memory: memoryOf(),
     shared: memoryOf(),
     logLines: async () => lines,
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(120_000),
   };
 }

@@ -7,7 +7,7 @@ import { dashboard, startForgePlatform } from './forge-platform.ts';
 type Platform = Awaited<ReturnType<typeof startForgePlatform>>;
 
 async function until(what: string, condition: () => boolean): Promise<void> {
-  const end = performance.now() + 20_000;
+  const end = performance.now() + 120_000;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -93,7 +93,7 @@ const hello = (more = {}) => deployRecord({ ...times, ...more });
 const push = (more: Partial<PushRecord> = {}) => pushRecord({ ...times, owner: 'acme-team', ...more });
 
 async function until(what: string, condition: () => boolean): Promise<void> {
-  const end = performance.now() + 20_000;
+  const end = performance.now() + 120_000;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
