@@ -17,6 +17,7 @@ const needed: Record<string, string> = {
   dockerd: 'docker.io',
   skopeo: 'skopeo',
   openssl: 'openssl',
+  'redis-server': 'redis-server',
 };
 
 /** Debian keeps servers out of a user's PATH. */
@@ -49,7 +50,7 @@ async function anyExecutable(files: string[]): Promise<boolean> {
 
 function builtPrograms(): string[] {
   const programs = ['buildkitd', 'kustomize', 'kubectl'];
-  programs.push('source-controller', 'kustomize-controller', 'source-watcher');
+  programs.push('source-controller', 'kustomize-controller', 'source-watcher', 'argocd');
   if (!isGiven) programs.push('etcd', 'kube-apiserver');
   if (process.env['TOWLINE_TEST_KWOK'] === '1') programs.push('kube-controller-manager', 'kwok');
   return programs;
