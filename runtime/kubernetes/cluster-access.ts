@@ -13,6 +13,12 @@ export interface ClusterAccess {
 }
 
 const inPod = '/var/run/secrets/kubernetes.io/serviceaccount';
+/**
+ * An HTTP/2 connection that died without a word is left only because an answer did not begin in time: then undici asks
+ * the other side for a sign of life. A signal that ends a request earlier ends its stream alone, so this is less than what
+ * requests and silent watches are given, and more than an admission webhook may take by default (10 s).
+ */
+const defaultHeadersTimeout = 15_000;
 
 /**
  * As a pod's service account. The client's package is not loaded for this: its generated models would be half of what
@@ -21,14 +27,22 @@ const inPod = '/var/run/secrets/kubernetes.io/serviceaccount';
 export function serviceAccountAccess({
   dir = inPod,
   server = 'https://kubernetes.default.svc',
+  headersTimeout = defaultHeadersTimeout,
 }: {
   dir?: string | undefined;
   server?: string | undefined;
+  /** Milliseconds. Default: 15,000. */
+  headersTimeout?: number | undefined;
 } = {}): ClusterAccess {
   const ca = readFileSync(join(dir, 'ca.crt'));
   // Who watches knows how long silence may last. A hundred watches share a connection, where each of its own would cost
   // both sides three times as much.
-  const dispatcher = new Agent({ connect: { ca, timeout: 10_000 }, bodyTimeout: 0, allowH2: true });
+  const dispatcher = new Agent({
+    connect: { ca, timeout: 10_000 },
+    bodyTimeout: 0,
+    headersTimeout,
+    allowH2: true,
+  });
   return {
     server,
     async credentials() {
