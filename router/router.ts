@@ -2,9 +2,10 @@ import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Authenticator } from '../core/auth.ts';
-import type { FunctionCatalog, PendingDeploys } from '../core/catalog.ts';
+import type { CatalogEntry, FunctionCatalog, PendingDeploys } from '../core/catalog.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createAccessGate } from './access/access-gate.ts';
+import { answerPreflight, isPreflight } from './access/preflight.ts';
 import { type Address, createAddressReader } from './addressing/address.ts';
 import { type OwnAnswer, sendAnswer } from './answers.ts';
 import type { RouterConfig } from './config.ts';
@@ -39,7 +40,7 @@ export interface Router extends AsyncDisposable {
 }
 
 /** A request that names a function, well-formed. */
-type Admitted = Omit<ExchangeParts, 'guarded' | 'upgrade'>;
+type Admitted = Omit<ExchangeParts, 'entered' | 'upgrade'>;
 
 /** How often long exchanges say that their function is in use, in milliseconds. */
 const touchEveryMs = 10_000;
@@ -63,9 +64,13 @@ export async function createRouter(config: RouterConfig, deps: RouterDeps): Prom
   }, touchEveryMs).unref();
 
   function answer(req: IncomingMessage, res: ServerResponse, own: OwnAnswer, requestId: string): void {
-    context.metrics.ownAnswers += 1;
-    countStatus(context.metrics, own.status);
+    count(own.status);
     sendAnswer(req, res, own, requestId);
+  }
+
+  function count(status: number): void {
+    context.metrics.ownAnswers += 1;
+    countStatus(context.metrics, status);
   }
 
   /** The function a request may be sent to; otherwise it has been answered. */
@@ -87,16 +92,21 @@ export async function createRouter(config: RouterConfig, deps: RouterDeps): Prom
   }
 
   /** Goes on with a request once it is known that its function takes it. */
-  function enter(parts: Admitted, begin: (guarded: boolean) => void): void {
+  function enter(parts: Admitted, begin: (entered: CatalogEntry | undefined) => void): void {
     const { req, res, address, requestId } = parts;
     const entry = deps.catalog.lookup(address.owner, address.functionName);
-    if (!gate.guards(req, entry)) {
-      begin(false);
+    if (!gate.guards(entry)) {
+      begin(entry);
+      return;
+    }
+    if (isPreflight(req)) {
+      count(204);
+      answerPreflight(req, res, requestId);
       return;
     }
     void gate.whyNot(req, address, entry).then((refusal) => {
       if (res.destroyed) return;
-      if (refusal === undefined) begin(true);
+      if (refusal === undefined) begin(entry);
       else answer(req, res, refusal, requestId);
     });
   }
@@ -106,7 +116,7 @@ export async function createRouter(config: RouterConfig, deps: RouterDeps): Prom
     matches: (req) => readAddress(req).kind !== 'platform',
     handle(req, res) {
       const parts = admitted(req, res);
-      if (parts) enter(parts, (guarded) => new Exchange(context, { ...parts, guarded }).start());
+      if (parts) enter(parts, (entered) => new Exchange(context, { ...parts, entered }).start());
     },
     upgrade(req, socket, head) {
       // Nobody else listens on it any more; its going away is seen by 'close'.
@@ -124,7 +134,7 @@ export async function createRouter(config: RouterConfig, deps: RouterDeps): Prom
       if (refusal) return answer(req, res, refusal, parts.requestId);
       const early = new EarlyBytes(socket, head);
       const upgraded = { ...parts, upgrade: { socket, early } };
-      enter(parts, (guarded) => new Exchange(context, { ...upgraded, guarded }).start());
+      enter(parts, (entered) => new Exchange(context, { ...upgraded, entered }).start());
     },
     async [Symbol.asyncDispose]() {
       clearInterval(toucher);

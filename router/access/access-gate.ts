@@ -10,7 +10,7 @@ import type { OwnAnswer } from '../answers.ts';
 /** Keeps requests of the wrong people from functions that are not public. */
 export interface AccessGate {
   /** Whether somebody has to be asked who sends the request, before anything of it reaches the function. */
-  guards(req: IncomingMessage, entry: CatalogEntry | undefined): entry is CatalogEntry;
+  guards(entry: CatalogEntry | undefined): entry is CatalogEntry;
   /** Why a request may not reach a guarded function; `undefined` if it may. Never rejects: any doubt is a refusal. */
   whyNot(req: IncomingMessage, address: FunctionAddress, entry: CatalogEntry): Promise<OwnAnswer | undefined>;
 }
@@ -54,8 +54,7 @@ export function createAccessGate(
   }
 
   return {
-    guards: (req, entry): entry is CatalogEntry =>
-      entry !== undefined && entry.access !== 'public' && !isPreflight(req),
+    guards: (entry): entry is CatalogEntry => entry !== undefined && entry.access !== 'public',
     async whyNot(req, address, entry) {
       if (authenticator === undefined) {
         const detail = `${address.owner}/${address.functionName} is not public, and logins cannot be checked here`;
@@ -70,15 +69,6 @@ export function createAccessGate(
       }
     },
   };
-}
-
-/** What a browser asks before it sends somebody's token: it never carries one itself, and does nothing. */
-function isPreflight({ method, headers }: IncomingMessage): boolean {
-  return (
-    method === 'OPTIONS' &&
-    headers.origin !== undefined &&
-    headers['access-control-request-method'] !== undefined
-  );
 }
 
 /** A browser adds the cookie to whatever any page asks for: that counts for pages that somebody opens, and our own. */

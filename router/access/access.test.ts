@@ -97,10 +97,61 @@ describe('a function that is not public', () => {
     assert.equal(edge.catalog.wakes, 0);
   });
 
-  it('answers a preflight, which carries no login, and no other OPTIONS', async () => {
-    const asked = { ...host, origin: 'http://app.example', 'access-control-request-method': 'POST' };
-    assert.equal(await status(asked, '/fn', 'OPTIONS'), 200);
+  it('hears nothing of a preflight, which carries no login: the router answers that, and no other OPTIONS', async () => {
+    edge.catalog.set('alice', 'asleep', { status: 'Asleep', access: 'members' });
+    const asked = {
+      ...host,
+      origin: 'http://app.example',
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'authorization,content-type',
+    };
+    for (const path of ['/fn', '/fn/private?x=1', '/asleep']) {
+      const answer = await edge.get(path, { method: 'OPTIONS', headers: asked });
+      assert.deepEqual([answer.status, answer.body], [204, ''], path);
+      assert.equal(answer.headers['access-control-allow-origin'], '*');
+      assert.match(answer.headers['access-control-allow-methods'] ?? '', /\bPOST\b/);
+      assert.equal(answer.headers['access-control-allow-headers'], '*, Authorization');
+      assert.equal(answer.headers['access-control-allow-credentials'], undefined);
+      assert.match(answer.headers.vary ?? '', /^Origin\b/);
+    }
+    const withBody = { ...asked, ...as('nobody'), 'content-length': '6' };
+    assert.equal(
+      (await edge.get('/fn/x', { method: 'OPTIONS', headers: withBody, body: 'secret' })).status,
+      204,
+    );
+    const unread = await edge.raw(
+      'OPTIONS /fn HTTP/1.1\r\nHost: alice.localhost\r\nOrigin: http://app.example\r\n' +
+        'Access-Control-Request-Method: POST\r\nContent-Length: 50\r\nExpect: 100-continue\r\n\r\n',
+    );
+    assert.match(unread, /^HTTP\/1\.1 204 .*Connection: close/s);
     assert.equal(await status({ ...host, origin: 'http://app.example' }, '/fn', 'OPTIONS'), 401);
+    assert.equal(await status({ ...host, 'access-control-request-method': 'POST' }, '/fn', 'OPTIONS'), 401);
+    assert.deepEqual(reached, []);
+    assert.equal(edge.catalog.wakes, 0);
+
+    be('public');
+    assert.equal(await status(asked, '/fn', 'OPTIONS'), 200, 'a public one answers its own');
+    assert.equal(reached.length, 1);
+  });
+
+  it('does not answer who waited for it while it was public, or somebody else’s', async () => {
+    const { targets } = edge.catalog.lookup('alice', 'fn') ?? { targets: [] };
+    const wakesInto = (change: Parameters<typeof edge.catalog.set>[2]) => {
+      edge.catalog.onWake = async () => edge.catalog.set('alice', 'asleep', { targets, ...change });
+    };
+    edge.catalog.set('alice', 'asleep', { status: 'Asleep' });
+    wakesInto({ access: 'owner' });
+    assert.equal(await status(host, '/asleep/x'), 503);
+    edge.catalog.set('alice', 'asleep', { status: 'Asleep', access: 'members' });
+    wakesInto({ access: 'members', ownerId: 'id-of-the-alice-after' });
+    assert.equal(await status(as('alice'), '/asleep/x'), 503);
+    assert.equal(reached.length, 0);
+
+    edge.catalog.set('alice', 'asleep', { status: 'Asleep', access: 'owner' });
+    wakesInto({ access: 'members' });
+    assert.equal(await status(as('alice'), '/asleep/x'), 200);
+    assert.equal(reached.pop()?.authorization, undefined);
+    edge.catalog.wakes = 0;
   });
 
   it('takes the dashboard’s session at the platform’s own address alone, and not for foreign pages', async () => {

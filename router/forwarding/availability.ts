@@ -1,6 +1,8 @@
-import type { CatalogEntry, FunctionCatalog, FunctionStatus, PendingDeploys } from '../../core/catalog.ts';
+import type { CatalogEntry, FunctionStatus } from '../../core/catalog.ts';
+import { stricterAccess } from '../../core/function-access.ts';
 import type { FunctionAddress } from '../addressing/address.ts';
 import type { OwnAnswer } from '../answers.ts';
+import type { ExchangeContext, ExchangeParts } from './exchange-context.ts';
 
 /** What can be done with a request for a function at this moment. */
 export type Availability =
@@ -27,13 +29,13 @@ function unavailable(name: string, status: FunctionStatus, reason: string | null
 
 /** Decided anew for each request and each retry, from the catalog as it is now. */
 export function availability(
-  address: FunctionAddress,
-  catalog: FunctionCatalog,
-  pendingDeploys: PendingDeploys,
+  { address, entered }: Pick<ExchangeParts, 'address' | 'entered'>,
+  { catalog, pending: pendingDeploys }: Pick<ExchangeContext, 'catalog' | 'pending'>,
 ): Availability {
   const { owner, functionName } = address;
   const entry = catalog.lookup(owner, functionName);
   if (entry !== undefined) {
+    if (!isAsOpen(entry, entered)) return { kind: 'away', answer: closedMeanwhile(address) };
     if (entry.targets.length > 0) return { kind: 'running', entry };
     if (entry.status === 'Asleep') return { kind: 'asleep' };
     return {
@@ -49,6 +51,18 @@ export function availability(
     };
   }
   return { kind: 'away', answer: notFound(address, catalog.hasOwner(owner)) };
+}
+
+/** Whether who was let in by `entered` may still come in: while they waited, another version or owner may have come. */
+function isAsOpen(entry: CatalogEntry, entered: CatalogEntry | undefined): boolean {
+  if (entered === undefined) return entry.access === 'public';
+  const isSame = stricterAccess(entered.access, entry.access) === entered.access;
+  return isSame && (entry.access === 'public' || entry.ownerId === entered.ownerId);
+}
+
+function closedMeanwhile({ owner, functionName }: FunctionAddress): OwnAnswer {
+  const detail = `who may use ${owner}/${functionName} has changed while the request waited`;
+  return { status: 503, detail, hint: 'send it again', retryAfter: 1 };
 }
 
 function notFound(address: FunctionAddress, ownerKnown: boolean): OwnAnswer {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { FunctionCatalog, PendingDeploys } from '../../core/catalog.ts';
+import type { CatalogEntry, FunctionCatalog, PendingDeploys } from '../../core/catalog.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { FunctionAddress } from '../addressing/address.ts';
 import type { RouterConfig } from '../config.ts';
@@ -37,8 +37,8 @@ export interface ExchangeParts {
   address: FunctionAddress;
   origin: Origin;
   requestId: string;
-  /** The request's `Authorization` was for the platform: the function does not get it. */
-  guarded: boolean;
+  /** The function whose access let the request in. If that is guarded, `Authorization` was for the platform. */
+  entered: CatalogEntry | undefined;
   /** For a WebSocket handshake: the client's connection and what came with it. */
   upgrade?: { socket: Duplex; early: EarlyBytes } | undefined;
 }

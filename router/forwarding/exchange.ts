@@ -54,7 +54,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       origin: parts.origin,
       requestId: parts.requestId,
       cookies: context.cookies,
-      guarded: parts.guarded,
+      guarded: parts.entered !== undefined && parts.entered.access !== 'public',
       contentLength: length ?? empty,
     });
   }
@@ -80,8 +80,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #proceed(failed?: string): void {
     if (this.#over) return;
-    const { catalog, pending } = this.#context;
-    const now = availability(this.#parts.address, catalog, pending);
+    const now = availability(this.#parts, this.#context);
     if (now.kind === 'away') this.#answer(now.answer);
     else if (now.kind === 'asleep') void this.#hold();
     else this.#send(now.entry, failed);
