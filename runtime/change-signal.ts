@@ -5,11 +5,14 @@ export interface ChangeSignal {
   until<T>(answer: () => T | undefined, ...signals: (AbortSignal | undefined)[]): Promise<T>;
   /** The same for answers that take time; a change in the meantime makes it ask again. Never asks twice at once. */
   untilKnown<T>(answer: () => Promise<T | undefined>, ...signals: (AbortSignal | undefined)[]): Promise<T>;
+  /** Woken by all that wakes this one, until it is disposed of, and by what is its own, which wakes nobody else. */
+  fork(): ChangeSignal & Disposable;
 }
 
 export function createChangeSignal(): ChangeSignal {
   let waiting = new Set<() => void>();
   let changes = 0;
+  const forks = new Set<ChangeSignal>();
 
   function next(signals: AbortSignal[]): Promise<void> {
     return new Promise((resolve) => {
@@ -29,6 +32,12 @@ export function createChangeSignal(): ChangeSignal {
       const woken = waiting;
       waiting = new Set();
       for (const wake of woken) wake();
+      for (const fork of forks) fork.notify();
+    },
+    fork() {
+      const fork = createChangeSignal();
+      forks.add(fork);
+      return { ...fork, [Symbol.dispose]: () => void forks.delete(fork) };
     },
     async until(answer, ...given) {
       const signals = given.filter((signal) => signal !== undefined);

@@ -222,7 +222,16 @@ export function createInstallationEvents(deps: InstallationEventsDeps): ActOnEve
     const own = store.repositories({ scm, ownerId: account.id });
     const state = told === 'deleted' ? await deletedNow(event) : await stateNow(id, account.id, told);
     if (state === 'deleted') return uninstalled(own, account.path);
+    if (change === 'created' && state === 'suspended') await remember(event);
     return state === told ? cameOrRests(event, own) : outdated;
+  }
+
+  /** It was put to sleep before its making was told of: nothing but that told of these, and they are served when it wakes. */
+  async function remember(event: InstallationChanged): Promise<void> {
+    for (const ref of event.repositories) {
+      if (store.repository(event.scm, ref.id)) continue;
+      await named(event, ref, undefined).catch((error: unknown) => refuse(event, error));
+    }
   }
 
   function cameOrRests(

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { commitTo, exampleOf, startForgePlatform } from '../../test/forges/forge-platform.ts';
 import { stackFiles } from '../pipeline/platform-in-memory.test.ts';
-import { about, chosen, deployed, functions, live, until } from './installations-fixture.ts';
+import { about, chosen, deployed, functions, installed, live, until } from './installations-fixture.ts';
 
 describe('what GitHub tells late', () => {
   it('of a removal or a suspension that is no more true takes nothing away', async () => {
@@ -36,6 +36,20 @@ describe('what GitHub tells late', () => {
     });
     await platform.builder().drain();
     assert.deepEqual(functions(platform), []);
+  });
+
+  it('of an installation that rests by then has its repositories deployed when it wakes', async () => {
+    await using platform = await startForgePlatform();
+    const { after } = commitTo(platform.bare, stackFiles({ hello: 'one' }));
+    const { github, installation, repository } = platform;
+    const came = { id: repository.id, name: 'shop', full_name: 'Acme/shop', private: false };
+    const created = { ...exampleOf('installation'), action: 'created', installation: about(platform) };
+    installation.suspendedAt = new Date().toISOString();
+    assert.equal(await github.deliver('installation', { ...created, repositories: [came] }), 202);
+    await platform.builder().drain();
+    assert.deepEqual(functions(platform), []);
+    await installed(platform, 'unsuspend');
+    assert.equal(live(platform), after);
   });
 
   it('of an uninstallation, after the next installation, takes away what that one does not see', async () => {

@@ -1,3 +1,4 @@
+import type { Alarm } from './alarm.ts';
 import type { Nudge } from './source-nudge.ts';
 
 export interface TellingOptions {
@@ -6,8 +7,8 @@ export interface TellingOptions {
   /** Of what makes it. */
   setUpNudge: Nudge;
   now: () => number;
-  /** Called when it is worth asking again. */
-  wake: () => void;
+  /** Goes off when it is worth asking again. */
+  alarm: Alarm;
 }
 
 /** Tells Argo CD again and again: what it is told while it looks, it forgets when it has looked. */
@@ -21,13 +22,14 @@ export interface Telling {
 /** Milliseconds. */
 const againMs = 5_000;
 
-export function createTelling({ nudge, setUpNudge, now, wake }: TellingOptions): Telling {
+export function createTelling({ nudge, setUpNudge, now, alarm }: TellingOptions): Telling {
   let toldAt = now();
   let isSetUpTold = false;
 
   function isTime(): boolean {
-    setTimeout(wake, againMs).unref();
-    if (now() < toldAt + againMs) return false;
+    const left = toldAt + againMs - now();
+    alarm.in(left > 0 ? left : againMs);
+    if (left > 0) return false;
     toldAt = now();
     return true;
   }

@@ -2,6 +2,7 @@ import type { CatalogEntry, FunctionCatalog } from '../../core/catalog.ts';
 import type { FollowOutcome, FollowTarget, GitOpsCommits } from '../../core/reconciler.ts';
 import type { RoutersView } from '../../core/routers.ts';
 import type { ChangeSignal } from '../../runtime/change-signal.ts';
+import { type Alarm, createAlarm } from './alarm.ts';
 import { type FunctionProgress, progressOf } from './function-outcome.ts';
 import { createPatience } from './patience.ts';
 import { createRoutedCheck } from './routed-check.ts';
@@ -31,6 +32,13 @@ interface FollowDeps {
   now: () => number;
 }
 
+/** What wakes one who follows, and ends it. */
+interface Follower {
+  wake: () => void;
+  alarm: Alarm;
+  signal: AbortSignal;
+}
+
 /** Milliseconds after which a follower looks again at what git may only know by then. */
 const lookAgainMs = 1_000;
 /** What a version that sleeps may take to start, with its image to be pulled. */
@@ -38,19 +46,18 @@ const trialMs = 120_000;
 
 /** What is the same whichever engine applies: after "applied" the catalog decides, then the routers; git tells what was replaced. */
 export function createFollowing({ changes, catalog, commits, routers, troubleMs, now }: FollowDeps) {
-  async function isReplaced(target: FollowTarget, applied: Applied | undefined): Promise<boolean> {
+  async function isReplaced(target: FollowTarget, applied: Applied | undefined, alarm: Alarm) {
     if (!applied || !('commit' in applied)) return false;
     const wanted = await commits.wantedDigest(applied.commit, target).catch(() => undefined);
     if (wanted !== undefined && wanted !== target.digest) return true;
     // Either the cluster is on its way there, or git cannot say.
-    setTimeout(() => changes.notify(), lookAgainMs).unref();
+    alarm.in(lookAgainMs);
     return false;
   }
 
-  function outcomeFor(target: FollowTarget, way: Way, note: WaitingNote, signal: AbortSignal) {
-    const wake = () => changes.notify();
-    const waiting = createPatience(troubleMs, now, wake);
-    const routing = createRoutedCheck(routers, target, { now, wake });
+  function outcomeFor(target: FollowTarget, way: Way, note: WaitingNote, { wake, alarm, signal }: Follower) {
+    const waiting = createPatience(troubleMs, now, alarm);
+    const routing = createRoutedCheck(routers, target, { now, alarm });
     const trial = createSleeperTrial(catalog, target, { ms: trialMs, wake });
 
     async function unlessUnrouted(outcome: FollowOutcome): Promise<FollowOutcome | undefined> {
@@ -60,7 +67,7 @@ export function createFollowing({ changes, catalog, commits, routers, troubleMs,
     }
 
     const unlessStillWanted = async (): Promise<FollowOutcome | undefined> =>
-      (await isReplaced(target, await way.applied())) ? { type: 'superseded' } : undefined;
+      (await isReplaced(target, await way.applied(), alarm)) ? { type: 'superseded' } : undefined;
 
     return async (): Promise<FollowOutcome | undefined> => {
       const entry = catalog.lookup(target.owner, target.functionName);
@@ -76,20 +83,24 @@ export function createFollowing({ changes, catalog, commits, routers, troubleMs,
 
   return async (
     target: FollowTarget,
-    way: Way,
+    wayBy: (alarm: Alarm) => Way,
     onApplied: () => void,
     signal: AbortSignal,
     onWaiting: (why: string | null) => void = () => undefined,
   ): Promise<FollowOutcome> => {
-    const note = createWaitingNote(onWaiting, { ms: troubleMs, now, wake: () => changes.notify() });
-    const first = await changes.untilKnown(async () => {
+    using own = changes.fork();
+    const wake = () => own.notify();
+    using alarm = createAlarm(wake, now);
+    const way = wayBy(alarm);
+    const note = createWaitingNote(onWaiting, { ms: troubleMs, now, alarm });
+    const first = await own.untilKnown(async () => {
       const found = await way.applied();
       note.set(found ? undefined : way.whyNot());
       return found;
     }, signal);
     if ('failed' in first) return first.failed;
     onApplied();
-    return changes.untilKnown(outcomeFor(target, way, note, signal), signal);
+    return await own.untilKnown(outcomeFor(target, way, note, { wake, alarm, signal }), signal);
   };
 }
 

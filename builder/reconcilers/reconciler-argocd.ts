@@ -7,9 +7,11 @@ import { createChangeSignal } from '../../runtime/change-signal.ts';
 import type { ClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
 import { createReflector } from '../../runtime/kubernetes/reflector.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import type { Alarm } from './alarm.ts';
 import { type ArgoSetUp, createApplicationNudge } from './application-nudge.ts';
 import { causeOf } from './apply-failure.ts';
 import { type ArgoFailure, applicationOf, type ObservedApplication } from './argo-application.ts';
+import { createLooks } from './argo-looks.ts';
 import { createTelling } from './argo-telling.ts';
 import { containing } from './commit-contained.ts';
 import { type Applied, createFollowing, type Way } from './follow-commit.ts';
@@ -98,37 +100,43 @@ export function createArgoReconciler(
     return state.type === 'stale' ? `the cluster cannot be seen: ${state.cause}` : undefined;
   }
 
-  function wayOf(target: FollowTarget, nudge: Nudge): Way {
+  function wayOf(target: FollowTarget, nudge: Nudge, alarm: Alarm): Way {
     const holds = containing(commits, target.commit);
-    const waiting = createPatience(troubleMs, now, notify);
+    const waiting = createPatience(troubleMs, now, alarm);
     const key = `${namespace}/${config.applicationOf(target.owner)}`;
     const name = objectName(target.owner, target.functionName);
-    const telling = createTelling({ nudge, setUpNudge, now, wake: notify });
-    const lookedAtBefore = applications.table.get(key)?.lookedAt;
+    const telling = createTelling({ nudge, setUpNudge, now, alarm });
+    const looks = createLooks();
 
     async function tell(seen: ObservedApplication | undefined): Promise<void> {
       // Before the list has come nothing is known to be missing.
       if (applications.state().type !== 'following') return;
       if (!seen || seen.isInvalid) telling.toSetUp();
-      else if ((await holds([seen.comparedCommit])) === undefined) telling.toLook();
+      else if (isUnsure(seen) || (await holds([seen.comparedCommit])) === undefined) telling.toLook();
+    }
+
+    /** It may be about the commit before: only a further look says. */
+    function isUnsure({ failure }: ObservedApplication): boolean {
+      return failure !== undefined && failure.commit === undefined && !looks.hasLookedAnew();
     }
 
     /** What could not be read leaves no commit: what was there before the follower came is about an older one. */
-    async function isAbout({ commit }: ArgoFailure, lookedAt: string | undefined): Promise<boolean> {
-      return commit === undefined ? lookedAt !== lookedAtBefore : (await holds([commit])) !== undefined;
+    async function isAbout({ commit }: ArgoFailure): Promise<boolean> {
+      return commit === undefined ? looks.hasLooked() : (await holds([commit])) !== undefined;
     }
 
     function outcomeOf({ reason, message, commit, applied, refused }: ArgoFailure): Applied | undefined {
       if (commit !== undefined && applied?.has(name)) return { commit };
       const { cause, passes } = causeOf({ reason, message: refused?.get(name) ?? message }, target, engine);
-      // Without a commit it may still be the one before.
+      // Without a commit it may still be the one before, however long that look takes.
+      const isOurs = commit !== undefined || looks.hasLookedAnew();
       const isFinal = passes === 'never' && commit !== undefined;
       const isOver = isFinal || (passes !== 'waits' && waiting.isOver());
-      return isOver ? { failed: { type: 'failed', stage: 'apply', cause } } : undefined;
+      return isOver && isOurs ? { failed: { type: 'failed', stage: 'apply', cause } } : undefined;
     }
 
-    async function failureOf({ failure, isRetrying, lookedAt }: ObservedApplication) {
-      if (failure && (await isAbout(failure, lookedAt))) return outcomeOf(failure);
+    async function failureOf({ failure, isRetrying }: ObservedApplication) {
+      if (failure && (await isAbout(failure))) return outcomeOf(failure);
       if (!isRetrying) waiting.reset();
       return undefined;
     }
@@ -136,6 +144,7 @@ export function createArgoReconciler(
     return {
       async applied() {
         const seen = applications.table.get(key);
+        if (seen) looks.see(seen.lookedAt);
         const commit = seen && (await holds([seen.syncedCommit]));
         if (commit !== undefined) return { commit };
         await tell(seen);
@@ -152,7 +161,7 @@ export function createArgoReconciler(
     follow(target, onApplied, signal, onWaiting) {
       const both = AbortSignal.any([signal, closing.signal]);
       return whileNudged(config.applicationOf(target.owner), (nudge) =>
-        followCommit(target, wayOf(target, nudge), onApplied, both, onWaiting),
+        followCommit(target, (alarm) => wayOf(target, nudge, alarm), onApplied, both, onWaiting),
       );
     },
     async [Symbol.asyncDispose]() {

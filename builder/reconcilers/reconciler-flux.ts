@@ -7,6 +7,7 @@ import { createChangeSignal } from '../../runtime/change-signal.ts';
 import type { ClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
 import { createReflector, type ReflectorState } from '../../runtime/kubernetes/reflector.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import type { Alarm } from './alarm.ts';
 import { causeOf } from './apply-failure.ts';
 import { containing } from './commit-contained.ts';
 import { createDriftRepair } from './drift-repair.ts';
@@ -119,9 +120,9 @@ export function createFluxReconciler(
   });
 
   /** A commit that Flux has applied and that contains the target's, or why there will be none. */
-  function wayOf(target: FollowTarget): Way {
+  function wayOf(target: FollowTarget, alarm: Alarm): Way {
     const holds = containing(commits, target.commit);
-    const waiting = createPatience(troubleMs, now, notify);
+    const waiting = createPatience(troubleMs, now, alarm);
     const key = keyOf(target.owner);
     let isAsked = false;
 
@@ -169,8 +170,10 @@ export function createFluxReconciler(
   return {
     synced: Promise.all(reflectors.map((one) => one.synced)).then(() => undefined),
     nudge,
-    follow: (target, onApplied, signal, onWaiting) =>
-      followCommit(target, wayOf(target), onApplied, AbortSignal.any([signal, closing.signal]), onWaiting),
+    follow(target, onApplied, signal, onWaiting) {
+      const both = AbortSignal.any([signal, closing.signal]);
+      return followCommit(target, (alarm) => wayOf(target, alarm), onApplied, both, onWaiting);
+    },
     async [Symbol.asyncDispose]() {
       unsubscribe();
       await repair[Symbol.asyncDispose]();

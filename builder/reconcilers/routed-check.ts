@@ -1,10 +1,11 @@
 import type { FollowTarget } from '../../core/reconciler.ts';
 import type { RoutersView } from '../../core/routers.ts';
 import { backoffMs } from '../../runtime/backoff.ts';
+import type { Alarm } from './alarm.ts';
 
 /** Whether the routers have what the builder's own catalog has. */
 export interface RoutedCheck {
-  /** `undefined`: they do. Between two questions the last answer holds, and `wake` is called when one may be asked. */
+  /** `undefined`: they do. Between two questions the last answer holds, and the alarm goes off when one may be asked. */
   whyNot(signal: AbortSignal): Promise<string | undefined>;
 }
 
@@ -14,7 +15,7 @@ const again = { firstMs: 50, maxMs: 2_000 };
 export function createRoutedCheck(
   routers: RoutersView | undefined,
   target: FollowTarget,
-  { now, wake }: { now: () => number; wake: () => void },
+  { now, alarm }: { now: () => number; alarm: Alarm },
 ): RoutedCheck {
   let asked = 0;
   let nextAt = 0;
@@ -22,13 +23,18 @@ export function createRoutedCheck(
 
   return {
     async whyNot(signal) {
-      if (!routers || (last !== undefined && now() < nextAt)) return last;
+      if (!routers) return undefined;
+      const left = nextAt - now();
+      if (last !== undefined && left > 0) {
+        alarm.in(left + 1);
+        return last;
+      }
       last = await routers.whyNotRouted(target, signal);
       if (last === undefined) return undefined;
       asked += 1;
       const ms = backoffMs(asked, again);
       nextAt = now() + ms;
-      setTimeout(wake, ms + 1).unref();
+      alarm.in(ms + 1);
       return last;
     },
   };

@@ -47,7 +47,7 @@ function asleep(onWake: (show: (status: FunctionStatus, reason?: string) => void
     outcome: () =>
       follow(
         { owner: 'alice', functionName: 'hello', commit: 'c', digest },
-        way,
+        () => way,
         () => undefined,
         AbortSignal.timeout(10_000),
       ),

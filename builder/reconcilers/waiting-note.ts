@@ -1,3 +1,4 @@
+import type { Alarm } from './alarm.ts';
 import { createPatience } from './patience.ts';
 
 /** Says why a deploy does not go on, once that lasts, and when it goes on again. */
@@ -8,9 +9,9 @@ export interface WaitingNote {
 
 export function createWaitingNote(
   tell: (why: string | null) => void,
-  { ms, now, wake }: { ms: number; now: () => number; wake: () => void },
+  { ms, now, alarm }: { ms: number; now: () => number; alarm: Alarm },
 ): WaitingNote {
-  const patience = createPatience(ms, now, wake);
+  const patience = createPatience(ms, now, alarm);
   let told: string | null = null;
 
   function say(why: string | null): void {

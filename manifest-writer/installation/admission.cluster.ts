@@ -16,6 +16,7 @@ let admin: ClusterApi;
 let writer: ClusterApi;
 let builder: ClusterApi;
 /** As the account that applies the tenants' set-ups. */
+let tenants: ClusterApi;
 let setUps: ServerSideApply;
 let setUp: KubernetesObject[];
 
@@ -38,12 +39,17 @@ before(async () => {
   const platform = await build(flux, 'platform');
   const system = await build(flux, 'flux/system');
   const policies = system.filter(({ kind }) => kind !== 'Deployment');
-  const sync = [...(await build(flux, 'flux/sync')), ...(await build(argo, 'argocd/sync'))];
+  const sync = [
+    ...(await build(flux, 'flux/sync')),
+    ...(await build(flux, 'flux/system/publisher')),
+    ...(await build(argo, 'argocd/sync')),
+  ];
   const spaces = [...platform, ...sync].filter(isNamespace);
   await server.apply([...['flux-system', 'argocd'].map(named), ...spaces, ...policies, ...platform, ...sync]);
   writer = await actingAs('manifest-writer');
   builder = await actingAs('builder');
-  setUps = serverSideApply(await actingAs('tenants', 'flux-system'));
+  tenants = await actingAs('tenants', 'flux-system');
+  setUps = serverSideApply(tenants);
   setUp = (await build(flux, 'flux/tenants')).filter(({ metadata }) =>
     /alice/.test(JSON.stringify(metadata)),
   );
@@ -115,7 +121,9 @@ describe('what the manifest-writer hands to Flux', () => {
   it('is a tenant’s artifact, fetched from the manifest-writer', async () => {
     await create(artifact('tenant-alice', { labels: labels('alice') }));
     await create(artifact('tenant-alice.staging', { labels: labels('alice', 'staging') }));
-    await create(artifact('set-up-alice', { labels: labels('alice') }));
+    const ofSetUp = { 'towline.dev/set-up': 'alice', 'towline.dev/environment': 'default' };
+    await create(artifact('set-up-alice', { labels: ofSetUp }));
+    await create(artifact('set-up-alice.staging', { labels: { ...ofSetUp, 'towline.dev/environment': 'staging' } }));
     await patch(writer, `${artifacts}/tenant-alice/status`, statusAt(own));
     await patch(writer, `${artifacts}/tenant-alice.staging/status`, statusAt(own));
   });
@@ -250,7 +258,7 @@ describe('what the manifest-writer has applied', () => {
   const kustomization = (
     name: string,
     spec: object = {},
-    labels: object = { 'towline.dev/tenant': 'alice' },
+    labels: object = { 'towline.dev/set-up': 'alice' },
   ) => ({
     ...{ apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' },
     metadata: { name, namespace: 'flux-system', labels },
@@ -280,6 +288,7 @@ describe('what the manifest-writer has applied', () => {
     "another tenant's": kustomization('set-up-bob'),
     "another environment's": kustomization('set-up-alice.staging'),
     "nobody's": kustomization('set-up-alice', {}, {}),
+    "called a folder's": kustomization('set-up-alice', {}, { 'towline.dev/tenant': 'alice' }),
     'something as the operators': kustomization('set-up-alice', { serviceAccountName: 'platform' }),
     'something as the controller': kustomization('set-up-alice', { serviceAccountName: undefined }),
     'the repository itself': kustomization('set-up-alice', {
@@ -309,7 +318,7 @@ describe('what the manifest-writer has applied', () => {
       body: kustomization(name, { serviceAccountName: name }, {}),
     });
     for (const body of [
-      { metadata: { labels: { 'towline.dev/tenant': 'bob' } } },
+      { metadata: { labels: { 'towline.dev/set-up': 'bob' } } },
       { spec: { serviceAccountName: 'tenants' } },
       { spec: { suspend: true } },
     ]) {
@@ -338,6 +347,12 @@ describe("a tenant's set-up", () => {
   const space = (name: string, labels: Record<string, string>) => ({
     ...named(name),
     metadata: { name, labels },
+  });
+
+  const labelsOf = (tenant: string, environment = 'default') => ({
+    'towline.dev/tenant': tenant,
+    'towline.dev/environment': environment,
+    'pod-security.kubernetes.io/enforce': 'baseline',
   });
 
   it('is what the template makes', async () => {
@@ -380,8 +395,11 @@ describe("a tenant's set-up", () => {
     'a namespace for privileged pods': space('tenant-eve', {
       ...{ 'towline.dev/tenant': 'eve', 'pod-security.kubernetes.io/enforce': 'privileged' },
     }),
-    "another tenant's namespace": space('tenant-bob', {
-      ...{ 'towline.dev/tenant': 'alice', 'pod-security.kubernetes.io/enforce': 'baseline' },
+    "another tenant's namespace": space('tenant-bob', labelsOf('alice')),
+    'a namespace of no environment of this cluster': space('multi-tenant-eve', labelsOf('eve', 'multi')),
+    "another environment's namespace": space('multi-tenant-eve', labelsOf('eve')),
+    'a namespace of no environment': space('tenant-eve', {
+      ...{ 'towline.dev/tenant': 'eve', 'pod-security.kubernetes.io/enforce': 'baseline' },
     }),
     'a policy': {
       ...{ apiVersion: 'apiregistration.k8s.io/v1', kind: 'APIService', metadata: { name: 'v1.x.example' } },
@@ -396,4 +414,43 @@ describe("a tenant's set-up", () => {
       );
     });
   }
+
+  const remove = (name: string, query: Record<string, string> = {}) =>
+    tenants.request(`/api/v1/namespaces/${name}`, { method: 'DELETE', query });
+
+  for (const [name, tenant] of [
+    ['multi-tenant-db', 'db'],
+    ['tenant-db', 'db'],
+    ['tenant-half', 'half'],
+  ] as const) {
+    it(`takes over and deletes no namespace of others, as ${name}`, async () => {
+      const labels: Record<string, string> = { team: 'storage' };
+      if (name === 'tenant-half') labels['towline.dev/environment'] = 'default';
+      await server.apply([space(name, labels)]);
+      for (const environment of ['default', 'multi']) {
+        await assert.rejects(
+          setUps.dryRun(space(name, labelsOf(tenant, environment))),
+          /may change no namespace but that tenant's/,
+        );
+      }
+      await assert.rejects(remove(name, { dryRun: 'All' }), /may change no namespace but that tenant's/);
+      const role = {
+        apiVersion: `${rbac}/v1`,
+        kind: 'Role',
+        metadata: { name: 'x', namespace: name },
+        rules: [],
+      };
+      await assert.rejects(setUps.dryRun(role), /a tenant's set-up may not hold/);
+    });
+  }
+
+  it("makes no tenant's namespace another's, or nobody's", async () => {
+    for (const labels of [labelsOf('bob'), { ...labelsOf('alice'), 'towline.dev/tenant': '' }]) {
+      await assert.rejects(setUps.dryRun(space('tenant-alice', labels)), /may change no namespace but/);
+    }
+  });
+
+  it("takes its tenant's namespace away again", async () => {
+    await remove('tenant-alice', { dryRun: 'All' });
+  });
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
 import { whyNotOwner } from '../../core/names.ts';
-import { renderSetUp } from '../provisioning/set-up.ts';
+import { renderSetUp, setUpOfPath } from '../provisioning/set-up.ts';
 import { fillTemplate } from './fill-template.ts';
 import { readInstallation } from './installation-config.ts';
 import { installationFiles } from './installation-files.ts';
@@ -13,6 +13,11 @@ const base = {
   repository: 'https://git.example.org/acme/functions.git',
   ...{ domain: 'fn.example.org', registry: 'registry.example.org' },
 };
+/** Of an ArtifactGenerator. */
+interface Artifact {
+  name: string;
+  copy: { from: string }[];
+}
 const filesOf = (settings: object) =>
   installationFiles(templateDir, readInstallation(JSON.stringify({ ...base, ...settings })));
 
@@ -181,6 +186,53 @@ describe('the files of an installation', () => {
     assert.deepEqual(own.sort(), ['README.md', 'tenants/.gitkeep']);
     const followed = files.get('clusters/production/flux/sync/kustomizations.yaml') ?? '';
     assert.match(followed, /path: \.\/clusters\/production\/flux\/sync$/m);
+  });
+
+  it("have each tenant's set-up read by something, in whichever cluster", async () => {
+    for (const delivery of ['published', 'generator', 'repository']) {
+      for (const cluster of ['', 'production']) {
+        const environments = [{ name: cluster || 'default' }];
+        const files = await filesOf({ delivery, cluster, environments, tenants: ['alice'] });
+        const setUp = [...files.keys()].find((path) => /flux\/tenants\/alice.*\.yaml$/.test(path)) ?? '';
+        const isHandedOver = files.has('flux/sync/publisher.yaml') && setUpOfPath(setUp) !== undefined;
+        const readers = isHandedOver ? ['the manifest-writer'] : [];
+        const objects = [...files]
+          .filter(([path]) => /(^|\/)flux\/sync\/[^/]+\.yaml$/.test(path))
+          .flatMap(([, text]) => parseAllDocuments(text).map((one) => one.toJS()));
+        const copied = objects.flatMap(({ spec }) => (spec?.artifacts ?? []) as Artifact[]);
+        for (const { kind, metadata, spec } of objects) {
+          if (kind !== 'Kustomization') continue;
+          const from = copied.find(({ name }) => name === spec.sourceRef.name)?.copy[0]?.from;
+          const folder =
+            spec.sourceRef.kind === 'GitRepository' ? `${spec.path.slice(2)}/` : from?.slice(6, -2);
+          if (folder !== undefined && setUp.startsWith(folder)) readers.push(metadata.name);
+        }
+        assert.equal(readers.length, 1, `${delivery} ${cluster} ${setUp}: ${readers}`);
+      }
+    }
+  });
+
+  it('give the right to have set-ups applied to who hands them over, after the policy', async () => {
+    const files = await filesOf({});
+    const { spec } = parse(files.get('flux/sync/publisher.yaml') ?? '');
+    const system = parseAllDocuments(files.get('flux/sync/kustomizations.yaml') ?? '')
+      .map((one) => one.toJS())
+      .find(({ metadata }) => metadata.name === 'towline-system');
+    // Of one artifact: only then Flux waits for the same revision.
+    assert.deepEqual(spec.sourceRef, system.spec.sourceRef);
+    assert.deepEqual(spec.dependsOn, [{ name: 'towline-system' }]);
+    assert.ok(files.has('flux/system/publisher/role.yaml'));
+    assert.doesNotMatch(files.get('flux/system/kustomization.yaml') ?? '', /publisher/);
+    for (const settings of [
+      ...[{ delivery: 'generator' }, { delivery: 'repository' }],
+      { cluster: 'production', environments: [{ name: 'production' }] },
+    ]) {
+      const paths = [...(await filesOf(settings)).keys()];
+      assert.deepEqual(
+        paths.filter((path) => /publisher(\.yaml|\/)/.test(path)),
+        [],
+      );
+    }
   });
 
   it('are refused for environments whose namespaces could be taken for others', () => {

@@ -143,14 +143,30 @@ function omittedOf(config: InstallationConfig): Set<string> {
   if (delivery === 'repository') omitted.add('sync/artifacts.yaml');
   omitted.add(buildIsolation === 'none' ? 'buildkit.yaml' : 'buildkit-rootless.yaml');
   omitted.add(followedNamespaces === 'all' ? 'sync/readers.yaml' : 'sync/readers-all.yaml');
-  if (delivery !== 'generator') omitted.add('sync/set-up-artifacts.yaml');
-  omitted.add(delivery === 'published' ? 'sync/set-ups.yaml' : 'sync/publisher-role.yaml');
+  for (const name of omittedSetUpFiles[setUpsBy(config)]) omitted.add(name);
+  if (delivery !== 'published') omitted.add('sync/publisher-role.yaml');
   // Not in flux/sync: its namespace comes with the rest of platform/, which flux/sync brings.
   if (engine !== 'flux' || delivery !== 'published') omitted.add('publisher-network.yaml');
   if (openfaas === false || target !== 'openfaas') omitted.add('releases/openfaas.yaml');
   if (sealedSecrets === false) omitted.add('releases/sealed-secrets.yaml');
   return omitted;
 }
+
+/** How tenants' set-ups get into the cluster. */
+type SetUpDelivery = 'each' | 'artifact' | 'repository';
+
+/** `each`: by the manifest-writer, one by one. It does so for the installation's first cluster alone. */
+function setUpsBy({ delivery, cluster }: InstallationConfig): SetUpDelivery {
+  if (delivery === 'repository') return 'repository';
+  return delivery === 'published' && cluster === '' ? 'each' : 'artifact';
+}
+
+const publisherFiles = ['sync/publisher.yaml', 'system/publisher/role.yaml'];
+const omittedSetUpFiles: Record<SetUpDelivery, readonly string[]> = {
+  each: ['sync/set-ups.yaml', 'sync/set-up-artifacts.yaml'],
+  artifact: publisherFiles,
+  repository: ['sync/set-up-artifacts.yaml', ...publisherFiles],
+};
 
 function installationValues(config: InstallationConfig): TemplateValues {
   const { openfaas, sealedSecrets, tenants: _, environments: __, cluster, share, ...values } = config;
@@ -160,6 +176,7 @@ function installationValues(config: InstallationConfig): TemplateValues {
     folder: clusterFolder(cluster),
     ...platformSources(config),
     ...edgeValues(config),
+    environmentNames: config.environments.map(({ name }) => name).join(','),
     image: config.image ?? '',
     sharePods: share.pods,
     shareCpu: share.cpu,
