@@ -37,13 +37,13 @@ function application(first: object) {
       (method === 'GET'
         ? { metadata: { resourceVersion: String(version) }, items: [object()] }
         : object()) as T,
-    async *lines(_path, { signal, onOpen }) {
+    async *lines(_path, { query, signal, onOpen }) {
       const stopped = new Promise<never>((_, reject) => {
         signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
       });
       onOpen?.();
-      for (;;) {
-        await Promise.race([next.promise, stopped]);
+      for (let told = Number(query?.['resourceVersion']); ; told = version) {
+        if (told === version) await Promise.race([next.promise, stopped]);
         yield { type: 'MODIFIED', object: object() };
       }
     },
@@ -80,7 +80,12 @@ function follow(api: ClusterApi) {
     .then((outcome) => void Object.assign(seen, { outcome }))
     .catch(() => undefined);
   return {
-    ...{ reconciler, seen },
+    seen,
+    /** It has the list, and the follower has seen it. */
+    async synced(): Promise<void> {
+      await reconciler.synced;
+      await turn();
+    },
     pass(some: number): void {
       ms += some;
     },
@@ -97,7 +102,7 @@ describe('what Argo CD cannot read', () => {
   it('is not held against the commit that mends it, however long a look at the one before takes', async () => {
     const { api, looks } = application(unreadable('10:00:00'));
     await using one = follow(api);
-    await one.reconciler.synced;
+    await one.synced();
     // It was under way when the follower came.
     await looks(unreadable('10:00:01'));
     one.pass(60_000);
@@ -114,7 +119,7 @@ describe('what Argo CD cannot read', () => {
       reconciledAt: '10:00:00',
     });
     await using one = follow(api);
-    await one.reconciler.synced;
+    await one.synced();
     await looks(unreadable('10:00:01'));
     await looks(unreadable('10:00:02'));
     assert.equal(one.outcome(), undefined);
