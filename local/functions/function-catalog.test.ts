@@ -19,13 +19,13 @@ describeFunctionCatalog('the local supervisor', async () => {
   );
   return {
     catalog: supervisor,
-    async deploy(owner, functionName, answer) {
+    async deploy(owner, functionName, answer, access = 'public') {
       const digest = await shop.build(nodeServer(answer));
-      supervisor.apply(desire(digest, { owner, ownerId: `id-${owner}`, functionName }));
+      supervisor.apply(desire(digest, { owner, ownerId: `id-${owner}`, functionName, access }));
     },
-    async deployBroken(owner, functionName) {
+    async deployBroken(owner, functionName, access = 'public') {
       const digest = await shop.build({ 'index.js': `throw new Error('broken')` });
-      supervisor.apply(desire(digest, { owner, ownerId: `id-${owner}`, functionName }));
+      supervisor.apply(desire(digest, { owner, ownerId: `id-${owner}`, functionName, access }));
     },
     async remove(owner, functionName) {
       supervisor.remove(owner, functionName);

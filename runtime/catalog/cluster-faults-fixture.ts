@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { KubeConfig, type User } from '@kubernetes/client-node';
 import type { FunctionCatalog } from '../../core/catalog.ts';
-import { gitLabels } from '../../core/function-spec.ts';
+import type { FunctionAccess } from '../../core/function-access.ts';
+import { gitLabels, towlineAnnotations } from '../../core/function-spec.ts';
 import { createRouter, routerDefaults, serverOptions } from '../../router/index.ts';
 import { apply, until } from '../../test/cluster/kubernetes/apply.ts';
 import type { OwnControlPlane } from '../../test/cluster/kubernetes/control-plane.ts';
@@ -24,7 +25,14 @@ import {
 } from './function-catalog-kubernetes.ts';
 
 /** As the manifest-writer renders it. */
-export function functionObject(namespace: string, owner: string, functionName: string, tag: string) {
+export function functionObject(
+  namespace: string,
+  owner: string,
+  functionName: string,
+  tag: string,
+  access: FunctionAccess = 'public',
+) {
+  const annotations = { [towlineAnnotations.access]: access };
   const labels = {
     [gitLabels.owner]: owner,
     [gitLabels.ownerId]: '17',
@@ -37,8 +45,8 @@ export function functionObject(namespace: string, owner: string, functionName: s
   return {
     apiVersion: 'openfaas.com/v1',
     kind: 'Function',
-    metadata: { name, namespace, labels },
-    spec: { name, image, labels },
+    metadata: { name, namespace, labels, annotations },
+    spec: { name, image, labels, annotations },
   };
 }
 

@@ -1,4 +1,5 @@
 import { after, before } from 'node:test';
+import type { FunctionAccess } from '../../core/function-access.ts';
 import { apply, clientOf } from '../../test/cluster/kubernetes/apply.ts';
 import { type ControlPlane, startControlPlane } from '../../test/cluster/kubernetes/control-plane.ts';
 import { startFunctionOperator } from '../../test/cluster/kubernetes/function-operator.ts';
@@ -49,13 +50,13 @@ async function subjectOf(scopeOf: (namespace: string) => NamespaceScope): Promis
     { api, logger },
   );
   await catalog.synced;
-  const put = (owner: string, functionName: string, tag: string) =>
-    apply(config, [functionObject(namespace, owner, functionName, tag)]);
+  const put = (owner: string, functionName: string, tag: string, access?: FunctionAccess) =>
+    apply(config, [functionObject(namespace, owner, functionName, tag, access)]);
   const path = `/apis/openfaas.com/v1/namespaces/${namespace}/functions`;
   return {
     catalog,
     deploy: put,
-    deployBroken: (owner, functionName) => put(owner, functionName, 'broken'),
+    deployBroken: (owner, functionName, access) => put(owner, functionName, 'broken', access),
     async remove(owner, functionName) {
       await api.request(`${path}/${owner}-${functionName}`, { method: 'DELETE' });
     },

@@ -17,7 +17,7 @@ function desired(namespace: string, change: Partial<DesiredFunction> = {}): Desi
 function workload(change: Partial<ObservedWorkload> = {}): ObservedWorkload {
   return {
     ...{ image: 'r/hello:two', sourceCommit: '2'.repeat(40), isRolledOut: true, replicas: 1, available: 1 },
-    ...{ problem: undefined, availableSince: 1, ...change },
+    ...{ access: 'public', problem: undefined, availableSince: 1, ...change },
   };
 }
 
@@ -29,7 +29,7 @@ function instance(
   const image = `r/hello:${version}`;
   return {
     ...{ functionObject: `${namespace}/alice-hello`, image, sourceCommit: version.repeat(3) },
-    ...{ isReady: true, trouble: undefined, ...change },
+    ...{ access: 'public', isReady: true, trouble: undefined, ...change },
   };
 }
 
@@ -101,6 +101,45 @@ describe('the index of functions', () => {
     assert.deepEqual([entry()?.status, entry()?.image], ['Degraded', 'r/hello:one']);
     assert.equal(entry()?.sourceCommit, 'oneoneone');
     assert.match(entry()?.reason ?? '', /its image cannot be pulled: no such image; the version before/);
+  });
+
+  it('lets in as few as the strictest of all that may answer, and its owner alone while that is not known', () => {
+    const { index, entry } = setUp();
+    const rolling = workload({ isRolledOut: false, replicas: 2 });
+    index.put('a/alice-hello', { desired: desired('a'), workload: rolling });
+    assert.equal(entry()?.access, 'owner', 'nothing says what answers');
+    index.putInstance('a/one', instance('a', 'one', { access: 'members' }), undefined);
+    assert.equal(entry()?.access, 'members');
+    const closed = instance('a', 'half', { access: 'owner' });
+    index.putInstance('a/half', closed, undefined);
+    assert.equal(entry()?.access, 'owner');
+    index.putInstance('a/half', undefined, closed);
+    const starting = instance('a', 'half', { access: 'owner', isReady: false });
+    index.putInstance('a/starting', starting, undefined);
+    assert.equal(entry()?.access, 'members', 'what takes no requests yet says nothing');
+    index.put('a/alice-hello', { workload: workload() });
+    assert.equal(entry()?.access, 'public', 'nothing else is left, whatever is still to be told of pods');
+  });
+
+  it('opens no sooner than the template, where the version keeps its image and commit', () => {
+    const { index, entry } = setUp();
+    const closed = workload({ access: 'owner' });
+    index.put('a/alice-hello', { desired: desired('a', { access: 'owner' }), workload: closed });
+    index.put('a/alice-hello', { desired: desired('a') });
+    assert.equal(entry()?.access, 'owner', 'the operator has not seen it');
+    index.put('a/alice-hello', { workload: workload({ isRolledOut: false }) });
+    assert.equal(entry()?.access, 'owner', 'pods of the former template answer');
+    index.put('a/alice-hello', { workload: workload() });
+    assert.equal(entry()?.access, 'public');
+  });
+
+  it('takes the revision that Knative names for what answers, and not those that it keeps', () => {
+    const { index, entry } = setUp();
+    index.putInstance('a/first', instance('a', 'first', { access: 'owner' }), undefined);
+    index.putInstance('a/second', instance('a', 'second', { access: 'members' }), undefined);
+    const rolling = workload({ isRolledOut: false });
+    index.put('a/alice-hello', { desired: desired('a'), workload: rolling, readyInstance: 'a/second' });
+    assert.deepEqual([entry()?.access, entry()?.image], ['members', 'r/hello:second']);
   });
 
   it('is told about pods of functions that it does not know, and forgets them with their pods', () => {

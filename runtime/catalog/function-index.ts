@@ -1,5 +1,6 @@
 import type { CatalogChange, CatalogEntry, RouteTarget } from '../../core/catalog.ts';
-import { entryOf, type FunctionView, isServed } from './function-verdict.ts';
+import { stricterAccess } from '../../core/function-access.ts';
+import { entryOf, isServed, type ServedVersion } from './function-verdict.ts';
 import type { DesiredFunction } from './observed-function.ts';
 import type { ObservedInstance, ObservedWorkload } from './observed-workload.ts';
 
@@ -18,7 +19,7 @@ interface Known {
   workload: ObservedWorkload | undefined;
   readyInstance: string | undefined;
   url: string | undefined;
-  served: FunctionView['served'];
+  served: ServedVersion | undefined;
   entry: CatalogEntry | undefined;
 }
 
@@ -103,12 +104,16 @@ export function createFunctionIndex({ targetsOf, onChange }: FunctionIndexOption
   function judge(key: string, known: Known, desired: DesiredFunction): CatalogEntry {
     const { workload } = known;
     const mine = instances.get(key) ?? none;
-    if (isServed({ desired, workload })) {
-      known.served = { image: desired.image, sourceCommit: desired.sourceCommit };
+    if (workload && isServed({ desired, workload })) {
+      const access = stricterAccess(desired.access, workload.access);
+      known.served = { image: desired.image, sourceCommit: desired.sourceCommit, access };
     }
-    const served = known.served ?? servingVersion(mine, known.readyInstance, desired.image);
+    const ready = takingRequests(mine, known.readyInstance);
+    const served = known.served ?? servingVersion(ready, desired.image);
+    const readyAccess = ready.map((one) => one.access);
     const targets = targetsOf(desired, known.url);
-    return entryOf({ desired, workload, troubled: troubledOf(mine, desired.image), served, targets });
+    const troubled = troubledOf(mine, desired.image);
+    return entryOf({ desired, workload, troubled, served, readyAccess, targets });
   }
 
   function remember(key: string, { owner, functionName }: DesiredFunction): void {
@@ -165,19 +170,19 @@ function troubledOf(all: readonly Instance[], image: string): ObservedInstance |
   return (troubled.find(({ is }) => is.image === image) ?? troubled[0])?.is;
 }
 
+/** Where the cluster names one, the others have been replaced. */
+function takingRequests(all: readonly Instance[], named: string | undefined): ObservedInstance[] {
+  const ready = all.filter(({ is }) => is.isReady);
+  const one = ready.find(({ key }) => key === named);
+  return (one ? [one] : ready).map(({ is }) => is);
+}
+
 /**
  * What takes requests, as far as running instances tell: this process may have started while a version was on its way,
  * and never have seen the one before rolled out.
  */
-function servingVersion(
-  all: readonly Instance[],
-  readyInstance: string | undefined,
-  newest: string,
-): FunctionView['served'] {
-  const ready = all.filter(({ is }) => is.isReady);
-  const one = ready.find(({ key }) => key === readyInstance) ?? ready.find(({ is }) => is.image !== newest);
-  const version = (one ?? ready[0])?.is;
-  return version && { image: version.image, sourceCommit: version.sourceCommit };
+function servingVersion(ready: readonly ObservedInstance[], newest: string): ServedVersion | undefined {
+  return ready.find(({ image }) => image !== newest) ?? ready[0];
 }
 
 function isSame(a: CatalogEntry, b: CatalogEntry): boolean {

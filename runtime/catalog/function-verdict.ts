@@ -1,6 +1,13 @@
 import type { CatalogEntry, RouteTarget } from '../../core/catalog.ts';
+import { type FunctionAccess, stricterAccess } from '../../core/function-access.ts';
 import type { DesiredFunction } from './observed-function.ts';
 import type { ObservedInstance, ObservedWorkload, PodTrouble } from './observed-workload.ts';
+
+export interface ServedVersion {
+  image: string;
+  sourceCommit: string;
+  access: FunctionAccess;
+}
 
 /** Everything the cluster says about one function. */
 export interface FunctionView {
@@ -9,7 +16,9 @@ export interface FunctionView {
   /** The one that does not run, if there is one. */
   troubled: ObservedInstance | undefined;
   /** What takes requests while something newer is on its way. */
-  served: { image: string; sourceCommit: string } | undefined;
+  served: ServedVersion | undefined;
+  /** What each instance that takes requests says of whose it takes. */
+  readyAccess: readonly FunctionAccess[];
   targets: RouteTarget[];
 }
 
@@ -23,7 +32,7 @@ export function entryOf(view: FunctionView): CatalogEntry {
     ownerId: desired.ownerId,
     functionName: desired.functionName,
     hold: desired.hold,
-    access: desired.access,
+    access: accessOf(view),
     desiredImage: desired.image,
     repo: desired.repo,
     branch: desired.branch,
@@ -40,6 +49,17 @@ export function isServed({ desired, workload }: Pick<FunctionView, 'desired' | '
   // A new version may have the same image; where both sides name their commit, it tells them apart.
   const commits = [workload.sourceCommit, desired.sourceCommit];
   return commits.includes('') || commits[0] === commits[1];
+}
+
+/** Of what is asked for and all that may answer meanwhile, what lets in fewest. */
+function accessOf(view: FunctionView): FunctionAccess {
+  const { desired, workload, served, readyAccess } = view;
+  const wanted = stricterAccess(desired.access, workload?.access ?? 'public');
+  if (isServed(view)) return wanted;
+  const meanwhile = served === undefined ? readyAccess : [...readyAccess, served.access];
+  // Something answers, and nobody can say which version: it may be one that was closed.
+  if (meanwhile.length === 0 && (workload?.available ?? 0) > 0) return 'owner';
+  return meanwhile.reduce(stricterAccess, wanted);
 }
 
 /** It is shown as it is; that git says something else is the first thing to know of it, if it has no worse trouble. */

@@ -3,8 +3,10 @@ import type { ClusterObject } from '../kubernetes/cluster-api.ts';
 import type { BelongsHere } from './namespace-scope.ts';
 import { type DesiredFunction, desiredOf } from './observed-function.ts';
 import {
+  accessIn,
   type Condition,
   type Container,
+  type Described,
   functionImage,
   type ObservedInstance,
   type ObservedWorkload,
@@ -22,7 +24,7 @@ export interface ObservedKnative {
 }
 
 interface KnativeObject extends ClusterObject {
-  spec?: { template?: { spec?: { containers?: Container[] } } };
+  spec?: { template?: { metadata?: Described; spec?: { containers?: Container[] } } };
   status?: {
     observedGeneration?: number;
     conditions?: Condition[];
@@ -51,6 +53,7 @@ export function knativeOf(object: ClusterObject, belongs: BelongsHere): Observed
     workload: {
       image,
       sourceCommit: desired.sourceCommit,
+      access: accessIn(spec?.template?.metadata),
       isRolledOut: isObserved && isNewest && ready?.status === 'True',
       // Knative scales to zero and wakes by itself: what has a ready revision takes requests.
       replicas: 1,
@@ -72,5 +75,6 @@ export function revisionOf(object: ClusterObject): ObservedInstance | undefined 
   if (service === undefined || image === undefined || !isReady) return undefined;
   const functionObject = `${metadata.namespace ?? ''}/${service}`;
   const sourceCommit = metadata.labels?.[gitLabels.sha] ?? '';
-  return { functionObject, image, sourceCommit, isReady, trouble: undefined };
+  const access = accessIn(metadata);
+  return { functionObject, image, sourceCommit, access, isReady, trouble: undefined };
 }

@@ -1,4 +1,5 @@
-import { gitLabels } from '../../core/function-spec.ts';
+import { type FunctionAccess, readFunctionAccess } from '../../core/function-access.ts';
+import { gitLabels, towlineAnnotations } from '../../core/function-spec.ts';
 import type { ClusterObject } from '../kubernetes/cluster-api.ts';
 import type { BelongsHere } from './namespace-scope.ts';
 import { type DesiredFunction, desiredOf } from './observed-function.ts';
@@ -8,6 +9,8 @@ export interface ObservedWorkload {
   image: string;
   /** The commit that the newest template is made from; empty if it does not say. */
   sourceCommit: string;
+  /** Whose requests the newest template takes, as it says itself. */
+  access: FunctionAccess;
   /** Every pod is of the newest template, and takes requests. */
   isRolledOut: boolean;
   replicas: number;
@@ -23,6 +26,8 @@ export interface ObservedInstance {
   functionObject: string;
   image: string;
   sourceCommit: string;
+  /** As it was when it was made. */
+  access: FunctionAccess;
   isReady: boolean;
   trouble: PodTrouble | undefined;
 }
@@ -47,8 +52,13 @@ export interface Condition {
   lastTransitionTime?: string;
 }
 
+export interface Described {
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+}
+
 interface PodTemplate {
-  metadata?: { labels?: Record<string, string> };
+  metadata?: Described;
   spec?: { containers?: Container[] };
 }
 
@@ -100,6 +110,7 @@ export function deploymentOf(object: ClusterObject): ObservedWorkload | undefine
   return {
     image,
     sourceCommit: spec.template?.metadata?.labels?.[gitLabels.sha] ?? '',
+    access: accessIn(spec.template?.metadata),
     isRolledOut: isObserved && isNewest && availableReplicas >= replicas,
     replicas,
     available: availableReplicas,
@@ -128,6 +139,7 @@ export function podOf(object: ClusterObject): ObservedInstance | undefined {
     functionObject: `${metadata.namespace ?? ''}/${name}`,
     image: functionImage(spec?.containers) ?? '',
     sourceCommit: metadata.labels?.[gitLabels.sha] ?? '',
+    access: accessIn(metadata),
     isReady,
     trouble,
   };
@@ -160,6 +172,11 @@ function endOf(container: ContainerStatus | undefined): string | undefined {
 /** The function's container is the first, whatever a service mesh has added. */
 export function functionImage(containers: Container[] | undefined): string | undefined {
   return (containers?.find(({ name }) => name === 'function') ?? containers?.[0])?.image;
+}
+
+/** What an operator has not copied there says nothing, and then what is asked for decides. */
+export function accessIn(metadata: Described | undefined): FunctionAccess {
+  return readFunctionAccess(metadata?.annotations?.[towlineAnnotations.access]);
 }
 
 export function timeOf(text: string | undefined): number | null {

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import type { CatalogChange, CatalogEntry, FunctionCatalog } from '../../core/catalog.ts';
+import type { FunctionAccess } from '../../core/function-access.ts';
 
 /** A catalog under test, and the hands that change what it shows. */
 export interface FunctionCatalogSubject extends AsyncDisposable {
   catalog: FunctionCatalog;
-  /** Asks for a version that answers `answer` at `/`. */
-  deploy(owner: string, functionName: string, answer: string): Promise<void>;
+  /** Asks for a version that answers `answer` at `/`; whose requests it takes is `public` unless said. */
+  deploy(owner: string, functionName: string, answer: string, access?: FunctionAccess): Promise<void>;
   /** Asks for a version that never gets healthy. */
-  deployBroken(owner: string, functionName: string): Promise<void>;
+  deployBroken(owner: string, functionName: string, access?: FunctionAccess): Promise<void>;
   remove(owner: string, functionName: string): Promise<void>;
   /** Makes a function go to sleep soon; absent if the adapter cannot. */
   sleep?: (owner: string, functionName: string) => Promise<void>;
@@ -90,6 +91,35 @@ export function describeFunctionCatalog(
       assert.equal(entry.image, good.image);
       assert.notEqual(entry.desiredImage, good.image);
       assert.ok(entry.reason);
+    });
+
+    it('opens a function no sooner than the version serves that is open, and never if that one fails', async () => {
+      const { catalog, deploy, deployBroken } = await make();
+      await deploy('alice', 'hello', 'mine', 'owner');
+      const closed = await seen(catalog, 'alice', 'hello', (entry) => entry.status === 'Ready');
+      assert.equal(closed.access, 'owner');
+      const opened: CatalogChange[] = [];
+      catalog.subscribe((change) => {
+        if (change.entry?.image === closed.image && change.entry?.access !== 'owner') opened.push(change);
+      });
+      await deployBroken('alice', 'hello', 'public');
+      const kept = await seen(catalog, 'alice', 'hello', (entry) => entry.status === 'Degraded');
+      assert.deepEqual([kept.access, await answerOf(kept)], ['owner', 'mine']);
+      await deploy('alice', 'hello', 'everybody’s', 'public');
+      const open = await seen(catalog, 'alice', 'hello', (entry) => entry.status === 'Ready');
+      assert.deepEqual([open.access, await answerOf(open)], ['public', 'everybody’s']);
+      assert.deepEqual(opened, []);
+    });
+
+    it('closes a function as soon as that is asked for, also if the version that asks for it fails', async () => {
+      const { catalog, deploy, deployBroken } = await make();
+      await deploy('alice', 'hello', 'good');
+      await seen(catalog, 'alice', 'hello', (entry) => entry.status === 'Ready');
+      await deployBroken('alice', 'hello', 'members');
+      const closed = await seen(catalog, 'alice', 'hello', (entry) => entry.status !== 'Ready');
+      assert.deepEqual([closed.access, closed.targets.length], ['members', 1]);
+      await seen(catalog, 'alice', 'hello', (entry) => entry.status === 'Degraded');
+      assert.equal(catalog.lookup('alice', 'hello')?.access, 'members');
     });
 
     it('shows a function that never served as Failed, with the reason and no target', async () => {

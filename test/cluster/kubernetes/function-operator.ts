@@ -23,7 +23,7 @@ export interface FunctionOperator extends AsyncDisposable {
 }
 
 interface FunctionObject extends ClusterObject {
-  spec: { image: string };
+  spec: { image: string; annotations?: Record<string, string> };
 }
 
 const settled = { kind: 'Deployment', apiVersion: 'apps/v1' };
@@ -60,10 +60,12 @@ export async function startFunctionOperator(api: ClusterApi, namespace: string):
     await once(server, 'listening');
   }
 
-  async function run({ metadata: { name, labels = {} }, spec: { image } }: FunctionObject): Promise<void> {
+  async function run({ metadata: { name, labels = {} }, spec }: FunctionObject): Promise<void> {
+    const { image, annotations = {} } = spec;
     const podLabels = { ...labels, faas_function: name };
+    const described = { labels: podLabels, annotations };
     const container = { name: 'function', image };
-    const template = { metadata: { labels: podLabels }, spec: { containers: [container] } };
+    const template = { metadata: described, spec: { containers: [container] } };
     const selector = { matchLabels: { faas_function: name } };
     const body = {
       ...settled,
@@ -75,10 +77,11 @@ export async function startFunctionOperator(api: ClusterApi, namespace: string):
       ...{ method: 'PATCH', patch: 'apply', query, body },
     });
     const trouble = troubleOf(name, image);
-    if (trouble) await replacePod(`${name}-new`, podLabels, image, trouble.pod);
+    if (trouble) await replacePod(`${name}-new`, described, image, trouble.pod);
     else {
       await removePod(`${name}-new`);
-      await replacePod(`${name}-run`, podLabels, image, { conditions: [{ type: 'Ready', status: 'True' }] });
+      const conditions = [{ type: 'Ready', status: 'True' }];
+      await replacePod(`${name}-run`, described, image, { conditions });
       await serve(name, /:([^@]*)/.exec(image)?.[1] ?? '');
     }
     await report(name, { generation: metadata.generation ?? 1, trouble, hadOld: servers.has(name) });
@@ -117,14 +120,14 @@ export async function startFunctionOperator(api: ClusterApi, namespace: string):
   /** The status is what a kubelet or the scheduler writes. */
   async function replacePod(
     name: string,
-    labels: Record<string, string>,
+    described: { labels: Record<string, string>; annotations: Record<string, string> },
     image: string,
     state: FunctionTrouble['pod'],
   ): Promise<void> {
     await removePod(name);
     if (!state) return;
     const spec = { containers: [{ name: 'function', image }] };
-    await api.request(pods, { method: 'POST', body: { metadata: { name, namespace, labels }, spec } });
+    await api.request(pods, { method: 'POST', body: { metadata: { name, namespace, ...described }, spec } });
     const container = {
       ...{ name: 'function', image, imageID: '', ready: false, restartCount: 0, started: false },
       ...state.container,
