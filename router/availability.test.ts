@@ -26,6 +26,22 @@ test('an unknown owner and an unknown function are 404s that say which', async (
   assert.doesNotMatch(missing.body, /secret/);
 });
 
+test('what cannot be seen of an owner is no 404: it may be there, and why is not for visitors', async () => {
+  await using blind = await startEdge();
+  const cause = 'the namespace tenant-bob cannot be read: 403';
+  let isBlank = true;
+  blind.catalog.unseen = (owner) => (owner === 'bob' ? { cause, isBlank } : undefined);
+  const ask = (owner: string) => blind.get('/hello', { headers: { Host: `${owner}.localhost` } });
+  const answer = await ask('bob');
+  assert.equal(answer.status, 503);
+  assert.equal(JSON.parse(answer.body).detail, 'the functions of bob cannot be seen at the moment');
+  assert.ok(Number(answer.headers['retry-after']) > 0);
+  assert.equal((await ask('carol')).status, 404);
+  // By the last good table there is none.
+  isBlank = false;
+  assert.equal((await ask('bob')).status, 404);
+});
+
 test('an owner’s root says what to do and lists nothing', async () => {
   for (const host of ['alice.localhost', 'nobody.localhost']) {
     const answer = await edge.get('/', { headers: { Host: host } });

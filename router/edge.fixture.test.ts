@@ -51,6 +51,7 @@ export class MemoryCatalog implements FunctionCatalog {
       targets: ports.map((port) => ({ origin: `http://127.0.0.1:${port}` })),
     });
   }
+  unseen: FunctionCatalog['unseen'];
   lookup(owner: string, functionName: string) {
     return this.entries.get(`${owner}/${functionName}`);
   }

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Identity } from '../../core/access.ts';
 import type { Authenticator } from '../../core/auth.ts';
 import type { CatalogEntry } from '../../core/catalog.ts';
@@ -34,7 +34,7 @@ export function createAccessGate(
     const { authorization, cookie } = req.headers;
     if (authorization !== undefined) return authenticator?.fromToken(bearer.exec(authorization)?.[1]);
     // A function's own host is not the platform's: the session's cookie would be somebody's invention there.
-    if (!address.onPlatformOrigin || !isOwnPage(req, config.publicOrigin)) return undefined;
+    if (!address.onPlatformOrigin || !isOwnPage(req, config)) return undefined;
     return authenticator?.fromCookies(cookie);
   }
 
@@ -48,7 +48,7 @@ export function createAccessGate(
     return {
       status: 401,
       detail: `${owner}/${functionName} is not public`,
-      hint: `send an API token as "Authorization: Bearer …"; where you are logged in to the dashboard, open ${withLogin}`,
+      hint: `send an API token as "Authorization: Bearer …"; where you are logged in to the dashboard, open it from there: ${withLogin}`,
       headers: challenge,
     };
   }
@@ -72,12 +72,25 @@ export function createAccessGate(
 }
 
 /** A browser adds the cookie to whatever any page asks for: that counts for pages that somebody opens, and our own. */
-function isOwnPage({ method, headers }: IncomingMessage, publicOrigin: string): boolean {
-  const site = headers['sec-fetch-site'];
-  const isOwn = site === undefined || site === 'same-origin' || site === 'none';
+function isOwnPage({ method, headers }: IncomingMessage, config: AccessGateConfig): boolean {
+  const { publicOrigin } = config;
+  const isOwn = isFromHere(headers, config);
   if (method === 'GET' || method === 'HEAD') {
     const isOpened = headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
     return isOpened || (isOwn && (headers.origin === undefined || headers.origin === publicOrigin));
   }
   return isOwn && headers.origin === publicOrigin;
+}
+
+/**
+ * Browsers say where a request is from in Sec-Fetch-Site, but not to an address of plain HTTP that is not their own
+ * machine's, and old ones never. There it has to come from a page of the dashboard. A page of a function, whose address
+ * is at the same origin, is not one.
+ */
+function isFromHere(headers: IncomingHttpHeaders, { publicOrigin, pathPrefix }: AccessGateConfig): boolean {
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined) return site === 'same-origin' || site === 'none';
+  if (headers.origin !== undefined) return headers.origin === publicOrigin;
+  const page = URL.parse(headers.referer ?? '');
+  return page?.origin === publicOrigin && !page.pathname.startsWith(pathPrefix);
 }

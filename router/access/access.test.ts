@@ -155,7 +155,7 @@ describe('a function that is not public', () => {
   });
 
   it('takes the dashboard’s session at the platform’s own address alone, and not for foreign pages', async () => {
-    const local = { host: 'localhost', cookie: 'session=alice; mine=1' };
+    const local = { host: 'localhost', cookie: 'session=alice; mine=1', 'sec-fetch-site': 'none' };
     const path = '/~alice/fn/x';
     assert.equal(await status(local, path), 200);
     assert.deepEqual(reached.pop(), { url: '/x', authorization: undefined, cookie: 'mine=1' });
@@ -184,6 +184,68 @@ describe('a function that is not public', () => {
     }
     assert.equal(await status(local, path, 'POST'), 401, 'a form of an old browser');
     assert.equal(await status({ ...local, origin: 'http://localhost' }, path, 'POST'), 200);
+  });
+
+  it('takes the session from the dashboard’s pages alone where browsers do not say what site a request is from', async () => {
+    const local = { host: 'localhost', cookie: 'session=alice' };
+    const path = '/~alice/fn/x';
+    const foreign = [
+      'http://bob.localhost/',
+      'http://localhost.example/',
+      'http://localhost:1/',
+      'about:blank',
+      '',
+    ];
+    for (const referer of [...foreign, 'http://localhost/~bob/fn', 'http://bob@localhost/~bob/fn']) {
+      assert.equal(await status({ ...local, referer }, path), 401, referer);
+    }
+    assert.equal(await status(local, path), 401, 'an image of a page that hides where it is from');
+    const ofNoOrigin = { ...local, origin: 'null', referer: 'http://localhost/alice/fn' };
+    assert.equal(await status(ofNoOrigin, path), 401);
+    assert.equal(await status({ ...local, referer: 'http://localhost/alice/fn' }, path, 'POST'), 401);
+    assert.deepEqual(reached, []);
+
+    assert.equal(await status({ ...local, referer: 'http://localhost/alice/fn' }, path), 200);
+    assert.equal(await status({ ...local, origin: 'http://localhost' }, path, 'POST'), 200);
+  });
+
+  it('has its answers kept by no cache that others share, whatever it says of them', async () => {
+    let said: Record<string, string | string[]> = {};
+    await edge.upstream((_req, res) => res.writeHead(200, said).end('private'), 'cached');
+    be('owner', 'cached');
+    const told = async (headers: typeof said, access: FunctionAccess = 'owner') => {
+      said = headers;
+      be(access, 'cached');
+      const { status: code, headers: got } = await edge.get('/cached', { headers: as('alice') });
+      assert.equal(code, 200);
+      return [got['cache-control'], got.vary, got['surrogate-control'], got['cdn-cache-control']];
+    };
+    const vary = 'Cookie, Authorization';
+    assert.deepEqual(await told({}), ['private, no-store', vary, undefined, undefined]);
+    const open = {
+      'Cache-Control': ['Public, max-age=60', 's-maxage=600, private="set-cookie, x", immutable'],
+      'Surrogate-Control': 'max-age=600',
+      'CDN-Cache-Control': 'max-age=600',
+      Vary: 'Accept, cookie',
+    };
+    assert.deepEqual(await told(open), [
+      'private, max-age=60, immutable',
+      'Accept, cookie, Authorization',
+      undefined,
+      undefined,
+    ]);
+    assert.deepEqual((await told({ 'Cache-Control': 'no-cache', Vary: '*' })).slice(0, 2), [
+      'private, no-cache',
+      '*',
+    ]);
+    assert.deepEqual((await told({ Connection: 'Cache-Control, Vary', ...open })).slice(0, 2), [
+      'private, no-store',
+      vary,
+    ]);
+    assert.deepEqual((await told({ 'Cache-Control': 'public, max-age=60' }, 'public')).slice(0, 2), [
+      'public, max-age=60',
+      undefined,
+    ]);
   });
 
   it('neither asks for a body nor upgrades a connection before it knows who asks', async () => {

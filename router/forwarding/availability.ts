@@ -50,6 +50,7 @@ export function availability(
       answer: unavailable(`${owner}/${functionName}`, pending.status, pending.publicReason),
     };
   }
+  if (catalog.unseen?.(owner)?.isBlank) return { kind: 'away', answer: unknownYet(owner) };
   return { kind: 'away', answer: notFound(address, catalog.hasOwner(owner)) };
 }
 
@@ -63,6 +64,11 @@ function isAsOpen(entry: CatalogEntry, entered: CatalogEntry | undefined): boole
 function closedMeanwhile({ owner, functionName }: FunctionAddress): OwnAnswer {
   const detail = `who may use ${owner}/${functionName} has changed while the request waited`;
   return { status: 503, detail, hint: 'send it again', retryAfter: 1 };
+}
+
+/** Nobody may be told that it is not there, and remember that. */
+function unknownYet(owner: string): OwnAnswer {
+  return { status: 503, detail: `the functions of ${owner} cannot be seen at the moment`, retryAfter: 5 };
 }
 
 function notFound(address: FunctionAddress, ownerKnown: boolean): OwnAnswer {

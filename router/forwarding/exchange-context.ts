@@ -37,8 +37,13 @@ export interface ExchangeParts {
   address: FunctionAddress;
   origin: Origin;
   requestId: string;
-  /** The function whose access let the request in. If that is guarded, `Authorization` was for the platform. */
+  /** The function whose access let the request in; `undefined`: none was there. */
   entered: CatalogEntry | undefined;
   /** For a WebSocket handshake: the client's connection and what came with it. */
   upgrade?: { socket: Duplex; early: EarlyBytes } | undefined;
+}
+
+/** Whether the function is not for everybody: the request's `Authorization` was for the platform, its answer for one. */
+export function isGuarded({ entered }: Pick<ExchangeParts, 'entered'>): boolean {
+  return entered !== undefined && entered.access !== 'public';
 }

@@ -7,7 +7,7 @@ import { hasBody, type OwnAnswer, sendAnswer } from '../answers.ts';
 import { requestHeaders } from '../headers/request-headers.ts';
 import { countStatus } from '../metrics.ts';
 import { availability } from './availability.ts';
-import type { ExchangeContext, ExchangeParts } from './exchange-context.ts';
+import { type ExchangeContext, type ExchangeParts, isGuarded } from './exchange-context.ts';
 import { answerFor, isBrokenConnection, isDialFailure } from './failures.ts';
 import { RequestBody } from './request-body.ts';
 import { fieldsOf, ResponseRelay, type Trailers } from './response-relay.ts';
@@ -54,7 +54,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       origin: parts.origin,
       requestId: parts.requestId,
       cookies: context.cookies,
-      guarded: parts.entered !== undefined && parts.entered.access !== 'public',
+      guarded: isGuarded(parts),
       contentLength: length ?? empty,
     });
   }

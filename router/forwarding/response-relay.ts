@@ -1,9 +1,10 @@
 import type { Dispatcher } from 'undici';
 import { hasBody } from '../answers.ts';
+import { withPrivateCaching } from '../headers/private-caching.ts';
 import { fieldValue, type RawFields } from '../headers/raw-fields.ts';
 import { responseHeaders, responseTrailers } from '../headers/response-headers.ts';
 import { countStatus } from '../metrics.ts';
-import type { ExchangeContext, ExchangeParts } from './exchange-context.ts';
+import { type ExchangeContext, type ExchangeParts, isGuarded } from './exchange-context.ts';
 
 export type Trailers = Record<string, string | string[] | undefined>;
 
@@ -34,7 +35,7 @@ export class ResponseRelay {
   fields(raw: RawFields, status: number, trailers: boolean): string[] {
     const { req, address, requestId } = this.#parts;
     const { cookies, metrics } = this.#context;
-    return responseHeaders(raw, {
+    const fields = responseHeaders(raw, {
       onPlatformOrigin: address.onPlatformOrigin,
       host: hostName(req.headers.host),
       requestId,
@@ -45,6 +46,7 @@ export class ResponseRelay {
         metrics.cookiesDropped += 1;
       },
     });
+    return isGuarded(this.#parts) ? withPrivateCaching(fields) : fields;
   }
 
   /** 102 and 103, which HTTP/1.0 doesn't know. */

@@ -7,7 +7,7 @@ import type { ReflectorState } from '../../runtime/kubernetes/reflector.ts';
 import { type CallServerOptions, createCallServer } from '../../runtime/services/call-server.ts';
 
 /** A table that requests are routed by, and how fresh it is. */
-export interface RoutingTable extends Pick<FunctionCatalog, 'lookup'> {
+export interface RoutingTable extends Pick<FunctionCatalog, 'lookup' | 'unseen'> {
   state(): ReflectorState;
 }
 
@@ -28,6 +28,9 @@ export function createRouterCalls(
         const table = tableOf(environment);
         if (!table) throw new TowlineError('not_found', `it serves no environment "${environment}"`);
         const entry = table.lookup(owner, functionName);
+        const unseen = entry ? undefined : table.unseen?.(owner);
+        if (unseen?.isBlank)
+          throw new TowlineError('unavailable', `it has not seen ${owner} yet: ${unseen.cause}`);
         const state = table.state();
         return {
           isKnown: entry !== undefined,

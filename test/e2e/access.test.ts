@@ -41,8 +41,11 @@ describe('a function that its author has closed', () => {
       new URL(product.ready.loginUrl).pathname + new URL(product.ready.loginUrl).search,
     );
     const cookie = String(login.headers['set-cookie']).split(';')[0] ?? '';
-    assert.equal((await product.request('/~demo/hello', { headers: { cookie } })).body, 'for my eyes');
-    assert.equal((await product.request('/~demo/hello')).status, 401);
+    const opened = { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+    const page = await product.request('/~demo/hello', { headers: { cookie, ...opened } });
+    assert.deepEqual([page.body, page.headers['cache-control']], ['for my eyes', 'private, no-store']);
+    assert.equal((await product.request('/~demo/hello', { headers: opened })).status, 401);
+    assert.equal((await product.request('/~demo/hello', { headers: { cookie } })).status, 401);
     assert.equal((await ask({ cookie })).status, 401);
   });
 

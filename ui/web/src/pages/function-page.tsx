@@ -38,7 +38,7 @@ function Hero({ detail }: { detail: FunctionDetail }) {
         {neverRan(summary) ? (
           <span class="hero-url">{summary.url}</span>
         ) : (
-          <a class="hero-url" href={openableUrl(detail)} target="_blank" rel="noreferrer">
+          <a class="hero-url" href={openableUrl(detail)} target="_blank" rel="noopener">
             {summary.url}
           </a>
         )}
@@ -111,7 +111,10 @@ const accessWords: Record<FunctionAccess, string> = {
   owner: 'the owner alone',
 };
 
-/** Where a browser gets through to it: one that is not public knows the dashboard's login at its own address alone. */
+/**
+ * Where a browser gets through to it: one that is not public knows the dashboard's login at its own address alone, and
+ * over plain HTTP from the dashboard's pages alone, so the link says where it is. Other sites are not told by any page.
+ */
 function openableUrl({ summary, entry }: FunctionDetail): string {
   const { owner, functionName, url } = summary;
   return entry === null || entry.access === 'public' ? url : `/~${owner}/${functionName}`;
@@ -158,7 +161,7 @@ export function FunctionPage() {
         class={neverRan(data.summary) ? 'button' : 'button primary'}
         href={openableUrl(data)}
         target="_blank"
-        rel="noreferrer"
+        rel="noopener"
       >
         <Icon name="open" />
         Open
