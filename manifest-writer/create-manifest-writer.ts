@@ -194,13 +194,16 @@ function rulesOf(config: ManifestWriterConfig) {
   } as const;
 }
 
-/** If it doesn't say what to publish: the environments of the installation's first cluster, and their tenants' set-ups if there are any. */
+/**
+ * If it doesn't say what to publish: the environments of the installation's first cluster, and their tenants' set-ups,
+ * whoever makes them: nothing else hands them over where the writer publishes.
+ */
 function publishingOf(
   publishing: PublishingConfig,
-  { environments: { names, get }, provisioning }: ReturnType<typeof rulesOf>,
+  { environments: { names, get } }: ReturnType<typeof rulesOf>,
 ): PublishingConfig {
   const environments = names.filter((name) => get(name)?.cluster === '');
-  return { environments, setUps: provisioning !== undefined, ...publishing };
+  return { environments, setUps: true, ...publishing };
 }
 
 interface Opened {

@@ -123,7 +123,9 @@ describe('what the manifest-writer hands to Flux', () => {
     await create(artifact('tenant-alice.staging', { labels: labels('alice', 'staging') }));
     const ofSetUp = { 'towline.dev/set-up': 'alice', 'towline.dev/environment': 'default' };
     await create(artifact('set-up-alice', { labels: ofSetUp }));
-    await create(artifact('set-up-alice.staging', { labels: { ...ofSetUp, 'towline.dev/environment': 'staging' } }));
+    await create(
+      artifact('set-up-alice.staging', { labels: { ...ofSetUp, 'towline.dev/environment': 'staging' } }),
+    );
     await patch(writer, `${artifacts}/tenant-alice/status`, statusAt(own));
     await patch(writer, `${artifacts}/tenant-alice.staging/status`, statusAt(own));
   });
@@ -137,6 +139,12 @@ describe('what the manifest-writer hands to Flux', () => {
       artifact('tenant-bob', { labels: labels('alice') }),
       artifact('tenant-bob.staging', { labels: labels('bob') }),
       artifact('tenant-bob', {}),
+      // A set-up that is taken for a folder, or the other way round, would be handed over as what it isn't.
+      artifact('set-up-bob', { labels: labels('bob') }),
+      artifact('tenant-bob', { labels: { 'towline.dev/set-up': 'bob' } }),
+      artifact('set-up-bob', { labels: { ...labels('bob'), 'towline.dev/set-up': 'bob' } }),
+      artifact('tenant-bob', { labels: { ...labels('bob'), 'towline.dev/set-up': 'bob' } }),
+      artifact('set-up-bob', { labels: { 'towline.dev/set-up': 'alice' } }),
     ]) {
       await assert.rejects(create(body), words, body.metadata.name);
     }

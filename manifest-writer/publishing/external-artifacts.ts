@@ -35,7 +35,7 @@ interface ArtifactObject extends ClusterObject {
   status?: { artifact?: { digest?: string; url?: string; metadata?: Record<string, string> } };
 }
 
-/** The platform's ExternalArtifacts in the namespace of Flux: only these, by their label. */
+/** The platform's ExternalArtifacts in the namespace of Flux: only these, by their labels. */
 export interface ExternalArtifacts extends AsyncDisposable {
   synced: Promise<void>;
   published: ReadonlyMap<string, PublishedArtifact>;
@@ -43,10 +43,11 @@ export interface ExternalArtifacts extends AsyncDisposable {
   offer(artifact: ArtifactOffer, signal: AbortSignal): Promise<boolean>;
 }
 
-export const tenantLabel = 'towline.dev/tenant';
+/** The owner, of a folder's artifact. */
+const tenantLabel = 'towline.dev/tenant';
+/** The owner, of a set-up's. Not the folders' label: a writer that knows folders alone takes all that has it for one. */
+export const setUpLabel = 'towline.dev/set-up';
 export const environmentLabel = 'towline.dev/environment';
-/** Of a set-up's artifact; a folder's has none. */
-const partLabel = 'towline.dev/part';
 const originKey = 'org.opencontainers.image.revision';
 const treeKey = 'towline.dev/tree';
 
@@ -58,26 +59,25 @@ export function createExternalArtifacts(
   const path = `/apis/source.toolkit.fluxcd.io/v1/namespaces/${namespace}/externalartifacts`;
   /** Newer than the watch may know yet: what our own writes answered. */
   const published = new Map<string, PublishedArtifact>();
-  const reflector = createReflector<PublishedArtifact>({
-    api,
-    path,
-    labelSelector: tenantLabel,
-    project: publishedOf,
-    onChange({ key, after }) {
-      const name = key.slice(key.indexOf('/') + 1);
-      if (after) published.set(name, after);
-      else published.delete(name);
-      onChange(name, after);
-    },
-  });
+  const reflectors = [`${tenantLabel},!${setUpLabel}`, setUpLabel].map((labelSelector) =>
+    createReflector<PublishedArtifact>({
+      ...{ api, path, labelSelector, project: publishedOf },
+      onChange({ key, after }) {
+        const name = key.slice(key.indexOf('/') + 1);
+        if (after) published.set(name, after);
+        else published.delete(name);
+        onChange(name, after);
+      },
+    }),
+  );
 
   async function create(
     { name, part, owner, environment }: ArtifactOffer,
     signal: AbortSignal,
   ): Promise<PublishedArtifact> {
     const labels = {
-      ...{ [tenantLabel]: owner, [environmentLabel]: environment },
-      ...(part === 'set-up' ? { [partLabel]: part } : {}),
+      [part === 'set-up' ? setUpLabel : tenantLabel]: owner,
+      [environmentLabel]: environment,
     };
     const body = {
       apiVersion: 'source.toolkit.fluxcd.io/v1',
@@ -89,7 +89,7 @@ export function createExternalArtifacts(
   }
 
   return {
-    synced: reflector.synced,
+    synced: Promise.all(reflectors.map(({ synced }) => synced)).then(() => {}),
     published,
     async offer(offer, signal) {
       try {
@@ -105,16 +105,20 @@ export function createExternalArtifacts(
         return false;
       }
     },
-    [Symbol.asyncDispose]: () => reflector[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(reflectors.map((reflector) => reflector[Symbol.asyncDispose]()));
+    },
   };
 }
 
 function publishedOf(object: ClusterObject): PublishedArtifact {
   const { artifact } = (object as ArtifactObject).status ?? {};
+  const { labels = {} } = object.metadata;
+  const setUpOwner = labels[setUpLabel];
   return {
-    part: object.metadata.labels?.[partLabel] === 'set-up' ? 'set-up' : 'folder',
-    owner: object.metadata.labels?.[tenantLabel] ?? '',
-    environment: object.metadata.labels?.[environmentLabel] ?? defaultEnvironment,
+    part: setUpOwner === undefined ? 'folder' : 'set-up',
+    owner: setUpOwner ?? labels[tenantLabel] ?? '',
+    environment: labels[environmentLabel] ?? defaultEnvironment,
     version: object.metadata.resourceVersion,
     digest: artifact?.digest,
     url: artifact?.url,

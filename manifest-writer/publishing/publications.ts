@@ -4,7 +4,7 @@ import { setUpObject, tenantObject } from '../../core/tenants.ts';
 import { environmentFolder, folderOwner, tenantFolder } from '../paths.ts';
 import { setUpFolder, setUpOfPath, setUpPath } from '../provisioning/set-up.ts';
 import type { ManifestRepository } from '../repository/manifest-repository.ts';
-import { packFile, packTenant, type TenantArchive } from './tenant-archive.ts';
+import { isCommand, packFile, packTenant, type TenantArchive } from './tenant-archive.ts';
 
 /** `folder`: a tenant's functions. `set-up`: its namespace, its rights, and what applies the folder. */
 export type PublishedPart = 'folder' | 'set-up';
@@ -25,13 +25,17 @@ export interface PublicationsOptions {
   setUps: boolean;
   /** Of a folder's artifact. */
   nameOf?: ((owner: string, environment: string) => string) | undefined;
-  /** Told of a folder at a head that no owner can have. */
-  onUnusable(folder: string, problem: string, head: string): void;
+}
+
+/** A file or folder that lies where tenants' are, and is handed over to nobody. */
+export interface Unused {
+  path: string;
+  problem: string;
 }
 
 /** What of a GitOps repository is handed over, by the artifacts' names. */
 export interface Publications {
-  at(head: string): Promise<Map<string, Publication>>;
+  at(head: string): Promise<{ found: Map<string, Publication>; unused: Unused[] }>;
   /** The artifact that a file is in, if it is in one. */
   nameOfPath(path: string): string | undefined;
   pack(publication: Publication, head: string): Promise<TenantArchive>;
@@ -40,36 +44,62 @@ export interface Publications {
 /** Of the cluster whose Flux is handed tenants: it is the installation's first. */
 const place = (environment: string) => ({ engine: 'flux', cluster: '', environment }) as const;
 
-export function createPublications(options: PublicationsOptions): Publications {
-  const { repository, environments, setUps, onUnusable, nameOf = tenantObject } = options;
+export function setUpFileOf({ owner, environment }: Pick<Publication, 'owner' | 'environment'>): string {
+  return setUpPath(place(environment), owner);
+}
 
-  async function folders(head: string, environment: string): Promise<[string, Publication][]> {
+export function createPublications(options: PublicationsOptions): Publications {
+  const { repository, environments, setUps, nameOf = tenantObject } = options;
+
+  async function addFolders(head: string, environment: string, found: Map<string, Publication>) {
     const root = environmentFolder(environment);
-    const entries = (await repository.list(head, root)).filter(({ type }) => type === 'folder');
-    return entries.flatMap(({ name: owner, id: tree }) => {
+    const unused: Unused[] = [];
+    for (const { name: owner, type, id: tree } of await repository.list(head, root)) {
+      if (type !== 'folder') continue;
       const problem = whyNotOwner(owner);
-      if (problem !== undefined) onUnusable(`${root}/${owner}`, problem, head);
-      return problem === undefined
-        ? [[nameOf(owner, environment), { part: 'folder', owner, environment, tree }]]
-        : [];
-    });
+      if (problem === undefined)
+        found.set(nameOf(owner, environment), { part: 'folder', owner, environment, tree });
+      else unused.push({ path: `${root}/${owner}`, problem });
+    }
+    return unused;
   }
 
-  async function setUpFiles(head: string): Promise<[string, Publication][]> {
-    const root = setUpFolder(place(defaultEnvironment));
-    return (await repository.list(head, root)).flatMap(({ name, id: tree }) => {
-      const found = setUpOfPath(`${root}/${name}`);
-      if (!found || !environments.includes(found.environment)) return [];
-      return [[setUpObject(found.owner, found.environment), { part: 'set-up', ...found, tree }]];
-    });
+  async function addSetUps(head: string, folder: string, found: Map<string, Publication>) {
+    const unused: Unused[] = [];
+    for (const { name, type, id: tree } of await repository.list(head, folder)) {
+      const path = `${folder}/${name}`;
+      if (type === 'folder') {
+        unused.push(...(await addSetUps(head, path, found)));
+        continue;
+      }
+      if (name === 'README.md' || name === '.gitkeep') continue;
+      const of = setUpOfPath(path);
+      const problem = whyNotSetUp(name, path, of?.environment);
+      if (of === undefined || problem !== undefined)
+        unused.push({ path, problem: problem ?? 'it is no set-up' });
+      else found.set(setUpObject(of.owner, of.environment), { part: 'set-up', ...of, tree });
+    }
+    return unused;
+  }
+
+  function whyNotSetUp(name: string, path: string, environment: string | undefined): string | undefined {
+    if (!path.startsWith(`${setUpRoot}/`) || path.slice(setUpRoot.length + 1) !== name)
+      return `only files directly in ${setUpRoot} are set-ups`;
+    if (isCommand(name)) return 'a set-up is applied as it is, without kustomize';
+    if (environment === undefined)
+      return 'its name is not <owner>.yaml or <owner>.<environment>.yaml of a possible owner';
+    if (!environments.includes(environment))
+      return `the environment "${environment}" is none of this cluster's`;
+    return undefined;
   }
 
   return {
     async at(head) {
+      const found = new Map<string, Publication>();
       // A new tenant's folder waits for its set-up, so that goes first.
-      const all = setUps ? await setUpFiles(head) : [];
-      for (const environment of environments) all.push(...(await folders(head, environment)));
-      return new Map(all);
+      const unused = setUps ? await addSetUps(head, setUpRoot, found) : [];
+      for (const environment of environments) unused.push(...(await addFolders(head, environment, found)));
+      return { found, unused };
     },
     nameOfPath(path) {
       const folder = folderOwner(path);
@@ -77,9 +107,12 @@ export function createPublications(options: PublicationsOptions): Publications {
       const setUp = setUps ? setUpOfPath(path) : undefined;
       return setUp && setUpObject(setUp.owner, setUp.environment);
     },
-    pack({ part, owner, environment, tree }, head) {
+    pack(publication, head) {
+      const { part, owner, environment, tree } = publication;
       if (part === 'folder') return packTenant(repository, head, tenantFolder(owner, environment));
-      return packFile(repository, setUpPath(place(environment), owner), tree);
+      return packFile(repository, setUpFileOf(publication), tree);
     },
   };
 }
+
+const setUpRoot = setUpFolder(place(defaultEnvironment));

@@ -8,11 +8,11 @@ import { startControlPlane } from '../../test/cluster/kubernetes/control-plane.t
 import { toolCrds } from '../../test/cluster/tools.ts';
 import { gitopsFixture, searchPath } from '../gitops-fixture.ts';
 import { openGitRepository } from '../repository/manifest-repository-git.ts';
-import { createTenantPublisher } from './tenant-publisher.ts';
+import { createTenantPublisher, type PublishingConfig } from './tenant-publisher.ts';
 
 /** An ExternalArtifact, as far as tests look at it. */
 export interface Artifact {
-  metadata: { name: string; resourceVersion: string };
+  metadata: { name: string; resourceVersion: string; labels: Record<string, string> };
   status: {
     artifact: { revision: string; digest: string; url: string; metadata: Record<string, string> };
     conditions: { type: string; status: string }[];
@@ -20,11 +20,11 @@ export interface Artifact {
 }
 
 interface Follower {
+  metadata: { uid: string; labels: Record<string, string> };
   spec: { sourceRef: object; serviceAccountName: string; prune: boolean };
 }
 
 export const listen = { host: '127.0.0.1', port: 0 };
-const logger = createLogger({ name: 'publisher', level: 'silent' });
 
 export interface PublishingPlane extends AsyncDisposable {
   api: ClusterApi;
@@ -58,6 +58,12 @@ async function openScene(t: TestContext, api: ClusterApi, namespace: string) {
   const path = `/apis/source.toolkit.fluxcd.io/v1/namespaces/${namespace}/externalartifacts`;
   let clones = 0;
   const writes: string[] = [];
+  const told: { msg: string; path?: string; name?: string; problem?: string }[] = [];
+  const logger = createLogger(
+    { name: 'publisher', level: 'warn' },
+    { write: (line) => void told.push(JSON.parse(line)) },
+  );
+  const kustomizations = `/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/${namespace}/kustomizations`;
   const counting: ClusterApi = {
     ...api,
     request(asked, options) {
@@ -67,7 +73,7 @@ async function openScene(t: TestContext, api: ClusterApi, namespace: string) {
     },
   };
   return {
-    ...{ fixture, path, namespace, writes },
+    ...{ fixture, path, kustomizations, namespace, writes, told, person },
     async edit(files: Record<string, string | null>): Promise<string> {
       await person.git('pull', '--quiet', '--rebase');
       for (const [name, text] of Object.entries(files)) {
@@ -82,11 +88,14 @@ async function openScene(t: TestContext, api: ClusterApi, namespace: string) {
     },
     artifact: (owner: string) => api.request<Artifact>(`${path}/tenant-${owner}`),
     setUp: (name: string) => api.request<Artifact>(`${path}/set-up-${name}`),
-    follower: (name: string) =>
-      api.request<Follower>(
-        `/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/${namespace}/kustomizations/set-up-${name}`,
-      ),
-    async publisher(dir = 'artifacts', lookEveryMs = 3_600_000, environments = ['default'], setUps = false) {
+    follower: (name: string) => api.request<Follower>(`${kustomizations}/set-up-${name}`),
+    async publisher(
+      dir = 'artifacts',
+      lookEveryMs = 3_600_000,
+      environments = ['default'],
+      setUps = false,
+      more: Partial<PublishingConfig> = {},
+    ) {
       clones += 1;
       const repository = await openGitRepository({
         ...{ remoteUrl: fixture.remote, clonePath: join(fixture.folder, `clone-${clones}.git`) },
@@ -95,7 +104,7 @@ async function openScene(t: TestContext, api: ClusterApi, namespace: string) {
       const made = await createTenantPublisher(
         {
           ...{ namespace, branch: 'main', dir: join(fixture.folder, dir) },
-          ...{ listen, lookEveryMs, environments, setUps },
+          ...{ listen, lookEveryMs, environments, setUps, ...more },
         },
         { api: counting, repository, logger },
       );

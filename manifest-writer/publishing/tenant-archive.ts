@@ -25,6 +25,9 @@ const commands: ReadonlySet<string> = new Set([
   '.sourceignore',
 ]);
 
+/** Whether a file of that name would be an instruction instead of being applied. */
+export const isCommand = (name: string) => commands.has(name);
+
 type Reader = Pick<ManifestRepository, 'list' | 'read'>;
 
 /** Packs a folder as it is at a commit; one that isn't there is an empty archive, by which all is pruned. */
@@ -35,7 +38,7 @@ export async function packTenant(repository: Reader, commit: string, folder: str
       for (const { name, type, id } of await repository.list(commit, `${folder}${below}`)) {
         const path = `${below}/${name}`;
         if (type === 'folder') await add(path);
-        else if (commands.has(name)) leftOut.push(`${folder}${path}`);
+        else if (isCommand(name)) leftOut.push(`${folder}${path}`);
         else addFile(path.slice(1), await repository.read(id));
       }
     }

@@ -6,9 +6,11 @@ import { delay } from '../../runtime/lifecycle.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { DamagedCopyError, type ManifestRepository } from '../repository/manifest-repository.ts';
 import { openArtifactShelf } from './artifact-shelf.ts';
-import { type ArtifactOffer, createExternalArtifacts } from './external-artifacts.ts';
+import { type ArtifactOffer, createExternalArtifacts, type PublishedArtifact } from './external-artifacts.ts';
+import { createNotices } from './notices.ts';
 import { createPublications, type Publication } from './publications.ts';
-import { followSetUp } from './set-up-kustomizations.ts';
+import { createSetUpFollowers } from './set-up-kustomizations.ts';
+import { whyKept } from './set-up-removals.ts';
 
 export interface PublishingConfig {
   /** Where Flux's objects are. */
@@ -28,6 +30,8 @@ export interface PublishingConfig {
   nameOf?: ((owner: string, environment: string) => string) | undefined;
   /** Milliseconds between looks at the branch for commits that others pushed. Default: 15,000. */
   lookEveryMs?: number | undefined;
+  /** Milliseconds after which what applies a set-up is put right again. Default: an hour. */
+  followEveryMs?: number | undefined;
 }
 
 export interface PublishingDeps {
@@ -58,15 +62,14 @@ export async function createTenantPublisher(
   config: PublishingConfig,
   { api, repository, logger }: PublishingDeps,
 ): Promise<TenantPublisher> {
-  const { branch, environments = [defaultEnvironment], lookEveryMs = 15_000, setUps = false } = config;
+  const { branch, environments = [defaultEnvironment], setUps = false } = config;
+  const { lookEveryMs = 15_000, followEveryMs = 3_600_000 } = config;
   const stopping = new AbortController();
   const { signal } = stopping;
   const shelf = await openArtifactShelf({ dir: config.dir, ...config.listen });
   const origin = config.origin ?? `http://${config.listen.host ?? '127.0.0.1'}:${shelf.port}`;
   /** By name: what was published here last. Anything else in the cluster is somebody else's doing. */
   const offered = new Map<string, string>();
-  /** Names of set-ups whose Kustomization this process has made or put right. */
-  const followed = new Set<string>();
   /** The head up to which every tenant that a commit touched has been published, but for `failed`. */
   let done: string | null = null;
   /** Names of those that could not be: tried again with each look, and nobody else with them. */
@@ -80,21 +83,33 @@ export async function createTenantPublisher(
     if (isOurs && offered.get(name) !== artifact.digest) look().catch(report);
   });
 
-  const publications = createPublications({
-    ...{ repository, environments, setUps, nameOf: config.nameOf },
-    onUnusable(folder, problem, head) {
-      if (head !== done) logger.warn({ folder, problem }, 'a folder is not published');
-    },
+  const notices = createNotices(logger);
+  const followers = createSetUpFollowers({
+    ...{ api, namespace: config.namespace, logger, signal, everyMs: followEveryMs },
   });
+  const publications = createPublications({ repository, environments, setUps, nameOf: config.nameOf });
 
   async function publicationsAt(head: string): Promise<Map<string, Publication>> {
-    const found = await publications.at(head);
+    const { found, unused } = await publications.at(head);
+    const kept: { name: string; problem: string }[] = [];
     // What went as a whole is published empty: then Flux prunes what it had.
-    for (const [name, { part, owner, environment }] of artifacts.published) {
-      const isOurs = environments.includes(environment) && (setUps || part === 'folder');
-      if (isOurs && !found.has(name)) found.set(name, { part, owner, environment, tree: '' });
+    for (const [name, seen] of artifacts.published) {
+      const { part, owner, environment } = seen;
+      if (found.has(name) || !isMine(seen)) continue;
+      const isEmptied = part === 'folder' || seen.tree === '';
+      const problem = isEmptied ? undefined : await whyKept(repository, head, seen, unused);
+      if (problem === undefined) found.set(name, { part, owner, environment, tree: '' });
+      else kept.push({ name, problem });
     }
+    notices.tell('is not published', unused);
+    notices.tell('a set-up without a file is kept: put the file back, and remove it with a commit', kept);
     return found;
+  }
+
+  /** Set-ups of an environment that there was: with its files they go, while nobody reads its folders any more. */
+  function isMine({ part, environment, tree }: PublishedArtifact): boolean {
+    if (environments.includes(environment)) return setUps || part === 'folder';
+    return setUps && part === 'set-up' && tree !== '';
   }
 
   /** A folder may have been changed and changed back: who follows that waits for an artifact of a newer commit. */
@@ -128,8 +143,10 @@ export async function createTenantPublisher(
     const path = shelf.pathOf(digest);
     const from = { name, part, owner, environment, branch, commit: head, tree };
     const offer = { ...from, digest, path, url: `${origin}/${path}`, size: content.length };
-    if (part === 'set-up') await follow(name, publication);
+    // Before there is anything to apply, so that it is applied at once.
+    if (part === 'set-up') await followers.follow({ name, owner, environment });
     await offerUntilTaken(offer);
+    if (tree === '') followers.forget(name);
   }
 
   async function offerUntilTaken(offer: ArtifactOffer): Promise<void> {
@@ -137,19 +154,20 @@ export async function createTenantPublisher(
     for (let attempt = 1; attempt <= maxTries; attempt++) {
       const before = artifacts.published.get(name)?.commit;
       if (before === head && isAsOffered(name, tree)) return;
-      // Another writer is ahead of this one.
-      if (before !== undefined && (await isOlder(head, before))) return;
+      if (await isLeftAlone(offer, artifacts.published.get(name))) return;
       if (await artifacts.offer(offer, signal)) return;
       await delay(50 * attempt, signal);
     }
     throw new Error(`the artifact ${name} is changed by others without pause`);
   }
 
-  /** Before there is anything to apply, so that it is applied at once. */
-  async function follow(name: string, { owner, environment }: Publication): Promise<void> {
-    if (followed.has(name)) return;
-    await followSetUp(api, config.namespace, { name, owner, environment }, signal);
-    followed.add(name);
+  /** Asked before each try: another writer may have come between. */
+  async function isLeftAlone(offer: ArtifactOffer, seen: PublishedArtifact | undefined): Promise<boolean> {
+    if (seen === undefined) return false;
+    // Another writer is ahead of this one.
+    if (seen.commit !== undefined && (await isOlder(offer.commit, seen.commit))) return true;
+    if (offer.part === 'folder' || offer.tree !== '' || seen.tree === '') return false;
+    return (await whyKept(repository, offer.commit, seen, [])) !== undefined;
   }
 
   async function isOlder(commit: string, than: string): Promise<boolean> {
@@ -177,6 +195,7 @@ export async function createTenantPublisher(
     done = head;
     failed = new Set(problems.keys());
     await shelf.sweep(neededArchives());
+    await followers.renew();
     const [first] = problems.values();
     // What is wrong with the clone is put right, whoever's folder showed it.
     const damage = [...problems.values()].find((problem) => problem instanceof DamagedCopyError);
