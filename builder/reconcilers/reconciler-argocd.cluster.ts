@@ -17,7 +17,7 @@ const others = ['bob', 'carol', 'dave'];
 let installation: ArgoInstallation;
 before(async () => {
   installation = await startArgoInstallation([...alices, ...others]);
-  for (const owner of [...alices, ...others]) await installation.untilSynced(owner);
+  await Promise.all([...alices, ...others].map((owner) => installation.untilSynced(owner)));
 });
 after(() => installation?.[Symbol.asyncDispose]());
 

@@ -132,7 +132,12 @@ export async function startArgoInstallation(tenants: readonly string[]): Promise
       await until(isSynced, 'one look', 5_000).catch(() => undefined);
       return isSynced();
     };
-    await until(lookOnce, `Argo CD to apply what ${owner} has`, syncTimeoutMs);
+    await until(lookOnce, `Argo CD to apply what ${owner} has`, syncTimeoutMs).catch(
+      async (cause: unknown) => {
+        const status = await statusOf(owner).catch(String);
+        throw new Error(`Argo CD is not at ${head}: ${JSON.stringify(status)}`, { cause });
+      },
+    );
   }
 
   async function actingAs(account: string): Promise<ClusterApi> {
