@@ -202,15 +202,20 @@ export function createInstallationEvents(deps: InstallationEventsDeps): ActOnEve
     return state;
   }
 
-  /** Another installation was heard of first: what that one does not see had only this one. */
+  /**
+   * Another one was heard of first: what that one does not see had only this one. Or that it is gone was heard when
+   * something else was asked for, which takes nothing away.
+   */
   async function replaced({ installation: { id, account }, scm }: InstallationChanged): Promise<EventResult> {
     const own = store.repositories({ scm, ownerId: account.id });
     const newest = store.newestInstallation(account.id);
     const of = { ownerId: account.id, installationId: newest?.id ?? null };
     const seen =
-      newest?.state === 'deleted' ? undefined : await standing.served({ scm, repositories: own, ...of });
+      newest?.state === 'deleted'
+        ? new Set<string>()
+        : await standing.served({ scm, repositories: own, ...of });
     store.putInstallation({ id, accountId: account.id, state: 'deleted' });
-    const behind = own.filter((one) => seen && !seen.has(one.id));
+    const behind = own.filter((one) => one.removeAt === null && seen && !seen.has(one.id));
     return behind.length === 0 ? outdated : uninstalled(behind, account.path);
   }
 

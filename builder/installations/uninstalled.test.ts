@@ -33,6 +33,23 @@ describe('a deletion of an installation', () => {
     assert.deepEqual([push?.after, push?.note], [commit, 'skipped: the App was uninstalled']);
   });
 
+  it('takes all away also if GitHub was asked for something else of it before', async () => {
+    await using platform = await startForgePlatform({ config: { uninstallGraceMs: 20 } });
+    await deployed(platform, 'one');
+    const { github } = platform;
+    github.state.installations = [];
+    const added = { ...exampleOf('installation_repositories'), action: 'added' };
+    const other = { id: 4242, name: 'blog', full_name: 'Acme/blog', private: false, node_id: 'x' };
+    const lists = { repositories_added: [other], repositories_removed: [] };
+    await github.deliver('installation_repositories', {
+      ...{ ...added, installation: about(platform), ...lists },
+    });
+    await platform.builder().drain();
+    assert.deepEqual(functions(platform), ['hello']);
+    await installed(platform, 'deleted');
+    await until('the functions are removed', () => functions(platform).length === 0);
+  });
+
   it('takes nothing away in the end if the App is there again and nobody told of it', async () => {
     await using platform = await startForgePlatform({ config: { uninstallGraceMs: 50 } });
     await deployed(platform, 'one');
