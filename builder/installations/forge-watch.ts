@@ -287,7 +287,8 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
       void lookAround(0);
       const untilNext = () => {
         const wait = (installations.nextAt() ?? Number.POSITIVE_INFINITY) - now();
-        return Math.max(10, Math.min(wait, longestWaitMs));
+        // What is told meanwhile is to be removed after the grace time at the earliest.
+        return Math.max(10, Math.min(wait, longestWaitMs, config.uninstallGraceMs ?? defaultGoneMs));
       };
       void again(untilNext, async () => work());
       void again(
