@@ -28,7 +28,7 @@ describe('use 1: push source, get a URL', () => {
     assert.match(
       terminal,
       new RegExp(
-        `remote: ==> hello is live: http://demo\\.localhost:${product.port}/hello \\(\\d+\\.\\d s\\)`,
+        `remote: ==> hello is live: http://demo\\.localhost:${product.port}/hello \\(\\d+(\\.\\d)? s\\)`,
       ),
     );
     const answer = await product.call('demo', '/hello');

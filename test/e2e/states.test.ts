@@ -20,7 +20,8 @@ describe('what a function answers besides its own', () => {
   const detail = (name: string) => product.api<FunctionDetail>('GET', apiPaths.function('demo', name));
   before(async () => {
     product = await Product.start({
-      env: { TOWLINE_IDLE_AFTER_MS: '700', TOWLINE_READY_TIMEOUT_MS: '4000' },
+      // It is asked how often it was started again: out of sleep it is another process that never was.
+      env: { TOWLINE_IDLE_AFTER_MS: '3600000' },
     });
     source = await sourceRepository(product, 'demo', 'app');
   });
@@ -50,21 +51,12 @@ describe('what a function answers besides its own', () => {
     assert.ok(!failed.body.includes('exit code 3'), 'visitors are not shown what the build printed');
   });
 
-  it('sleeps when idle, and wakes on a request', async () => {
-    await push(source, 'Mend', { 'hello/package.json': null });
-    await eventually('hello to sleep', async () => (await detail('hello')).summary.status === 'Asleep');
-    const answer = await product.call('demo', '/hello');
-
-    assert.equal(answer.status, 200);
-    assert.equal(answer.body, 'one');
-  });
-
   it('is Degraded while it restarts after a crash, then serves again', async () => {
     const handler = `module.exports = async (event, context) => {
   if (event.path === '/crash') setTimeout(() => process.exit(9), 10);
   return context.succeed('up ' + process.pid);
 };\n`;
-    await push(source, 'Crashable', { 'hello/handler.js': handler });
+    await push(source, 'Crashable', { 'hello/handler.js': handler, 'hello/package.json': null });
     const before = (await product.call('demo', '/hello')).body;
     await product.call('demo', '/hello/crash');
 
@@ -86,5 +78,21 @@ describe('what a function answers besides its own', () => {
 
     assert.equal(answer.status, 200);
     assert.equal(answer.body.trim(), 'QUIET');
+  });
+});
+
+describe('a function that nobody asks for', () => {
+  it('sleeps when idle, and wakes on a request', async () => {
+    await using product = await Product.start({ env: { TOWLINE_IDLE_AFTER_MS: '700' } });
+    using source = await sourceRepository(product, 'demo', 'app');
+    await push(source, 'First', { 'stack.yml': nodeStack('hello'), 'hello/handler.js': nodeHandler('one') });
+    await eventually('hello to sleep', async () => {
+      const { summary } = await product.api<FunctionDetail>('GET', apiPaths.function('demo', 'hello'));
+      return summary.status === 'Asleep';
+    });
+    const answer = await product.call('demo', '/hello');
+
+    assert.equal(answer.status, 200);
+    assert.equal(answer.body, 'one');
   });
 });
