@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { auditEvent } from '../../core/audit.ts';
+import { type AuditEvent, auditEvent } from '../../core/audit.ts';
 import { createLogger } from '../logger.ts';
 import { startAuditReceiver } from './audit-receiver-fixture.ts';
 import { type AuditTrailConfig, openAuditTrail } from './audit-trail.ts';
@@ -96,10 +96,31 @@ describe('an audit trail', () => {
       command.record(login('by-command'));
       assert.equal(at.logged(), 0);
     }
-    await until('it is told', () => receiver.got.length === 1);
+    await until('it is told and logged', () => receiver.got.length === 1 && at.logged() > 0);
     await trail.settled();
     assert.equal(receiver.events('s3')[0]?.id, 'by-command');
     assert.equal(at.logged(), 1);
+  });
+
+  it('logs what a command recorded though the receiver wants nothing for hours, and logs it once', async () => {
+    using at = scene();
+    await using receiver = await startAuditReceiver();
+    receiver.answer = { status: 429, headers: { 'retry-after': '7200' } };
+    const webhook = { url: receiver.url, secret: 's3' };
+    {
+      await using trail = at.open({ webhook });
+      trail.record(login('own'));
+      await until('the receiver has put it off', () => receiver.got.length === 1);
+      await trail.settled();
+      await using command = at.open({ isCommand: true });
+      command.record(login('by-command'));
+      await until('both are logged', () => at.logged() === 2);
+      assert.deepEqual([receiver.got.length, trail.counts().waiting], [1, 2]);
+    }
+    receiver.answer = { status: 200, headers: {} };
+    await using trail = at.open({ webhook });
+    await until('both are told', () => trail.counts().waiting === 0);
+    assert.equal(at.logged(), 2);
   });
 
   it('does not tell what was before there was one, and never fails whoever records', async () => {
@@ -116,15 +137,16 @@ describe('what anybody can do as often as they like', () => {
   const refused = { action: 'login', result: 'refused', actor: 'somebody' } as const;
 
   it('is told at once, and then by its number', async () => {
-    const told: { count: number; reason: string | null }[] = [];
+    const told: { count: number; target: string | null }[] = [];
     using counted = createCountedAudit({ record: (event) => void told.push(event) }, { windowMs: 20 });
-    for (let tries = 1; tries <= 100; tries += 1) counted.happened({ ...refused, reason: `try ${tries}` });
+    for (let tries = 1; tries <= 100; tries += 1)
+      counted.happened({ ...refused, reason: 'no such link', target: `try ${tries}` });
     assert.deepEqual(
       told.map(({ count }) => count),
       [1],
     );
     await until('the rest is told', () => told.length === 2);
-    assert.deepEqual([told[1]?.count, told[1]?.reason], [99, 'try 100']);
+    assert.deepEqual([told[1]?.count, told[1]?.target], [99, 'try 100']);
   });
 
   it('is not lost when the program ends', () => {
@@ -134,5 +156,35 @@ describe('what anybody can do as often as they like', () => {
     counted.happened(refused);
     counted[Symbol.dispose]();
     assert.deepEqual(told, [1, 1]);
+  });
+
+  it('is told of whom it was: nobody is named for what somebody else did', () => {
+    const told: (string | number)[][] = [];
+    const counted = createCountedAudit({ record: ({ actor, count }) => void told.push([actor, count]) });
+    for (let tries = 1; tries <= 9_999; tries += 1) counted.happened({ ...refused, actor: 'evil' });
+    counted.happened({ ...refused, actor: 'innocent' });
+    counted[Symbol.dispose]();
+    assert.deepEqual(told, [
+      ['evil', 1],
+      ['innocent', 1],
+      ['evil', 9_998],
+    ]);
+  });
+
+  it('names nobody for what many did, of whom not each can be counted', () => {
+    const told: [string, string | null, number][] = [];
+    const trail = {
+      record: (event: AuditEvent) => void told.push([event.actor, event.owner, event.count]),
+    };
+    const counted = createCountedAudit(trail, { maxKinds: 2 });
+    for (const actor of ['a', 'b', 'c', 'd', 'c', 'a'])
+      counted.happened({ ...refused, actor, owner: 'acme' });
+    counted[Symbol.dispose]();
+    assert.deepEqual(told, [
+      ['a', 'acme', 1],
+      ['b', 'acme', 1],
+      ['a', 'acme', 1],
+      ['several', 'acme', 3],
+    ]);
   });
 });

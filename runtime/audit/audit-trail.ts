@@ -47,16 +47,33 @@ export function openAuditTrail(
 
   async function send(entry: WaitingEntry, signal: AbortSignal): Promise<ReportOutcome> {
     const event = AuditEvent.parse(JSON.parse(entry.payload));
-    if (entry.channel === commands && entry.attempts === 0) logger.info({ audit: event }, 'audit');
     return webhook ? postAudit(webhook, event, { now: now(), signal }) : { type: 'reported' };
   }
 
   const dispatcher = isCommand
     ? undefined
     : createDispatcher({ outbox, send, logger, now, retry: config.retry });
-  const looking = dispatcher && setInterval(dispatcher.wake, config.lookEveryMs ?? defaultLookEveryMs);
+
+  /** The log doesn't wait for the receiver. A death in between logs one twice rather than never. */
+  function logOfCommands(): void {
+    for (const { key, payload } of outbox.ofChannel(commands)) {
+      logger.info({ audit: AuditEvent.parse(JSON.parse(payload)) }, 'audit');
+      outbox.giveTo(own, key);
+    }
+  }
+
+  function look(): void {
+    try {
+      logOfCommands();
+    } catch (err) {
+      logger.error({ err }, 'what commands recorded could not be logged yet');
+    }
+    dispatcher?.wake();
+  }
+
+  const looking = dispatcher && setInterval(look, config.lookEveryMs ?? defaultLookEveryMs);
   looking?.unref();
-  dispatcher?.wake();
+  if (dispatcher) look();
 
   function record(event: AuditEvent): void {
     // What was before there was a trail is no news, though it is found again by whoever looks back at a start.

@@ -19,6 +19,7 @@ const schema = `
   ) STRICT;
   CREATE INDEX IF NOT EXISTS feedback_waiting ON feedback (destination, owner, put_at) WHERE waits = 1;
   CREATE INDEX IF NOT EXISTS feedback_told ON feedback (put_at) WHERE waits = 0;
+  CREATE INDEX IF NOT EXISTS feedback_channel ON feedback (channel, put_at);
   CREATE TABLE IF NOT EXISTS feedback_memory (
     key TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -78,6 +79,8 @@ export function createSqliteOutbox(database: DatabaseSync): Outbox {
   const later = database.prepare(
     'UPDATE feedback SET due_at = ?3, attempts = attempts + 1, refusal = ?4 WHERE key = ?1 AND generation = ?2',
   );
+  const ofChannel = database.prepare('SELECT * FROM feedback WHERE channel = ? ORDER BY put_at LIMIT 1000');
+  const giveTo = database.prepare('UPDATE feedback SET channel = ? WHERE key = ?');
   const remembered = database.prepare('SELECT value FROM feedback_memory WHERE key = ? AND name = ?');
   const remember = database.prepare(
     `INSERT INTO feedback_memory (key, name, value) VALUES (?, ?, ?)
@@ -126,6 +129,8 @@ export function createSqliteOutbox(database: DatabaseSync): Outbox {
     sent: ({ key, generation }) => void end.run(key, generation, null),
     refused: ({ key, generation }, reason) => void end.run(key, generation, reason),
     postpone: ({ key, generation }, dueAt, reason) => void later.run(key, generation, dueAt, reason),
+    ofChannel: (channel) => ofChannel.all(channel).map(toEntry),
+    giveTo: (channel, key) => void giveTo.run(channel, key),
     memory,
     counts() {
       const row = counts.get() ?? {};

@@ -55,6 +55,25 @@ export function describeOutbox(
     );
 
     it(
+      'gives what a channel put, told or not, to another one',
+      withOutbox((outbox, reopen) => {
+        outbox.put(entry(), 10);
+        outbox.put(entry({ key: 'c:told', owner: 'bob' }), 20);
+        outbox.put(entry({ key: 'd:k', channel: 'd', owner: 'carol' }), 30);
+        const told = outbox.due(40).find(({ key }) => key === 'c:told');
+        assert.ok(told);
+        outbox.sent(told);
+        const keys = (channel: string) =>
+          reopen()
+            .ofChannel(channel)
+            .map(({ key }) => key);
+        assert.deepEqual(keys('c'), ['c:k', 'c:told']);
+        outbox.giveTo('d', 'c:k');
+        assert.deepEqual([keys('c'), keys('d')], [['c:told'], ['c:k', 'd:k']]);
+      }),
+    );
+
+    it(
       'takes neither the same again nor what an older push says late',
       withOutbox((outbox) => {
         outbox.put(entry({ order: 5 }), 10);

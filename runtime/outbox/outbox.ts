@@ -63,6 +63,10 @@ export interface Outbox {
   refused(entry: WaitingEntry, reason: string): void;
   /** To be tried again then. */
   postpone(entry: WaitingEntry, dueAt: number, reason: string): void;
+  /** Up to a thousand of a channel, the oldest first, whether they wait or have been told. */
+  ofChannel(channel: string): OutboxEntry[];
+  /** From now on it is this channel's. */
+  giveTo(channel: string, key: string): void;
   /** What is kept about a key, or shared by a channel under a name of its own. Goes with the key's entry. */
   memory(key: string): ReportMemory;
   counts(): OutboxCounts;
