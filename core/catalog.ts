@@ -70,12 +70,22 @@ export interface CatalogChange {
   entry: CatalogEntry | undefined;
 }
 
+/** What keeps a catalog from seeing an owner's functions. */
+export interface Unseen {
+  /** For operators, in one line. */
+  cause: string;
+  /** Nothing of the owner was ever seen, so what is not found here may be there all the same. */
+  isBlank: boolean;
+}
+
 /**
  * What the router routes by and what "live" is decided on: a synchronous, always-current view.
  * Adapters: the local supervisor, Kubernetes (runtime/catalog). Nothing here waits on the request path except `wake`.
  */
 export interface FunctionCatalog {
   lookup(owner: string, functionName: string): CatalogEntry | undefined;
+  /** Why the owner's functions may be others than those shown; absent where they can always be seen. */
+  unseen?: ((owner: string) => Unseen | undefined) | undefined;
   hasOwner(owner: string): boolean;
   list(owner?: string): CatalogEntry[];
   /** Called synchronously, after the view has changed. Returns the way to unsubscribe. */

@@ -1,3 +1,4 @@
+import type { Unseen } from '../../core/catalog.ts';
 import type { ClusterApi, ClusterObject } from '../kubernetes/cluster-api.ts';
 import {
   createReflector,
@@ -7,6 +8,7 @@ import {
 } from '../kubernetes/reflector.ts';
 import type { Logger } from '../logger.ts';
 import { type NamespaceScope, pathsOf } from './namespace-scope.ts';
+import { createStaleLog } from './stale-log.ts';
 
 export interface FollowOptions {
   /** Of the lists, without namespaces: `/apis/apps/v1`. */
@@ -39,18 +41,19 @@ export interface Following extends AsyncDisposable {
   synced(): Promise<void>;
   /** The worst of what is needed. */
   state(): ReflectorState;
+  /** What keeps this namespace from being seen. */
+  unseen(namespace: string): Unseen | undefined;
+  /** Namespaces that cannot be followed while others can be, in one line. */
+  partlyStale(): string | undefined;
 }
-
-export const staleWords = {
-  needed: 'routing by the last good table',
-  extra: 'functions are shown without it',
-} as const;
 
 /** Of namespaces that are known from the beginning, or of all in one go. */
 export function followPaths({ scope, api, logger, ...common }: FollowingOptions): Following {
   const all: Reflector<unknown>[] = [];
   const needed: Reflector<unknown>[] = [];
   const first: Promise<unknown>[] = [];
+  const tell = createStaleLog(logger);
+  let isListed = false;
 
   function begin<T>(
     path: string,
@@ -62,15 +65,19 @@ export function followPaths({ scope, api, logger, ...common }: FollowingOptions)
     const reflector = createReflector<T>({
       ...{ ...common, api, path, labelSelector, project, onChange },
       onState(state) {
-        if (state.type === 'stale') {
-          logger.warn({ path, cause: state.cause }, staleWords[isExtra ? 'extra' : 'needed']);
-          outOfReach.resolve();
-        } else logger.info({ path }, 'following the cluster');
+        tell(path, isExtra, state);
+        if (state.type === 'stale') outOfReach.resolve();
       },
     });
     all.push(reflector);
     if (!isExtra) needed.push(reflector);
     first.push(isExtra ? Promise.race([reflector.synced, outOfReach.promise]) : reflector.synced);
+  }
+
+  function state(): ReflectorState {
+    const states = needed.map((one) => one.state());
+    const worst = (type: ReflectorState['type']) => states.find((one) => one.type === type);
+    return worst('stale') ?? worst('starting') ?? { type: 'following' };
   }
 
   return {
@@ -79,12 +86,17 @@ export function followPaths({ scope, api, logger, ...common }: FollowingOptions)
     },
     // It is followed all the time: one watch is for all of them.
     attend: () => undefined,
-    synced: () => Promise.all(first).then(() => undefined),
-    state() {
-      const states = needed.map((one) => one.state());
-      const worst = (type: ReflectorState['type']) => states.find((state) => state.type === type);
-      return worst('stale') ?? worst('starting') ?? { type: 'following' };
+    async synced() {
+      await Promise.all(first);
+      isListed = true;
     },
+    state,
+    unseen() {
+      const now = state();
+      if (now.type === 'stale') return { cause: now.cause, isBlank: !isListed };
+      return isListed ? undefined : { cause: 'the cluster is being listed', isBlank: true };
+    },
+    partlyStale: () => undefined,
     async [Symbol.asyncDispose]() {
       await Promise.all(all.map((one) => one[Symbol.asyncDispose]()));
     },

@@ -1,10 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ClusterObject } from '../kubernetes/cluster-api.ts';
 import { pacedApi } from '../kubernetes/paced-api.ts';
-import { createReflector, type ReflectorState } from '../kubernetes/reflector.ts';
-import { type Following, type FollowingOptions, staleWords } from './followed-kinds.ts';
-import { type FollowedNamespace, openFollowedNamespace } from './followed-namespace.ts';
+import { createReflector } from '../kubernetes/reflector.ts';
+import type { Following, FollowingOptions } from './followed-kinds.ts';
+import { type FollowedNamespace, openFollowedNamespace, type StaleState } from './followed-namespace.ts';
 import type { NamespaceScope, TenantNamespaces } from './namespace-scope.ts';
+import { createStaleLog } from './stale-log.ts';
 
 export interface FollowedTenantsOptions extends FollowingOptions {
   scope: NamespaceScope & { namespaces: TenantNamespaces };
@@ -12,8 +13,7 @@ export interface FollowedTenantsOptions extends FollowingOptions {
 
 /** Requests that are on their way at once; more make an API server slow for others, and nothing faster. */
 const atOnce = 16;
-/** As many namespaces that cannot be followed are told of at a time; the rest is in debug lines. */
-const maxTold = 10;
+const path = '/api/v1/namespaces';
 
 /**
  * Follows each tenant's namespace by itself, so that the rights which a tenant's set-up gives there are enough, and none
@@ -24,20 +24,10 @@ export function followTenants({ scope, logger, ...options }: FollowedTenantsOpti
   const kinds: Parameters<FollowedNamespace['add']>[] = [];
   const spaces = new Map<string, FollowedNamespace>();
   const leaving = new Set<Promise<void>>();
-  const stale = new Set<string>();
+  const tell = createStaleLog(logger);
   /** One namespace at least could be listed, or there is none. */
   const isSeeing = Promise.withResolvers<void>();
   let isSynced = false;
-
-  function tell(path: string, isExtra: boolean, state: ReflectorState | undefined): void {
-    if (state?.type !== 'stale') {
-      if (stale.delete(path) && state) logger.info({ path }, 'following the cluster');
-      return;
-    }
-    stale.add(path);
-    const level = stale.size > maxTold ? 'debug' : 'warn';
-    logger[level]({ path, cause: state.cause }, staleWords[isExtra ? 'extra' : 'needed']);
-  }
 
   function enter(name: string): void {
     const space = openFollowedNamespace(name, { ...options, api, onState: tell, onListed: isSeeing.resolve });
@@ -55,7 +45,7 @@ export function followTenants({ scope, logger, ...options }: FollowedTenantsOpti
   }
 
   const namespaces = createReflector<true>({
-    ...{ ...options, api, path: '/api/v1/namespaces', labelSelector: selectorOf(scope.namespaces) },
+    ...{ ...options, api, path, labelSelector: selectorOf(scope.namespaces) },
     project: (object) => (isTenants(object, scope) ? true : undefined),
     onChange({ key, before, after }) {
       const name = key.slice(1);
@@ -63,15 +53,28 @@ export function followTenants({ scope, logger, ...options }: FollowedTenantsOpti
       else if (before === undefined) enter(name);
     },
     onState(state) {
-      if (state.type === 'stale') logger.warn({ cause: state.cause }, staleWords.needed);
-      else logger.info({ namespaces: spaces.size }, "following tenants' namespaces");
+      tell(path, false, state);
+      if (state.type === 'following')
+        logger.info({ namespaces: spaces.size }, "following tenants' namespaces");
     },
   });
+  let isNamed = false;
+  namespaces.synced.then(() => {
+    isNamed = true;
+  });
+
+  /** Those that cannot be read now. */
+  function stale(): [namespace: string, state: StaleState][] {
+    return [...spaces].flatMap(([name, space]) => {
+      const state = space.staleState();
+      return state ? [[name, state] as const] : [];
+    });
+  }
 
   async function synced(): Promise<void> {
     await namespaces.synced;
     const known = [...spaces.values()];
-    // What is refused in one namespace is that tenant's trouble; who may see nothing anywhere knows nothing.
+    // What cannot be read of one namespace is that tenant's trouble; who may see nothing anywhere knows nothing.
     await Promise.all(known.map((one) => one.settled(false)));
     if (known.length > 0) await isSeeing.promise;
     isSynced = true;
@@ -93,6 +96,24 @@ export function followTenants({ scope, logger, ...options }: FollowedTenantsOpti
       const first = spaces.values().next().value?.staleState();
       const isBlind = first !== undefined && [...spaces.values()].every((one) => one.staleState());
       return isBlind ? first : { type: isSynced ? 'following' : 'starting' };
+    },
+    unseen(namespace) {
+      const space = spaces.get(namespace);
+      if (space) return space.unseen();
+      const own = namespaces.state();
+      if (own.type === 'stale') return { cause: own.cause, isBlank: !isNamed };
+      if (!isNamed) return { cause: 'the namespaces are being listed', isBlank: true };
+      return {
+        cause: `the cluster has no namespace ${namespace} with its tenant's labels`,
+        isBlank: false,
+      };
+    },
+    partlyStale() {
+      const [first, ...others] = stale();
+      if (!first || others.length + 1 === spaces.size) return undefined;
+      const [namespace, { cause }] = first;
+      const more = others.length === 0 ? '' : `; and ${others.length} more of ${spaces.size}`;
+      return `${namespace}: ${cause}${more}`;
     },
     async [Symbol.asyncDispose]() {
       await namespaces[Symbol.asyncDispose]();

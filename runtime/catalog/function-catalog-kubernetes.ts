@@ -37,6 +37,8 @@ export interface KubernetesCatalog extends FunctionCatalog, AsyncDisposable {
   synced: Promise<void>;
   /** The worst of what is followed: `stale` tables are the last good ones. */
   state(): ReflectorState;
+  /** Namespaces that cannot be followed while others can be, in one line: their tables are the last good ones, or empty. */
+  partlyStale(): string | undefined;
 }
 
 const functionPort = 8080;
@@ -147,6 +149,8 @@ export function createKubernetesCatalog(
   return {
     synced: following.synced(),
     state: following.state,
+    partlyStale: following.partlyStale,
+    unseen: (owner) => following.unseen(namespaceOf?.(owner) ?? ''),
     lookup: index.lookup,
     hasOwner: index.hasOwner,
     list: index.list,

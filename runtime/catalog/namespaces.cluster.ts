@@ -9,7 +9,7 @@ import {
   startFunctionOperator,
 } from '../../test/cluster/kubernetes/function-operator.ts';
 import { installFunctions } from '../../test/cluster/kubernetes/openfaas.ts';
-import { type ClusterApi, createClusterApi } from '../kubernetes/cluster-api.ts';
+import { type ClusterApi, ClusterError, createClusterApi } from '../kubernetes/cluster-api.ts';
 import { createLogger } from '../logger.ts';
 import { functionObject } from './cluster-faults-fixture.ts';
 import {
@@ -236,8 +236,43 @@ describe("a catalog of tenants' namespaces, with rights in these alone", () => {
     await ready(catalog, 'olga', 'hello', 'olga');
     await until(async () => catalog.state().type === 'following', 'it to follow');
     assert.equal(catalog.lookup('peggy', 'hello'), undefined);
+    // What is not seen of her is not taken for what is not there.
+    const unseen = catalog.unseen?.('peggy');
+    assert.equal(unseen?.isBlank, true);
+    assert.match(unseen?.cause ?? '', /tenant-peggy cannot be read: .*403.*towline-readers/);
+    assert.match(catalog.partlyStale() ?? '', /^tenant-\w+: the API server answers 403/);
+    assert.equal(catalog.unseen?.('olga'), undefined);
+    assert.match(catalog.unseen?.('nobody')?.cause ?? '', /has no namespace tenant-nobody/);
+    assert.equal(catalog.unseen?.('nobody')?.isBlank, false);
     await letIn('peggy');
     await ready(catalog, 'peggy', 'hello', 'peggy');
+    await until(async () => catalog.unseen?.('peggy') === undefined, 'all of it to be seen');
+  });
+
+  it('is ready though one namespace answers with errors for ever, and says that it does not know it', async () => {
+    for (const owner of ['trent', 'ursula']) {
+      await addTenant(owner);
+      await put(tenantNamespace(owner), owner, 'hello', owner);
+    }
+    let isBroken = true;
+    let failed = 0;
+    const breaking: ClusterApi = {
+      async request<T>(path: string, request?: Parameters<ClusterApi['request']>[1]): Promise<T> {
+        if (!isBroken || !path.includes('/tenant-ursula/')) return api.request<T>(path, request);
+        failed += 1;
+        throw new ClusterError(500, 'InternalError', 'etcd lost it');
+      },
+      lines: api.lines,
+    };
+    const { catalog } = await startCatalog({ environment: 'default' }, undefined, breaking);
+    assert.equal(catalog.state().type, 'following');
+    await ready(catalog, 'trent', 'hello', 'trent');
+    assert.equal(catalog.unseen?.('ursula')?.isBlank, true);
+    // It was not given up at the first error.
+    assert.ok(failed > 2);
+    isBroken = false;
+    await ready(catalog, 'ursula', 'hello', 'ursula');
+    await until(async () => catalog.unseen?.('ursula') === undefined, 'it to be followed');
   });
 
   it('shows nothing, and is not synced, while it may see nothing anywhere', async () => {

@@ -39,7 +39,7 @@ export interface ServedEnvironments extends AsyncDisposable {
   synced: Promise<void>;
   /** `undefined` from then on. */
   whyNotReady(): string | undefined;
-  /** Environments whose table is the last good one: since when (ISO 8601), and why. */
+  /** Environments whose table is the last good one: since when (ISO 8601), and why; or of which tenants it is. */
   staleness(): Record<string, string>;
 }
 
@@ -101,6 +101,8 @@ export function openServedEnvironments(
       const all: Record<string, string> = {};
       for (const { name, catalog } of list) {
         const state = catalog.state();
+        const partly = catalog.partlyStale();
+        if (partly !== undefined) all[`partly stale ${name}`] = partly;
         if (state.type !== 'stale') continue;
         all[`stale ${name}`] = `since ${new Date(state.since).toISOString()}: ${state.cause}`;
       }
