@@ -12,7 +12,8 @@ export interface FollowTarget {
 }
 
 export type FollowOutcome =
-  | { type: 'live' }
+  /** `untried`: why a version that sleeps could not be started once to see whether it is any good. */
+  | { type: 'live'; untried?: string | undefined }
   | { type: 'removed' }
   | { type: 'failed'; stage: 'apply' | 'live'; cause: DeployCause }
   /** A later commit replaced this one before it was live. */

@@ -49,6 +49,17 @@ function tellWaiting({ journal }: PushTask, id: string, why: string | null): voi
   journal.change(id, { waiting: why ?? undefined });
 }
 
+/** Nobody has seen the version run: whoever deployed it shall know. */
+function tellUntried(
+  { journal }: PushTask,
+  { logger }: PipelineContext,
+  { owner, name, why }: { owner: string; name: string; why: string },
+): void {
+  const text = `${name} is live untried: it sleeps, and was not seen running: ${why}`;
+  journal.say({ kind: 'warning', stage: 'live', functionName: name, text });
+  logger.warn({ pushId: journal.pushId, owner, functionName: name, why }, 'a version is live untried');
+}
+
 /** Follows a committed deploy or removal to its end. A newer push doesn't stop this: the reconciler says what became of it. */
 export async function followDeploy(task: PushTask, context: PipelineContext, id: string): Promise<void> {
   const { journal } = task;
@@ -70,6 +81,7 @@ export async function followDeploy(task: PushTask, context: PipelineContext, id:
     case 'live': {
       const url = context.functionUrl(owner, name, environment);
       journal.say({ kind: 'phase', stage: 'live', functionName: name, text: `${name} is live: ${url}` });
+      if (outcome.untried !== undefined) tellUntried(task, context, { owner, name, why: outcome.untried });
       journal.change(id, { state: 'live', stage: 'live', cause: null });
       return;
     }

@@ -1,4 +1,4 @@
-import type { CatalogEntry, FunctionCatalog } from '../../core/catalog.ts';
+import type { CatalogEntry, FunctionCatalog, Unseen } from '../../core/catalog.ts';
 import type { FollowOutcome, FollowTarget, GitOpsCommits } from '../../core/reconciler.ts';
 import type { RoutersView } from '../../core/routers.ts';
 import type { ChangeSignal } from '../../runtime/change-signal.ts';
@@ -71,11 +71,12 @@ export function createFollowing({ changes, catalog, commits, routers, troubleMs,
 
     return async (): Promise<FollowOutcome | undefined> => {
       const entry = catalog.lookup(target.owner, target.functionName);
-      const progress = progressOf(target.digest, entry);
+      const unseen = catalog.unseen?.(target.owner);
+      const progress = progressOf(target.digest, entry, unseen?.isBlank);
       if (progress.type !== 'troubled') waiting.reset();
       const end = endOf(progress, trial, signal);
       if (end) return unlessUnrouted(end);
-      note.set(way.whyBlind() ?? whyDifferent(progress, entry));
+      note.set(way.whyBlind() ?? whyUnfinished(progress, entry, unseen) ?? trial.whyUntried());
       if (progress.type === 'different') return unlessStillWanted();
       return progress.type === 'troubled' && waiting.isOver() ? progress.outcome : undefined;
     };
@@ -111,11 +112,19 @@ function endOf(
   signal: AbortSignal,
 ): FollowOutcome | undefined {
   if (progress.type === 'done') return progress.outcome;
-  return progress.type === 'asleep' && !trial.isUnderWay(signal) ? { type: 'live' } : undefined;
+  if (progress.type !== 'asleep' || trial.isUnderWay(signal)) return undefined;
+  const untried = trial.whyUntried();
+  return untried === undefined ? { type: 'live' } : { type: 'live', untried };
 }
 
-/** It is applied, and yet the cluster has something else. */
-function whyDifferent({ type }: FunctionProgress, entry: CatalogEntry | undefined): string | undefined {
+/** It is applied, and yet the cluster has something else, as far as it can be seen. */
+function whyUnfinished(
+  { type }: FunctionProgress,
+  entry: CatalogEntry | undefined,
+  unseen: Unseen | undefined,
+): string | undefined {
+  if (type === 'done' || type === 'asleep') return undefined;
+  if (unseen) return `it is applied, but what becomes of it cannot be seen: ${unseen.cause}`;
   if (type !== 'different') return undefined;
   if (!entry) return 'it is applied, but the function is not there: somebody or something else deleted it';
   return entry.drift ?? `it is applied, but the cluster has ${entry.desiredImage}`;

@@ -10,10 +10,16 @@ export type FunctionProgress =
   | { type: 'asleep' }
   /** It does not get healthy: for now. */
   | { type: 'troubled'; outcome: FollowOutcome }
-  /** The cluster has something else: a later commit asked for it, or the cluster is not there yet. */
+  /** The cluster has something else, or cannot be seen: a later commit asked for it, or the cluster is not there yet. */
   | { type: 'different' };
 
-export function progressOf(digest: string | null, entry: CatalogEntry | undefined): FunctionProgress {
+/** `isUnseen`: that there is no entry says nothing. */
+export function progressOf(
+  digest: string | null,
+  entry: CatalogEntry | undefined,
+  isUnseen = false,
+): FunctionProgress {
+  if (!entry && isUnseen) return { type: 'different' };
   if (!entry) return digest === null ? done({ type: 'removed' }) : { type: 'different' };
   if (entry.status === 'Deleting' && digest === null) return { type: 'waiting' };
   if (digest === null || digestOf(entry.desiredImage) !== digest) return { type: 'different' };
