@@ -20,9 +20,10 @@ import {
   supervisorLabel,
 } from './container-options.ts';
 import type { DesiredFunction } from './desired-function.ts';
-import { layOutSecrets, type ReadSecret, removeSecrets } from './function-secrets.ts';
+import { layOutSecrets, type ReadSecret } from './function-secrets.ts';
 import type { Instance } from './instance.ts';
 import { unhealthy, whyNotReady } from './readiness.ts';
+import { removeFolder } from './remove-folder.ts';
 import { createStartGate } from './start-gate.ts';
 import type { MakeStarter, Starter, StarterDeps } from './starter.ts';
 
@@ -98,7 +99,7 @@ function createContainerStarter(
     const forget = () => {
       live.delete(instanceId);
       if (secretsDir === undefined) return;
-      const cleared = removeSecrets(secretsDir)
+      const cleared = removeFolder(secretsDir)
         .catch((error: unknown) => logger.warn({ err: error }, 'the secrets of an instance were left behind'))
         .finally(() => clearing.delete(cleared));
       clearing.add(cleared);

@@ -1,7 +1,8 @@
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { TowlineError } from '../../core/errors.ts';
 import type { DesiredFunction } from './desired-function.ts';
+import { removeFolder } from './remove-folder.ts';
 
 /** The values of an owner's secrets; `undefined` if there is none of that name. */
 export type ReadSecret = (ownerId: string, name: string) => Promise<string | undefined>;
@@ -9,9 +10,10 @@ export type ReadSecret = (ownerId: string, name: string) => Promise<string | und
 const secretName = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 
 /**
- * Lays a function's secrets out as files in a new folder; `undefined`: it has none. Only the platform's user can get
- * into `parent`; below it the files are for everybody to read, since the program in the container is somebody else.
- * Throws `unhealthy` if one is missing.
+ * Lays a function's secrets out as files in a new folder; `undefined`: it has none. No other user of the machine gets
+ * into `parent`; below it the files are for everybody to read, since the program in a container, which is given its own
+ * folder alone, is somebody else. A function that is a process is the platform's user: what is here keeps it from
+ * nobody's secrets. Throws `unhealthy` if one is missing, and leaves nothing then.
  */
 export async function layOutSecrets(
   parent: string,
@@ -34,7 +36,7 @@ export async function layOutSecrets(
     await chmod(dir, 0o755);
     return dir;
   } catch (error) {
-    await removeSecrets(dir);
+    await removeFolder(dir);
     throw error;
   }
 }
@@ -54,8 +56,4 @@ async function secretValue(version: DesiredFunction, names: string[], read: Read
 async function writeReadable(file: string, value: string): Promise<void> {
   await writeFile(file, value, { flag: 'wx', mode: 0o444 });
   await chmod(file, 0o444);
-}
-
-export async function removeSecrets(dir: string): Promise<void> {
-  await rm(dir, { recursive: true, force: true });
 }

@@ -1,18 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdtemp } from 'node:fs/promises';
 import path from 'node:path';
+import { TowlineError } from '../../core/errors.ts';
 import { type Artifact, openArtifact } from './artifact-store.ts';
 import type { SupervisorConfig } from './config.ts';
 import type { DesiredFunction } from './desired-function.ts';
 import { startForkInstance } from './fork-instance.ts';
-import { layOutSecrets, type ReadSecret, removeSecrets } from './function-secrets.ts';
+import { layOutSecrets, type ReadSecret } from './function-secrets.ts';
 import type { Instance } from './instance.ts';
 import { endOrphans, markerVariable } from './orphans.ts';
 import { createPortPool } from './port-pool.ts';
 import { startProcessInstance } from './process-instance.ts';
 import { unhealthy, whyNotReady } from './readiness.ts';
 import { createRemains, instanceVariable } from './remains.ts';
+import { removeFolder } from './remove-folder.ts';
 import { createStartGate } from './start-gate.ts';
 import type { MakeStarter, Starter, StarterDeps } from './starter.ts';
 
@@ -37,40 +39,44 @@ function createProcessStarter(config: SupervisorConfig, deps: StarterDeps, readS
   const remains = createRemains();
   const clearing = new Set<Promise<void>>();
 
-  /** Never rejects: what cannot be cleared away here is when the platform stops, or starts the next time. */
-  function clear(instanceId: string, home: string): void {
-    const cleared = remains
-      .end(instanceId)
-      .then(() => rm(home, { recursive: true, force: true, maxRetries: 2 }))
-      .then(() => removeSecrets(path.join(secretsParent, instanceId)))
-      .catch((error: unknown) => deps.logger.warn({ err: error, home }, 'an instance left something behind'))
-      .finally(() => clearing.delete(cleared));
-    clearing.add(cleared);
+  /** What cannot be cleared away here is when the platform stops, or starts the next time. */
+  async function clear(instanceId: string, home: string | undefined): Promise<void> {
+    const secretsDir = path.join(secretsParent, instanceId);
+    // Secrets wait for nothing; the second time it is for what a process that was left running has put there.
+    const first = await Promise.allSettled([removeFolder(secretsDir), remains.end(instanceId)]);
+    const last = await Promise.allSettled([secretsDir, ...(home ? [home] : [])].map(removeFolder));
+    for (const step of [...first, ...last]) {
+      if (step.status === 'fulfilled') continue;
+      deps.logger.warn({ err: step.reason, home }, 'an instance left something behind');
+    }
   }
 
   async function launch(artifact: Artifact, version: DesiredFunction, onOutput: (chunk: Buffer) => void) {
     const instanceId = randomBytes(16).toString('hex');
-    const secretsDir = await layOutSecrets(secretsParent, instanceId, version, readSecret);
-    const port = await ports.lease();
-    const home = await mkdtemp(path.join(deps.homesDir, 'home-'));
-    const environment = {
-      PATH: config.path,
-      HOME: home,
-      TMPDIR: home,
-      ...artifact.descriptor.environment,
-      ...version.environment,
-      ...(secretsDir === undefined ? {} : { [secretsVariable]: secretsDir }),
-      PORT: String(port),
-      http_port: String(port),
-      [markerVariable]: deps.marker,
-      [instanceVariable]: instanceId,
-    };
+    let port: number | undefined;
+    let home: string | undefined;
     // Looking for what it left running must not delay that its end is known.
     const cleanUp = () => {
-      ports.release(port);
-      clear(instanceId, home);
+      if (port !== undefined) ports.release(port);
+      const cleared = clear(instanceId, home).finally(() => clearing.delete(cleared));
+      clearing.add(cleared);
     };
     try {
+      port = await ports.lease();
+      home = await mkdtemp(path.join(deps.homesDir, 'home-'));
+      const secretsDir = await layOutSecrets(secretsParent, instanceId, version, readSecret);
+      const environment = {
+        PATH: config.path,
+        HOME: home,
+        TMPDIR: home,
+        ...artifact.descriptor.environment,
+        ...version.environment,
+        ...(secretsDir === undefined ? {} : { [secretsVariable]: secretsDir }),
+        PORT: String(port),
+        http_port: String(port),
+        [markerVariable]: deps.marker,
+        [instanceVariable]: instanceId,
+      };
       const instance = startInstance({ artifact, port, environment, onOutput, limits: config });
       const ended = instance.ended.then((how) => {
         cleanUp();
@@ -79,7 +85,7 @@ function createProcessStarter(config: SupervisorConfig, deps: StarterDeps, readS
       return { ...instance, ended };
     } catch (error) {
       cleanUp();
-      throw unhealthy(`could not be started: ${error instanceof Error ? error.message : String(error)}`);
+      throw startFailure(error);
     }
   }
 
@@ -122,6 +128,11 @@ function createProcessStarter(config: SupervisorConfig, deps: StarterDeps, readS
 function startInstance(spec: Parameters<typeof startProcessInstance>[0]): Instance {
   const { mode } = spec.artifact.descriptor;
   return mode === 'http' ? startProcessInstance(spec) : startForkInstance(spec, mode);
+}
+
+function startFailure(error: unknown): Error {
+  if (error instanceof TowlineError) return error;
+  return unhealthy(`could not be started: ${error instanceof Error ? error.message : String(error)}`);
 }
 
 /** Fork modes start their program with the first request only; a missing one is told at once. */

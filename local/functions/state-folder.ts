@@ -8,6 +8,7 @@ import { whyNotFunction, whyNotOwner } from '../../core/names.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { DesiredFunction } from './desired-function.ts';
 import { processStart } from './orphans.ts';
+import { removeFolder } from './remove-folder.ts';
 
 /** What the supervisor keeps on disk: `<stateDir>/<owner>/<function>/{last-good.json,output.log}`. */
 export interface StateFolder {
@@ -37,7 +38,7 @@ export async function openStateFolder(stateDir: string, logger: Logger): Promise
   await refuseSecondHolder(holderFile, stateDir);
   const holder = { pid: process.pid, startedAt: await processStart(process.pid) };
   await writeFile(holderFile, JSON.stringify(holder), { mode: 0o600 });
-  await rm(homesDir, { recursive: true, force: true });
+  await removeFolder(homesDir);
   await mkdir(homesDir, { mode: 0o700 });
   const marker = await lastingMarker(path.join(own, 'marker'));
   const folderOf = (owner: string, functionName: string) => containedFolder(stateDir, owner, functionName);
