@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type ClusterApi, ClusterError, createClusterApi } from '../../runtime/kubernetes/cluster-api.ts';
+import {
+  type ClusterApi,
+  ClusterError,
+  type ClusterObject,
+  createClusterApi,
+} from '../../runtime/kubernetes/cluster-api.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { clientOf, until } from '../../test/cluster/kubernetes/apply.ts';
+import { committer } from '../gitops-fixture.ts';
 import { createTenantPublisher, type TenantPublisher } from '../publishing/tenant-publisher.ts';
+import { createGitOpsRepository } from '../repository/create-gitops-repository.ts';
 import { openGitRepository } from '../repository/manifest-repository-git.ts';
 import { type AppliedInstallation, functionText, startInstallation } from './installed-fixture.ts';
 
@@ -19,7 +26,7 @@ let firstAnswer = '';
 
 before(async () => {
   installation = resources.use(await startInstallation({}, searchPath));
-  const { plane, dir, url } = installation;
+  const { plane, url } = installation;
   writer = createClusterApi(clientOf(await plane.kubeconfig(await installation.tokenOf('manifest-writer'))));
   const artifacts = '/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/externalartifacts';
   await until(async () => {
@@ -30,16 +37,23 @@ before(async () => {
     firstAnswer = await attempt.then(() => 'allowed', String);
     return !/cannot patch resource|not found/.test(firstAnswer);
   }, 'Flux to bind its role');
-  const repository = resources.use(
+  publisher = resources.use(await publisherOf(url, 'artifacts'));
+});
+after(() => resources.disposeAsync());
+
+async function publisherOf(remoteUrl: string, name: string): Promise<TenantPublisher> {
+  const { dir } = installation;
+  await using stack = new AsyncDisposableStack();
+  const repository = stack.use(
     await openGitRepository({
-      ...{ remoteUrl: url, clonePath: join(dir, 'writer.git'), branch: 'main', searchPath },
+      ...{ remoteUrl, clonePath: join(dir, `${name}.git`), branch: 'main', searchPath },
       ...{ remoteTimeoutMs: 30_000, maxObjectBytes: 1_000_000 },
     }),
   );
-  publisher = resources.use(
+  const made = stack.use(
     await createTenantPublisher(
       {
-        ...{ namespace: 'flux-system', branch: 'main', dir: join(dir, 'artifacts') },
+        ...{ namespace: 'flux-system', branch: 'main', dir: join(dir, name) },
         listen: { host: '127.0.0.1', port: 0 },
         lookEveryMs: 250,
         setUps: true,
@@ -47,8 +61,15 @@ before(async () => {
       { api: writer, repository, logger: createLogger({ name: 'publisher', level: 'silent' }) },
     ),
   );
-});
-after(() => resources.disposeAsync());
+  const opened = stack.move();
+  return { ...made, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/** Its id while it is there and nobody deletes it. */
+async function namespaceOf(owner: string): Promise<string | undefined> {
+  const { metadata } = await installation.api.request<ClusterObject>(`/api/v1/namespaces/tenant-${owner}`);
+  return metadata.deletionTimestamp === undefined ? metadata.uid : undefined;
+}
 
 describe("an installation whose manifest-writer publishes, with its service account's rights", () => {
   it('is bounded by the policy from the first moment that it has the right', () => {
@@ -131,5 +152,30 @@ describe("an installation whose manifest-writer publishes, with its service acco
       builder.request(path, { method: 'PATCH', patch: 'merge', body: elsewhere }),
       /the builder may ask for a look, and change nothing else/,
     );
+  });
+
+  it('keeps every namespace when the writer was pointed to another repository', async () => {
+    const before = [await namespaceOf('alice'), await namespaceOf('bob')];
+    const path = join(installation.dir, 'another.git');
+    const templateDir = join(import.meta.dirname, '../../gitops-repo-template/base');
+    await createGitOpsRepository({ path, templateDir, branch: 'main', committer, env: { PATH: searchPath } });
+    const misled = await publisherOf(path, 'misled');
+    await misled.look();
+    await misled[Symbol.asyncDispose]();
+    // Flux has worked at what it was handed since, and the writer of this repository has put right the rest.
+    for (const owner of ['alice', 'bob']) await installation.deploy(owner, 'hello', 'four');
+    assert.deepEqual([await namespaceOf('alice'), await namespaceOf('bob')], before);
+    assert.ok(before.every((uid) => uid !== undefined));
+  });
+
+  it('takes a namespace away with the commit that removes its set-up', async () => {
+    await installation.repository.commit({ 'flux/tenants/bob.yaml': null });
+    const isGone = () =>
+      namespaceOf('bob').then(
+        (uid) => uid === undefined,
+        (error) => error instanceof ClusterError && error.status === 404,
+      );
+    await until(isGone, "bob's namespace to go", 120_000);
+    assert.notEqual(await namespaceOf('alice'), undefined);
   });
 });
