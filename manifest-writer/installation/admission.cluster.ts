@@ -41,7 +41,8 @@ before(async () => {
   const policies = system.filter(({ kind }) => kind !== 'Deployment');
   const sync = [
     ...(await build(flux, 'flux/sync')),
-    ...(await build(flux, 'flux/system/publisher')),
+    ...(await build(flux, 'flux/system/publisher/role')),
+    ...(await build(flux, 'flux/system/publisher/binding')),
     ...(await build(argo, 'argocd/sync')),
   ];
   const spaces = [...platform, ...sync].filter(isNamespace);

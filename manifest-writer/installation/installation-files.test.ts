@@ -214,14 +214,23 @@ describe('the files of an installation', () => {
 
   it('give the right to have set-ups applied to who hands them over, after the policy', async () => {
     const files = await filesOf({});
-    const { spec } = parse(files.get('flux/sync/publisher.yaml') ?? '');
-    const system = parseAllDocuments(files.get('flux/sync/kustomizations.yaml') ?? '')
-      .map((one) => one.toJS())
-      .find(({ metadata }) => metadata.name === 'towline-system');
+    const objectsIn = (path: string) => parseAllDocuments(files.get(path) ?? '').map((one) => one.toJS());
+    const all = ['kustomizations', 'publisher'].flatMap((name) => objectsIn(`flux/sync/${name}.yaml`));
+    const chain = ['towline-system', 'towline-publisher-role', 'towline-publisher'].map(
+      (name) => all.find(({ metadata }) => metadata.name === name).spec,
+    );
     // Of one artifact: only then Flux waits for the same revision.
-    assert.deepEqual(spec.sourceRef, system.spec.sourceRef);
-    assert.deepEqual(spec.dependsOn, [{ name: 'towline-system' }]);
-    assert.ok(files.has('flux/system/publisher/role.yaml'));
+    for (const { sourceRef } of chain) assert.deepEqual(sourceRef, chain[0].sourceRef);
+    assert.deepEqual(
+      chain.slice(1).map(({ dependsOn }) => dependsOn),
+      [[{ name: 'towline-system' }], [{ name: 'towline-publisher-role' }]],
+    );
+    for (const { path } of chain.slice(1)) {
+      assert.ok(
+        [...files.keys()].some((file) => file.startsWith(`flux/system/${path.slice(2)}/`)),
+        path,
+      );
+    }
     assert.doesNotMatch(files.get('flux/system/kustomization.yaml') ?? '', /publisher/);
     for (const settings of [
       ...[{ delivery: 'generator' }, { delivery: 'repository' }],

@@ -161,7 +161,11 @@ function setUpsBy({ delivery, cluster }: InstallationConfig): SetUpDelivery {
   return delivery === 'published' && cluster === '' ? 'each' : 'artifact';
 }
 
-const publisherFiles = ['sync/publisher.yaml', 'system/publisher/role.yaml'];
+const publisherFiles = [
+  'sync/publisher.yaml',
+  'system/publisher/role/role.yaml',
+  'system/publisher/binding/role-binding.yaml',
+];
 const omittedSetUpFiles: Record<SetUpDelivery, readonly string[]> = {
   each: ['sync/set-ups.yaml', 'sync/set-up-artifacts.yaml'],
   artifact: publisherFiles,

@@ -61,9 +61,11 @@ export function functionText(owner: string, functionName: string, tag: string): 
   } as unknown as Parameters<typeof manifestOf>[0]);
 }
 
+/** `change`: what else is put in place of the files that are rendered, before the first commit. */
 export async function startInstallation(
   settings: Record<string, unknown>,
   searchPath: string,
+  change: (files: Map<string, string>) => Promise<void> = async () => {},
 ): Promise<AppliedInstallation> {
   await using stack = new AsyncDisposableStack();
   const plane = stack.use(await startControlPlane());
@@ -83,6 +85,7 @@ export async function startInstallation(
     const sentinel = renderTenant({ owner, ownerId: `id-${owner}`, namespace: 'openfaas-fn' });
     files.set(`tenants/${owner}/tenant.yaml`, sentinel);
   }
+  await change(files);
   await repository.commit(Object.fromEntries(files));
   const metadata = { name: 'gitops', namespace: 'flux-system' };
   const stringData = { username: 'flux', password: 'unused' };
