@@ -10,7 +10,8 @@ export function makeFolder(path: string): void {
   const at = resolve(path);
   if (statSync(at, { throwIfNoEntry: false })?.isDirectory()) return;
   const above = dirname(at);
-  if (above !== at) makeFolder(above);
+  // What is there and is no folder is left to the file system to say.
+  if (statSync(above, { throwIfNoEntry: false }) === undefined) makeFolder(above);
   try {
     mkdirSync(at, { mode: 0o700 });
   } catch (error) {
