@@ -13,8 +13,7 @@ import { functionText as text } from './installed-fixture.ts';
 let installation: ArgoInstallation;
 before(async () => {
   installation = await startArgoInstallation(['alice', 'bob']);
-  await deploy('alice', 'hello', 'first');
-  await deploy('bob', 'hello', 'first');
+  await Promise.all(['alice', 'bob'].map((owner) => deploy(owner, 'hello', 'first')));
 });
 after(() => installation?.[Symbol.asyncDispose]());
 

@@ -74,7 +74,8 @@ export async function startArgoInstallation(tenants: readonly string[]): Promise
   const argo = stack.use(await startArgo(plane));
   const dir = await ownedFolder('argo');
   stack.defer(() => rm(dir, { recursive: true, force: true, maxRetries: 3 }));
-  const repository = await createGitOpsFixture(dir, searchPath);
+  const repository = inTurn(await createGitOpsFixture(dir, searchPath));
+  const commits = commitsOf(join(dir, 'gitops.git'));
   const [username, password] = ['argo', 'let-me-read'];
   const git = stack.use(
     await startGitHttpServer({
@@ -124,8 +125,10 @@ export async function startArgoInstallation(tenants: readonly string[]): Promise
   async function untilSynced(owner: string): Promise<void> {
     const head = await repository.git('rev-parse', 'origin/main');
     const isSynced = async () => {
-      const { sync, operationState } = await statusOf(owner);
-      return sync?.status === 'Synced' && sync.revision === head && operationState?.phase !== 'Running';
+      const { sync: { status, revision = '' } = {}, operationState } = await statusOf(owner);
+      if (status !== 'Synced' || operationState?.phase === 'Running') return false;
+      // Another test may have committed since.
+      return revision === head || commits.contains(revision, head);
     };
     const lookOnce = async () => {
       await look(owner);
@@ -155,9 +158,21 @@ export async function startArgoInstallation(tenants: readonly string[]): Promise
   const resources = stack.move();
   return {
     ...{ plane, argo, config, api, server, namespace, repository, url, dir, catalog, operator },
-    ...{ actingAs, statusOf, look, untilSynced },
-    commits: commitsOf(join(dir, 'gitops.git')),
+    ...{ commits, actingAs, statusOf, look, untilSynced },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+/** Tests that run at the same time share the clone. */
+function inTurn(repository: GitOpsFixture): GitOpsFixture {
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    ...repository,
+    commit(files, message) {
+      const made = last.then(() => repository.commit(files, message));
+      last = made.catch(() => undefined);
+      return made;
+    },
   };
 }
 
