@@ -16,7 +16,6 @@ const settings = {
   gitOpsRepositoryObject: 'gitops',
 } as const;
 const logger = createLogger({ name: 'test', level: 'silent' });
-const { signal } = new AbortController();
 
 /** Answers every write, and tells of each. */
 async function startApi() {
@@ -31,7 +30,7 @@ async function startApi() {
   const credentials = async () => ({ headers: {}, dispatcher: undefined });
   return {
     api: createClusterApi({ server: `http://127.0.0.1:${port}`, credentials }),
-    asked: () => once(server, 'asked', { signal }),
+    asked: () => once(server, 'asked', { signal: AbortSignal.timeout(120_000) }),
     all: () => {
       const asked: string[] = [];
       server.on('asked', (line: string) => asked.push(line));

@@ -8,7 +8,7 @@ import { manifestOf, startRegistryFixture } from '../../runtime/registry/registr
 import type { StackFunction } from '../stack/stack.ts';
 import { createPrebuiltImages } from './prebuilt-images-registry.ts';
 
-const { signal } = new AbortController();
+const patience = () => AbortSignal.timeout(120_000);
 const repository = {
   ...{ id: '1', name: 'app', owner: 'ann', ownerId: 'id-ann', cloneUrl: 'file:///r', defaultBranch: 'main' },
   private: false,
@@ -51,7 +51,7 @@ async function setUp(options: { runsImages?: boolean; registry?: string } = {}) 
     dir,
     fixture,
     find: (fn: Partial<StackFunction>) =>
-      images.find({ fn: functionOf(fn), sourceDir: dir, repository, signal }),
+      images.find({ fn: functionOf(fn), sourceDir: dir, repository, signal: patience() }),
     async dockerfile(text: string) {
       await mkdir(join(dir, 'app'), { recursive: true });
       await writeFile(join(dir, 'app', 'Dockerfile'), text);

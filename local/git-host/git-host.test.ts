@@ -41,7 +41,7 @@ function raw(
 
 const pkt = (text: string) => `${(text.length + 4).toString(16).padStart(4, '0')}${text}`;
 
-describe('the git host', { timeout: 600_000 }, () => {
+describe('the git host', { timeout: 120_000 }, () => {
   let bed: Testbed;
   before(async () => {
     bed = await createTestbed(path);

@@ -7,7 +7,7 @@ import { createTestbed, type Testbed } from './testbed.ts';
 
 const path = process.env['PATH'] ?? '';
 
-describe('the GitOps repository over the git host', { timeout: 600_000 }, () => {
+describe('the GitOps repository over the git host', { timeout: 120_000 }, () => {
   let bed: Testbed;
   let cwd: string;
   before(async () => {
@@ -118,7 +118,7 @@ describe('the GitOps repository over the git host', { timeout: 600_000 }, () => 
   });
 });
 
-describe('the GitOps repository that deploys are pushed to by path', { timeout: 600_000 }, () => {
+describe('the GitOps repository that deploys are pushed to by path', { timeout: 120_000 }, () => {
   const exists = (file: string) =>
     access(file).then(
       () => true,

@@ -24,7 +24,7 @@ async function send(port: string | undefined, chunks: Iterable<string>): Promise
   return answer;
 }
 
-describe('the port that hooks talk to', { timeout: 600_000 }, () => {
+describe('the port that hooks talk to', { timeout: 120_000 }, () => {
   it('takes a push of any number of refs, and keeps the first and what is deployed', async () => {
     await using endpoint = await openHookEndpoint({ logger });
     const long = 'x'.repeat(200);

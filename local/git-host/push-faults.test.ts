@@ -26,7 +26,7 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-describe('a push that is disturbed', { timeout: 600_000 }, () => {
+describe('a push that is disturbed', { timeout: 120_000 }, () => {
   let bed: Testbed;
   beforeEach(async () => {
     bed = await createTestbed(path, { stallTimeoutMs: 20_000 });

@@ -5,7 +5,7 @@ import { type BuildScript, createTestbed, deployOf, type Testbed } from './testb
 
 const path = process.env['PATH'] ?? '';
 
-describe('what a pusher sees', { timeout: 600_000 }, () => {
+describe('what a pusher sees', { timeout: 120_000 }, () => {
   let bed: Testbed;
   before(async () => {
     bed = await createTestbed(path, { keepaliveMs: 100 });

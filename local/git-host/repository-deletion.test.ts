@@ -32,7 +32,7 @@ describeRepositoryHost('the git host', async () => {
   };
 });
 
-describe('deleting a repository', { timeout: 600_000 }, () => {
+describe('deleting a repository', { timeout: 120_000 }, () => {
   let bed: Testbed;
   beforeEach(async () => {
     bed = await createPushedTestbed();

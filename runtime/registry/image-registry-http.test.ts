@@ -11,7 +11,7 @@ import { createFolderRegistryAccess } from './registry-access-folder.ts';
 import { imageIndex, manifestOf, startRegistryFixture, startTokenService } from './registry-fixture.ts';
 import { parseRegistryPattern } from './registry-pattern.ts';
 
-const { signal } = new AbortController();
+const patience = () => AbortSignal.timeout(120_000);
 const quick = { timeoutMs: 2000, maxTries: 3, retry: { firstMs: 1, maxMs: 2 } };
 const login = { type: 'password', username: 'ann', password: 's3cret' } as const;
 const basicLogin = `Basic ${Buffer.from('ann:s3cret').toString('base64')}`;
@@ -76,7 +76,7 @@ test('a token is asked for pulling one repository, whatever the registry offers'
   }));
   fixture.push('team/app', '1', manifestOf('one'));
   await using registry = client([fixture.host], { [fixture.host]: login });
-  await registry.resolve({ ownerId: 'a', image: ref(`${fixture.host}/team/app:1`), signal });
+  await registry.resolve({ ownerId: 'a', image: ref(`${fixture.host}/team/app:1`), signal: patience() });
   const [asked] = tokens.seen;
   assert.equal(asked?.url, '/token?x=1&service=here&scope=repository%3Ateam%2Fapp%3Apull');
   assert.equal(asked?.authorization, basicLogin);
@@ -95,7 +95,7 @@ test('a refresh token is traded in a body, never in an address', async () => {
   fixture.push('team/app', '1', manifestOf('one'));
   const credentials = { [fixture.host]: { type: 'refresh-token', token: 'long-lived' } as const };
   await using registry = client([fixture.host], credentials);
-  await registry.resolve({ ownerId: 'a', image: ref(`${fixture.host}/team/app:1`), signal });
+  await registry.resolve({ ownerId: 'a', image: ref(`${fixture.host}/team/app:1`), signal: patience() });
   const [asked] = tokens.seen;
   assert.equal(asked?.url, '/token');
   assert.equal(new URLSearchParams(asked?.body).get('refresh_token'), 'long-lived');
@@ -144,7 +144,7 @@ test('a registry of the internet cannot send us into this network', async () => 
       pattern: { scheme: 'https', registry: 'registry.example.com', folder: [] },
       owner: { allowed: [], credentials: () => undefined },
       image: ref('registry.example.com/team/app:1'),
-      signal,
+      signal: patience(),
     });
     await assert.rejects(session.manifest('1'), { code: 'policy_refused' }, realm);
     assert.deepEqual(asked, ['false'], realm);
@@ -179,7 +179,11 @@ test('credentials stay with their host: not with redirects, not with another reg
     return true;
   };
   await using registry = client([fixture.host, other.host], { [fixture.host]: login });
-  const found = await registry.resolve({ ownerId: 'a', image: ref(`${fixture.host}/team/app:1`), signal });
+  const found = await registry.resolve({
+    ownerId: 'a',
+    image: ref(`${fixture.host}/team/app:1`),
+    signal: patience(),
+  });
   assert.equal(found.digest, digest);
   assert.deepEqual(
     fixture.seen.map((each) => each.authorization),
@@ -198,7 +202,11 @@ test('redirects in a ring end', async () => {
     return true;
   };
   await using registry = client([fixture.host]);
-  const asking = registry.resolve({ ownerId: 'a', image: ref(`${fixture.host}/team/app:1`), signal });
+  const asking = registry.resolve({
+    ownerId: 'a',
+    image: ref(`${fixture.host}/team/app:1`),
+    signal: patience(),
+  });
   await assert.rejects(asking, { code: 'registry_unavailable', message: /redirects without end/ });
   assert.equal(fixture.seen.length, 4);
 });
@@ -215,10 +223,10 @@ test('a registry that stumbles is asked again, three times in all', async () => 
     res.writeHead(status, { 'retry-after': '0' }).end();
     return true;
   };
-  assert.equal((await registry.resolve({ ownerId: 'a', image, signal })).digest, digest);
+  assert.equal((await registry.resolve({ ownerId: 'a', image, signal: patience() })).digest, digest);
   fixture.seen.length = 0;
   fixture.intercept = (_req, res) => Boolean(res.writeHead(500).end());
-  const failing = registry.resolve({ ownerId: 'a', image, signal });
+  const failing = registry.resolve({ ownerId: 'a', image, signal: patience() });
   await assert.rejects(failing, { code: 'registry_unavailable', message: /answers 500/ });
   assert.equal(fixture.seen.length, 3);
 });
@@ -237,12 +245,16 @@ test('a registry that never answers, cuts off or floods is given up', async () =
     { timeoutMs: 100, maxTries: 2, retry: { firstMs: 1, maxMs: 1 } },
   );
   fixture.intercept = () => true;
-  await assert.rejects(registry.resolve({ ownerId: 'a', image, signal }), { code: 'registry_unavailable' });
+  await assert.rejects(registry.resolve({ ownerId: 'a', image, signal: patience() }), {
+    code: 'registry_unavailable',
+  });
   fixture.intercept = (_req, res) => Boolean(res.destroy());
-  await assert.rejects(registry.resolve({ ownerId: 'a', image, signal }), { code: 'registry_unavailable' });
+  await assert.rejects(registry.resolve({ ownerId: 'a', image, signal: patience() }), {
+    code: 'registry_unavailable',
+  });
   await using patient = client([fixture.host]);
   fixture.intercept = (_req, res) => Boolean(res.writeHead(200).end(Buffer.alloc(5 * 1024 * 1024)));
-  await assert.rejects(patient.resolve({ ownerId: 'a', image, signal }), { code: 'too_large' });
+  await assert.rejects(patient.resolve({ ownerId: 'a', image, signal: patience() }), { code: 'too_large' });
 });
 
 test('what a registry gives under a digest must have that digest', async () => {
@@ -258,7 +270,11 @@ test('what a registry gives under a digest must have that digest', async () => {
         .end(manifestOf('forged')),
     );
   await using registry = client([fixture.host]);
-  const asking = registry.resolve({ ownerId: 'a', image: ref(`${fixture.host}/team/app@${digest}`), signal });
+  const asking = registry.resolve({
+    ownerId: 'a',
+    image: ref(`${fixture.host}/team/app@${digest}`),
+    signal: patience(),
+  });
   await assert.rejects(asking, { message: /gave another image/ });
 });
 
@@ -266,7 +282,7 @@ test('only container images count, and of an index the one for the platform', as
   await using fixture = await startRegistryFixture();
   await using registry = client([fixture.host]);
   const ask = (name: string, platform?: string) =>
-    registry.resolve({ ownerId: 'a', image: ref(`${fixture.host}/${name}`), platform, signal });
+    registry.resolve({ ownerId: 'a', image: ref(`${fixture.host}/${name}`), platform, signal: patience() });
   const amd = `sha256:${'a'.repeat(64)}`;
   const arm = `sha256:${'b'.repeat(64)}`;
   const manifests = [
@@ -302,7 +318,11 @@ test('errors name no secret', async () => {
     challenge: `Bearer realm="${tokens.origin}/token"`,
   }));
   await using registry = client([fixture.host], { [fixture.host]: login });
-  const asking = registry.resolve({ ownerId: 'a', image: ref(`${fixture.host}/team/app:1`), signal });
+  const asking = registry.resolve({
+    ownerId: 'a',
+    image: ref(`${fixture.host}/team/app:1`),
+    signal: patience(),
+  });
   await assert.rejects(asking, (error: Error & { code: string; hint?: string }) => {
     assert.equal(error.code, 'image_forbidden');
     assert.doesNotMatch(

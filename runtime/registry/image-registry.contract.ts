@@ -16,7 +16,7 @@ export interface RegistrySubject extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-const { signal } = new AbortController();
+const patience = () => AbortSignal.timeout(120_000);
 const ownerId = 'owner-1';
 
 function ref(text: string) {
@@ -33,7 +33,7 @@ export function describeImageRegistry(name: string, makeSubject: () => Promise<R
       const { registry, host } = subject;
       const first = await subject.push('team/app', '1.0', 'one');
       const ask = (text: string) =>
-        registry.resolve({ ownerId, image: ref(`${host}/team/app${text}`), signal });
+        registry.resolve({ ownerId, image: ref(`${host}/team/app${text}`), signal: patience() });
       assert.equal((await ask(':1.0')).digest, first);
       assert.match(first, /^sha256:[0-9a-f]{64}$/);
       const second = await subject.push('team/app', '1.0', 'two');
@@ -49,7 +49,7 @@ export function describeImageRegistry(name: string, makeSubject: () => Promise<R
       const { registry, stranger, host } = subject;
       const digest = await subject.push('team/app', '1.0', 'one');
       const ask = (from: ImageRegistry, text: string) =>
-        from.resolve({ ownerId, image: ref(`${host}/${text}`), signal });
+        from.resolve({ ownerId, image: ref(`${host}/${text}`), signal: patience() });
       await assert.rejects(ask(registry, 'team/app:2.0'), { code: 'image_not_found' });
       await assert.rejects(ask(registry, `team/app@sha256:${'0'.repeat(64)}`), { code: 'image_not_found' });
       if (stranger) await assert.rejects(ask(stranger, 'team/app:1.0'), { code: 'image_forbidden' });
@@ -60,7 +60,9 @@ export function describeImageRegistry(name: string, makeSubject: () => Promise<R
       await using subject = await makeSubject();
       const image = ref('registry.invalid/team/app:1.0');
       await assert.rejects(subject.registry.assertAllowed(ownerId, image), { code: 'policy_refused' });
-      await assert.rejects(subject.registry.resolve({ ownerId, image, signal }), { code: 'policy_refused' });
+      await assert.rejects(subject.registry.resolve({ ownerId, image, signal: patience() }), {
+        code: 'policy_refused',
+      });
       await subject.registry.assertAllowed(ownerId, ref(`${subject.host}/any/thing`));
     });
 
@@ -69,7 +71,7 @@ export function describeImageRegistry(name: string, makeSubject: () => Promise<R
       const image = ref(`${subject.host}/team/app:1.0`);
       await subject.push('team/app', '1.0', 'one');
       await subject.stop();
-      await assert.rejects(subject.registry.resolve({ ownerId, image, signal }), {
+      await assert.rejects(subject.registry.resolve({ ownerId, image, signal: patience() }), {
         code: 'registry_unavailable',
       });
     });
