@@ -42,6 +42,11 @@ export const emptyConfiguration = (): FunctionConfiguration => ({
   readOnlyRootFilesystem: false,
 });
 
+/** What a refusal calls a label or an annotation: by this name it is found again where its author wrote it. */
+export function entryName(kind: 'label' | 'annotation', key: string): string {
+  return `${kind} "${key}"`;
+}
+
 /** What a function's author may say about how it runs, after policy; the same for every target. */
 export interface FunctionSpec extends FunctionConfiguration {
   owner: string;

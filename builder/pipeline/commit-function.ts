@@ -1,15 +1,18 @@
-import { TowlineError } from '../../core/errors.ts';
-import type { FunctionConfiguration } from '../../core/function-spec.ts';
+import type { DeployCause } from '../../core/deploy.ts';
+import { type SourcePlace, TowlineError } from '../../core/errors.ts';
+import { entryName, type FunctionConfiguration } from '../../core/function-spec.ts';
 import type { DeployIntent, WriteDelay, WriteOutcome } from '../../core/manifest-writer.ts';
 import type { ImageEvent, PushEvent } from '../../core/source-event.ts';
 import { isNews } from '../deliveries/delivery-log.ts';
+import type { StackFunction } from '../stack/stack.ts';
 import { patiently } from './patiently.ts';
 import { interruption, type PipelineContext, type PushTask } from './pipeline-context.ts';
 import { causeOf, failDeploy, settleError } from './settle.ts';
 import { checkHead } from './workspace.ts';
 
 /** Of a stack file, or of an announced image. */
-type Deployable = FunctionConfiguration & { name: string };
+type Deployable = FunctionConfiguration &
+  Partial<Pick<StackFunction, 'labelPlaces' | 'annotationPlaces'>> & { name: string };
 
 function intentOf(
   task: PushTask,
@@ -55,12 +58,24 @@ const maxWarnings = 50;
 
 type Written = Extract<WriteOutcome, { type: 'pushed' | 'unchanged' }>;
 
-/** Puts a write's result on the record; `false`: the deploy has ended. */
+/** Where the first of what a refusal names is written; nothing of an announced image is. */
+function refusedPlace(fn: Deployable, message: string): SourcePlace | undefined {
+  const written = [['label', fn.labelPlaces] as const, ['annotation', fn.annotationPlaces] as const];
+  for (const [kind, places] of written) {
+    for (const [key, place] of Object.entries(places ?? {})) {
+      if (message.includes(entryName(kind, key))) return place;
+    }
+  }
+  return undefined;
+}
+
+/** Puts a write's result on the record; `false`: the deploy has ended. `placeOf`: what a refusal is about, in the source. */
 export async function recordOutcome(
   task: PushTask,
   context: PipelineContext,
   id: string,
   outcome: WriteOutcome,
+  placeOf?: (message: string) => SourcePlace | undefined,
 ): Promise<boolean> {
   const { journal } = task;
   const name = journal.deploy(id).functionName ?? '';
@@ -92,7 +107,7 @@ export async function recordOutcome(
     case 'refused':
       await failDeploy(task, context, id, {
         stage: 'commit',
-        cause: { code: outcome.code, message: outcome.message },
+        cause: refusedCause(outcome, placeOf?.(outcome.message)),
       });
       return false;
     case 'conflict':
@@ -102,6 +117,13 @@ export async function recordOutcome(
       });
       return false;
   }
+}
+
+function refusedCause(
+  { code, message }: Extract<WriteOutcome, { type: 'refused' }>,
+  place: SourcePlace | undefined,
+): DeployCause {
+  return { code, message, ...(place && { place }) };
 }
 
 function recordCommit(task: PushTask, id: string, outcome: Written): void {
@@ -158,7 +180,7 @@ export async function commitFunction(
       const intent = intentOf(task, context, { event, id, fn });
       return context.manifestWriter.deploy(intent, context.stopped, { onWaiting: onWriteDelay });
     });
-    return await recordOutcome(task, context, id, outcome);
+    return await recordOutcome(task, context, id, outcome, (message) => refusedPlace(fn, message));
   } catch (error) {
     await settleError(task, context, { id, stage: 'commit', error });
     return false;

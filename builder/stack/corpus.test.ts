@@ -80,7 +80,9 @@ function printStack({ functions, copy, templates }: Pick<Stack, 'functions' | 'c
 
 const withoutPlaces = ({ functions, copy, templates }: Stack): unknown =>
   JSON.parse(
-    JSON.stringify({ functions, copy, templates }, (key, value) => (/place$/i.test(key) ? undefined : value)),
+    JSON.stringify({ functions, copy, templates }, (key, value) =>
+      /places?$/i.test(key) ? undefined : value,
+    ),
   );
 
 describe('the corpus of stack files', () => {

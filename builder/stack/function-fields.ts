@@ -8,10 +8,10 @@ import {
   type Entry,
   readBoolean,
   readEntries,
+  readPlacedTexts,
   readText,
   readTextEntries,
   readTextList,
-  readTextMap,
   readTexts,
 } from './yaml-values.ts';
 
@@ -38,8 +38,20 @@ export const functionFields = new Map<string, FieldReader>([
   ['environment', (s, entry) => ({ environment: readEnvironment(s, entry) })],
   ['environment_file', (s, entry) => ({ environmentFiles: readTextList(s, entry, 'environment_file') })],
   ['secrets', (s, entry) => ({ secrets: readSecrets(s, entry) })],
-  ['labels', (s, entry) => ({ labels: readTextMap(s, entry, 'labels') })],
-  ['annotations', (s, entry) => ({ annotations: readTextMap(s, entry, 'annotations') })],
+  [
+    'labels',
+    (s, entry) => {
+      const { texts, places } = readPlacedTexts(s, entry, 'labels');
+      return { labels: texts, labelPlaces: places };
+    },
+  ],
+  [
+    'annotations',
+    (s, entry) => {
+      const { texts, places } = readPlacedTexts(s, entry, 'annotations');
+      return { annotations: texts, annotationPlaces: places };
+    },
+  ],
   ['limits', (s, entry) => ({ limits: readResources(s, entry) })],
   ['requests', (s, entry) => ({ requests: readResources(s, entry) })],
   ['constraints', (s, entry) => ({ constraints: readConstraints(s, entry) })],

@@ -29,6 +29,10 @@ export interface StackFunction extends FunctionConfiguration {
   buildOptionsPlace?: SourcePlace | undefined;
   /** Where `handler` is written. */
   handlerPlace?: SourcePlace | undefined;
+  /** Where each label is written, by its key. */
+  labelPlaces?: Record<string, SourcePlace> | undefined;
+  /** Where each annotation is written, by its key. */
+  annotationPlaces?: Record<string, SourcePlace> | undefined;
 }
 
 /** What a stack file is read against. */

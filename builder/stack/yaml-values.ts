@@ -87,9 +87,17 @@ export function readText(source: YamlSource, entry: Entry, what: string): string
   return undefined;
 }
 
-/** A map of texts, as environment, labels and the like. */
-export function readTextMap(source: YamlSource, entry: Entry, what: string): Record<string, string> {
-  return Object.fromEntries(readTextEntries(source, entry, what).map(({ key, text }) => [key, text]));
+/** A map of texts, as labels, and where each of its keys is. */
+export function readPlacedTexts(
+  source: YamlSource,
+  entry: Entry,
+  what: string,
+): { texts: Record<string, string>; places: Record<string, SourcePlace> } {
+  const entries = readTextEntries(source, entry, what);
+  return {
+    texts: Object.fromEntries(entries.map(({ key, text }) => [key, text])),
+    places: Object.fromEntries(entries.map(({ key, place }) => [key, place])),
+  };
 }
 
 /** The items of a list, each with its own place; anything but a list or nothing is a problem. */

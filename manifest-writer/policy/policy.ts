@@ -1,4 +1,4 @@
-import type { FunctionSpec } from '../../core/function-spec.ts';
+import { entryName, type FunctionSpec } from '../../core/function-spec.ts';
 import { matchesPattern } from '../../core/pattern.ts';
 import { boundedReplicas, boundedResources } from './bounds.ts';
 import { defaultRules, mergedRules, type PolicyRules, parsePolicy } from './policy-config.ts';
@@ -65,10 +65,10 @@ function* refusals(rules: PolicyRules, spec: FunctionSpec): Generator<string> {
   }
 }
 
-function* keyRefusals(kind: string, keys: string[], allowed: string[]): Generator<string> {
+function* keyRefusals(kind: 'label' | 'annotation', keys: string[], allowed: string[]): Generator<string> {
   for (const key of keys) {
     if (allowed.some((pattern) => matchesPattern(pattern, key))) continue;
-    yield `${kind} "${key}" is not allowed by the policy (allowed: ${allowed.join(', ') || 'none'})`;
+    yield `${entryName(kind, key)} is not allowed by the policy (allowed: ${allowed.join(', ') || 'none'})`;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { FunctionSpec, Provenance } from '../../core/function-spec.ts';
+import { entryName, type FunctionSpec, type Provenance } from '../../core/function-spec.ts';
 import { CommitSha, digestOf, whyNotFunction, whyNotOwner } from '../../core/names.ts';
 import { parseQuantity } from '../policy/quantity.ts';
 import { whyNotConstraintKey, whyNotKey, whyNotLabelValue } from './forbidden-keys.ts';
@@ -85,16 +85,17 @@ function* nodeSelectorProblems(spec: FunctionSpec): Generator<string> {
 function* labelProblems(labels: Record<string, string>): Generator<string> {
   for (const [key, value] of Object.entries(labels)) {
     const why = whyNotKey(key) ?? whyNotLabelValue(value);
-    if (why !== undefined) yield `label "${key}" is refused: ${why}`;
+    if (why !== undefined) yield `${entryName('label', key)} is refused: ${why}`;
   }
 }
 
 function* annotationProblems(annotations: Record<string, string>): Generator<string> {
   for (const [key, value] of Object.entries(annotations)) {
     const why = whyNotKey(key) ?? whyNotText(value);
-    if (why !== undefined) yield `annotation "${key}" is refused: ${why}`;
+    const name = entryName('annotation', key);
+    if (why !== undefined) yield `${name} is refused: ${why}`;
     if (key === 'towline.dev/access' && !accessValues.has(value)) {
-      yield `annotation "${key}" is public, members or owner`;
+      yield `${name} is public, members or owner`;
     }
   }
 }

@@ -58,6 +58,29 @@ const cases: BadCase[] = [
     place: { file: 'stack.yml', line: 7 },
   },
   {
+    title: 'a label that commands the GitOps engine',
+    files: {
+      'stack.yml': stackWith('hello', [
+        ...good,
+        'labels:',
+        '  team: blue',
+        '  kustomize.toolkit.fluxcd.io/prune: disabled',
+      ]),
+    },
+    says: [/stack\.yml:10:7: label "kustomize\.toolkit\.fluxcd\.io\/prune" is (?:refused|not allowed)/],
+    code: 'manifest_refused',
+    place: { file: 'stack.yml', line: 10 },
+  },
+  {
+    title: 'an access that means nothing',
+    files: {
+      'stack.yml': stackWith('hello', [...good, 'annotations:', '  towline.dev/access: everybody']),
+    },
+    says: [/stack\.yml:9:7: annotation "towline\.dev\/access" is public, members or owner/],
+    code: 'manifest_refused',
+    place: { file: 'stack.yml', line: 9 },
+  },
+  {
     title: 'a symlink that leads outside',
     files: { 'hello/passwd': { link: '/etc/passwd' } },
     says: [/passwd/],
