@@ -85,6 +85,15 @@ export const localSettings = {
     defaultText: '20000',
     description: 'Milliseconds that a new version has to get healthy.',
   },
+  stuckAfterMs: {
+    env: 'TOWLINE_STUCK_AFTER_MS',
+    schema: duration(0, 24 * 60 * minute)
+      .unwrap()
+      .optional(),
+    defaultText: '120000, or twice `TOWLINE_FUNCTION_TIMEOUT_MS` if that is longer',
+    description:
+      'Milliseconds for which a running function may answer no health check, as one that computes on its only thread; after that it is started again. 0: for ever.',
+  },
   idleAfterMs: {
     env: 'TOWLINE_IDLE_AFTER_MS',
     schema: duration(0, 24 * 60 * minute),

@@ -143,6 +143,8 @@ export async function createPlatform(config: LocalConfig, deps: PlatformDeps): P
         path,
         readyTimeoutMs: config.readyTimeoutMs,
         idleAfterMs: config.idleAfterMs,
+        // Whatever holds a function up, nobody waits for an answer of it any more.
+        stuckAfterMs: config.stuckAfterMs ?? Math.max(2 * minute, 2 * config.headersTimeoutMs),
         origin,
       },
       { data, logger, events, engine },

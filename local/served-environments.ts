@@ -8,7 +8,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { type ApplyLoop, createApplyLoop } from './apply/index.ts';
 import type { DataFolder } from './data-folder.ts';
 import type { LocalEngine } from './engine.ts';
-import { createSupervisor, type Supervisor } from './functions/index.ts';
+import { createSupervisor, livenessAfter, type Supervisor } from './functions/index.ts';
 
 export interface ServedEnvironmentsConfig {
   /** In the order in which people are shown them; the default one is among them. */
@@ -18,6 +18,8 @@ export interface ServedEnvironmentsConfig {
   path: string;
   readyTimeoutMs: number;
   idleAfterMs: number;
+  /** A function that answers no health check for longer is started again; 0: none is. */
+  stuckAfterMs: number;
   /** As `http://localhost:8080`. */
   origin: string;
 }
@@ -94,10 +96,11 @@ export async function createServedEnvironments(
     const logger = isDefault ? deps.logger : deps.logger.child({ environment: name });
     const events = eventsOf(name, deps.events);
     const { path, readyTimeoutMs, idleAfterMs, branch, origin } = config;
+    const liveness = livenessAfter(config.stuckAfterMs);
     const artifactsDir = data.at('artifacts');
     const supervisor = stack.use(
       await createSupervisor(
-        { artifactsDir, stateDir, path, readyTimeoutMs, idleAfterMs },
+        { artifactsDir, stateDir, path, readyTimeoutMs, idleAfterMs, liveness },
         { logger, events, makeStarter: deps.engine.makeStarter },
       ),
     );

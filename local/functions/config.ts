@@ -1,5 +1,5 @@
 import type { BackoffOptions } from '../../runtime/backoff.ts';
-import type { Liveness } from './liveness.ts';
+import { type Liveness, livenessAfter } from './liveness.ts';
 import type { PortRange } from './port-pool.ts';
 
 export interface SupervisorConfig {
@@ -40,8 +40,8 @@ export interface SupervisorConfig {
 export const supervisorDefaults: Omit<SupervisorConfig, 'artifactsDir' | 'stateDir' | 'path'> = {
   portRange: { from: 20_000, to: 29_999 },
   readyTimeoutMs: 20_000,
-  // Longer than the router waits for an answer: whatever holds it up, nobody is waiting for it any more.
-  liveness: { everyMs: 30_000, timeoutMs: 5_000, failures: 4 },
+  // Twice as long as the router waits for an answer to begin.
+  liveness: livenessAfter(120_000),
   drainDelayMs: 100,
   drainTimeoutMs: 30_000,
   closingTimeoutMs: 3_000,

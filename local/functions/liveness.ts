@@ -11,6 +11,15 @@ export interface Liveness {
   failures: number;
 }
 
+const everyMs = 30_000;
+const timeoutMs = 5_000;
+
+/** Lets a function be that is silent for this long, or at all (0); one that is silent for a minute more is stuck. */
+export function livenessAfter(silentMs: number): Liveness {
+  const looks = 1 + Math.ceil(Math.max(0, silentMs - timeoutMs) / (everyMs + timeoutMs));
+  return { everyMs, timeoutMs, failures: silentMs === 0 ? Number.POSITIVE_INFINITY : looks };
+}
+
 /** Whether it got stuck, before the signal aborted. Never rejects. */
 export async function gotStuck(origin: string, liveness: Liveness, signal: AbortSignal): Promise<boolean> {
   let inARow = 0;
