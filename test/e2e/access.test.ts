@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { FunctionDetail } from '../../core/api.ts';
+import { apiPaths } from '../../core/paths.ts';
 import { type Clone, nodeHandler, nodeStack, push, sourceRepository } from './git-client.ts';
-import { Product } from './product.ts';
+import { eventually, Product } from './product.ts';
 
 /** Of a stack file with one function, which is its last. */
 function withAccess(access: string): string {
@@ -13,6 +15,11 @@ describe('a function that its author has closed', () => {
   let source: Clone;
   const ask = (headers: Record<string, string> = {}) =>
     product.request('/hello', { host: `demo.localhost:${product.port}`, headers });
+  const isReady = () =>
+    eventually('the function is ready', async () => {
+      const { summary } = await product.api<FunctionDetail>('GET', apiPaths.function('demo', 'hello'));
+      return summary.status === 'Ready';
+    });
   const token = () => ({ authorization: `Bearer ${product.token}` });
   before(async () => {
     product = await Product.start();
@@ -52,10 +59,14 @@ describe('a function that its author has closed', () => {
   it('is still closed after a restart, and open to everybody once its author says so', async () => {
     await product.kill();
     await product.start();
-    assert.notEqual((await ask()).status, 200);
+    await isReady();
+    assert.equal((await ask()).status, 401);
     await push(source, 'Open', { 'stack.yml': withAccess('public') });
     assert.equal((await ask()).body, 'for my eyes');
     await push(source, 'Closed again', { 'stack.yml': withAccess('members') });
+    await product.kill();
+    await product.start();
+    await isReady();
     assert.equal((await ask()).status, 401);
     assert.equal((await ask(token())).status, 200);
   });
