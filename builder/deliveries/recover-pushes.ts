@@ -89,11 +89,13 @@ export interface RecoveryOptions {
 /** Branches that are ahead of the newest push accepted for them. */
 export interface MissedHeads {
   isEmpty: boolean;
+  /** Whether every repository answered: else there may be more. */
+  isWhole: boolean;
   /** Emits what is missed still once a webhook that is on its way, which takes up to `graceMs`, would have come. */
   recover(graceMs: number): Promise<void>;
 }
 
-export const noneMissed: MissedHeads = { isEmpty: true, recover: async () => {} };
+export const noneMissed: MissedHeads = { isEmpty: true, isWhole: true, recover: async () => {} };
 
 /** Compares each branch that is deployed with the newest push accepted for it. What came in by webhook meanwhile is newer than what was read here. */
 export async function findMissed(
@@ -103,10 +105,14 @@ export async function findMissed(
 ): Promise<MissedHeads> {
   const startedAfter = await log.lastSeq();
   const missed: SeenHead[] = [];
+  let isWhole = true;
+  const onNoAnswer = () => {
+    isWhole = false;
+  };
   const heads = sourceAccess.heads(
     (repository, branch) =>
       refs.forRef(`refs/heads/${branch}`, repository.defaultBranch, repository).way === 'deploy',
-    { known, signal },
+    { known, onNoAnswer, signal },
   );
   for await (const { branch, scm = 'git', ...found } of heads) {
     signal.throwIfAborted();
@@ -118,6 +124,7 @@ export async function findMissed(
   }
   return {
     isEmpty: missed.length === 0,
+    isWhole,
     async recover(graceMs) {
       if (missed.length > 0) await delay(graceMs, signal);
       for (const head of missed) {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { gitEnvironment, gitOutput } from '../../runtime/git.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { commitTo, exampleOf, startForgePlatform } from '../../test/forges/forge-platform.ts';
 import { openDatabase } from '../deliveries/open-database.ts';
@@ -17,6 +18,10 @@ import { about, chosen, deployed, functions, type Platform, shop, until } from '
 async function installBig(platform: Platform, count: number): Promise<void> {
   const { github } = platform;
   const names = Array.from({ length: count }, (_, index) => ({ name: `r${index}` }));
+  const empty = join(platform.place.root, 'git', 'Bigcorp', 'r0.git');
+  const env = gitEnvironment(process.env['PATH'] ?? '');
+  await gitOutput({ args: ['init', '--quiet', '--bare', empty], cwd: tmpdir(), env });
+  for (const { name } of names.slice(1)) cpSync(empty, join(empty, '..', `${name}.git`), { recursive: true });
   const { id, account } = github.install({ login: 'Bigcorp' }, names);
   const ours = about(platform, id);
   const installation = { ...ours, account: { ...ours.account, id: account.id, login: 'Bigcorp' } };
@@ -72,6 +77,23 @@ describe('a repository that came and is taken away while it waits to be compared
   });
 });
 
+describe('a repository that came while its forge did not answer', () => {
+  it('is deployed when the forge answers again', async () => {
+    await using platform = await startForgePlatform({ config: { retry: { firstMs: 200, maxMs: 200 } } });
+    commitTo(platform.bare, stackFiles({ hello: 'one' }));
+    renameSync(platform.bare, `${platform.bare}.away`);
+    const lists = { repositories_added: [shop(platform)], repositories_removed: [] };
+    const came = { ...exampleOf('installation_repositories'), action: 'added', ...lists };
+    const told = { ...came, installation: about(platform) };
+    assert.equal(await platform.github.deliver('installation_repositories', told), 202);
+    await until('it was asked in vain', () =>
+      platform.logged.some((line) => line.includes('cannot be compared yet')),
+    );
+    renameSync(`${platform.bare}.away`, platform.bare);
+    await until('it is deployed', () => functions(platform).includes('hello'));
+  });
+});
+
 const repository = (ownerId: string, id: string): KnownRepository => ({
   scm: 'github',
   repository: {
@@ -88,26 +110,31 @@ function scene() {
   const asked: string[] = [];
   return {
     asked,
-    open(find: (id: string) => Promise<void> = async () => {}) {
+    open(
+      find: (id: string) => Promise<void> = async () => {},
+      retry = { firstMs: 1, maxMs: 2 },
+      answers = () => true,
+    ) {
       const database = openDatabase(join(dir, 'a.db'), 'FULL');
       databases.push(database);
       const running = new Set<Promise<void>>();
+      const store = createSqliteInstallationStore(database, assert.ifError);
       const comparisons = createComparisons({
-        store: createSqliteInstallationStore(database, assert.ifError),
+        store,
         async findMissed([one]) {
           const id = one?.repository.id ?? '';
           await find(id);
           asked.push(id);
-          return noneMissed;
+          return { ...noneMissed, isWhole: answers() };
         },
         onFree: () => comparisons.work(new Set()),
         background: (_what, work) => void running.add(work),
-        retry: { firstMs: 1, maxMs: 2 },
+        retry,
         logger: createLogger({ level: 'silent', name: 't' }),
         now: Date.now,
         signal: stop.signal,
       });
-      return { comparisons, settled: () => Promise.all(running) };
+      return { comparisons, settled: () => Promise.all(running), marked: () => store.comparisons().length };
     },
     [Symbol.dispose]() {
       stop.abort(new Error('the test ends'));
@@ -163,5 +190,67 @@ describe('comparisons', () => {
     });
     assert.deepEqual([at.asked, tries], [['2', '1'], 3]);
     await until('nothing waits', () => comparisons.retryAt() === undefined);
+  });
+
+  it('that are marked anew are tried at once, and nothing waits when they have succeeded', async () => {
+    using at = scene();
+    let isAway = true;
+    const { comparisons, settled } = at.open(
+      async () => {
+        if (isAway) throw new Error('the forge is away');
+      },
+      { firstMs: 60_000, maxMs: 60_000 },
+    );
+    const one = repository('7', '1');
+    comparisons.mark([one]);
+    comparisons.work(new Set());
+    await settled();
+    assert.ok((comparisons.retryAt() ?? 0) > Date.now());
+    isAway = false;
+    comparisons.mark([one]);
+    comparisons.work(new Set());
+    await settled();
+    assert.deepEqual([at.asked, comparisons.retryAt()], [['1'], undefined]);
+  });
+
+  it('that are tried again and hang, or wait for somebody else, have nobody look at the clock', async () => {
+    using at = scene();
+    let tries = 0;
+    const { comparisons } = at.open(async (id) => {
+      if (id === '2') throw new Error('the forge is away');
+      tries += 1;
+      if (tries === 1) throw new Error('the forge is away');
+      return new Promise(() => {});
+    });
+    comparisons.mark([repository('7', '1')]);
+    await until('the second try hangs', () => {
+      comparisons.work(new Set());
+      return tries === 2;
+    });
+    assert.equal(comparisons.retryAt(), undefined);
+    comparisons.mark([repository('7', '2')]);
+    comparisons.work(new Set());
+    await until('the other one has failed', () => comparisons.retryAt() !== undefined);
+    await until('it is due', () => {
+      comparisons.work(new Set(['github:repository:2']));
+      return comparisons.retryAt() === undefined;
+    });
+  });
+
+  it('of a repository that did not answer are tried again, then with the next comparison of all', async () => {
+    using at = scene();
+    let answers = false;
+    const { comparisons, settled, marked } = at.open(undefined, undefined, () => answers);
+    comparisons.mark([repository('7', '1')]);
+    await until('nobody tries any more', () => {
+      comparisons.work(new Set());
+      return at.asked.length > 1 && comparisons.retryAt() === undefined && at.asked.length === 8;
+    });
+    await settled();
+    comparisons.work(new Set());
+    assert.deepEqual([at.asked.length, marked()], [8, 1], 'it is kept');
+    answers = true;
+    await comparisons.all([], 0);
+    await until('it is compared', () => marked() === 0);
   });
 });

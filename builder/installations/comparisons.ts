@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { TowlineError } from '../../core/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { MissedHeads } from '../deliveries/recover-pushes.ts';
 import { createFairSlots } from '../queue/fair-slots.ts';
@@ -27,9 +28,15 @@ export interface Comparisons {
   /** Begins with what is marked, but for what somebody else has to be at first. */
   work(blocked: ReadonlySet<string>): void;
   isUnderWay(lane: string): boolean;
-  /** Milliseconds since the epoch when one that failed is to be tried again; `undefined`: none failed. */
+  /**
+   * Milliseconds since the epoch when `work` has to try one again that failed; `undefined`: none, or only such as are under
+   * way or wait for somebody who tells when they end.
+   */
   retryAt(): number | undefined;
-  /** Resolves when all of these have been asked. Throws what the first of them failed with. */
+  /**
+   * Tries those that gave no answer again, too. Resolves when all of these have been asked. Throws what the first of them
+   * failed with.
+   */
   all(known: readonly KnownRepository[], graceMs: number): Promise<void>;
 }
 
@@ -37,6 +44,8 @@ export interface Comparisons {
 const places = { total: 6, perOwner: 4 };
 /** Of an owner: what they missed is queued before the next are asked. */
 const chunk = 20;
+/** In a row without an answer; what goes on without one waits for the next comparison of all. */
+const maxTries = 8;
 
 type Waiting = Omit<ComparisonMark, 'known'>;
 
@@ -50,6 +59,8 @@ export function createComparisons(deps: ComparisonsDeps): Comparisons {
   const workers = new Map<string, number>();
   let waiting: Map<string, Waiting[]> | undefined;
   let blocked: ReadonlySet<string> = new Set();
+  let lookedAt = 0;
+  const silent = new Set<string>();
 
   /** By owner, in order. Only their numbers are kept at hand. */
   function lines(): Map<string, Waiting[]> {
@@ -58,11 +69,11 @@ export function createComparisons(deps: ComparisonsDeps): Comparisons {
   }
 
   const mayGo = (one: Waiting) =>
-    !blocked.has(one.lane) && !underWay.has(one.lane) && patience.isDue(String(one.seq));
+    !blocked.has(one.lane) && !underWay.has(one.lane) && !silent.has(one.lane) && patience.isDue(one.lane);
 
-  function end({ seq, owner }: Waiting): void {
+  function end({ seq, owner, lane }: Waiting): void {
     store.compared(seq);
-    patience.done(String(seq));
+    patience.done(lane);
     const left = lines()
       .get(owner)
       ?.filter((each) => each.seq !== seq);
@@ -70,20 +81,33 @@ export function createComparisons(deps: ComparisonsDeps): Comparisons {
     else lines().delete(owner);
   }
 
+  function putOff(lane: string, hasAnswered: boolean): void {
+    patience.failed(lane);
+    if (hasAnswered || patience.tries(lane) < maxTries) return;
+    patience.done(lane);
+    silent.add(lane);
+  }
+
   /** `false`: it has to be tried again. */
   async function compareMarked(one: Waiting): Promise<boolean> {
     const { seq, owner, lane } = one;
     underWay.add(lane);
+    let hasAnswered = true;
     try {
       using _slot = await slots.acquire(owner, signal);
       // Whoever took the repository away meanwhile took this with it.
       const known = store.comparison(seq);
-      if (known) await (await deps.findMissed([known], 'restored')).recover(0);
+      const missed = known && (await deps.findMissed([known], 'restored'));
+      await missed?.recover(0);
+      hasAnswered = missed?.isWhole !== false;
+      if (!hasAnswered) {
+        throw new TowlineError('remote_unavailable', 'the forge did not tell where its branches are');
+      }
       end(one);
       return true;
     } catch (error) {
       signal.throwIfAborted();
-      patience.failed(String(seq));
+      putOff(lane, hasAnswered);
       logger.warn({ err: error, lane }, 'the branches of a repository that came cannot be compared yet');
       return false;
     } finally {
@@ -121,13 +145,19 @@ export function createComparisons(deps: ComparisonsDeps): Comparisons {
   return {
     mark(known) {
       if (known.length === 0) return;
-      store.toCompare(known.map((one) => ({ known: one, owner: ownerOf(one), lane: laneOfRepository(one) })));
+      const marks = known.map((one) => ({ known: one, owner: ownerOf(one), lane: laneOfRepository(one) }));
+      store.toCompare(marks);
+      for (const { lane } of marks) {
+        patience.done(lane);
+        silent.delete(lane);
+      }
       waiting = undefined;
     },
     work(others) {
       blocked = others;
+      lookedAt = now();
       for (const [owner, line] of lines()) {
-        const free = Math.min(places.perOwner, line.filter(mayGo).length) - (workers.get(owner) ?? 0);
+        const free = Math.min(places.perOwner - (workers.get(owner) ?? 0), line.filter(mayGo).length);
         for (let count = 0; count < free; count += 1) {
           workers.set(owner, (workers.get(owner) ?? 0) + 1);
           deps.background('repositories that came could not be compared', workOf(owner));
@@ -135,8 +165,12 @@ export function createComparisons(deps: ComparisonsDeps): Comparisons {
       }
     },
     isUnderWay: (lane) => underWay.has(lane),
-    retryAt: patience.nextAt,
+    retryAt: () => patience.nextAt(lookedAt),
     async all(known, graceMs) {
+      if (silent.size > 0) {
+        silent.clear();
+        deps.onFree();
+      }
       // A host of one's own tells by itself of all that it has, also of what nobody knew.
       const own = known.filter(({ scm }) => scm === 'git');
       const owners = Map.groupBy(

@@ -28,21 +28,24 @@ export function lanesOf(
 
 /** When what failed is tried again; `done` has to be told of each that ends. */
 export interface Patience {
-  isDue(key: string): boolean;
+  isDue(key: string, at?: number): boolean;
   failed(key: string): void;
   done(key: string): void;
   /** How often it has failed since. */
   tries(key: string): number;
   /** Milliseconds since the epoch; `undefined`: it may be tried now. */
   at(key: string): number | undefined;
-  /** The first of all; `undefined`: nothing waits. */
-  nextAt(): number | undefined;
+  /**
+   * The first that was not due yet when all were looked at, at `lookedAt`. What was due then needs no other look by the
+   * clock: it is under way, or begins when what it waits for ends. `undefined`: there is none.
+   */
+  nextAt(lookedAt: number): number | undefined;
 }
 
 export function createPatience(retry: { firstMs: number; maxMs: number }, now: () => number): Patience {
   const waits = new Map<string, { tries: number; at: number }>();
   return {
-    isDue: (key) => (waits.get(key)?.at ?? 0) <= now(),
+    isDue: (key, at = now()) => (waits.get(key)?.at ?? 0) <= at,
     failed(key) {
       const tries = (waits.get(key)?.tries ?? 0) + 1;
       waits.set(key, { tries, at: now() + backoffMs(tries, retry) });
@@ -50,9 +53,10 @@ export function createPatience(retry: { firstMs: number; maxMs: number }, now: (
     done: (key) => void waits.delete(key),
     tries: (key) => waits.get(key)?.tries ?? 0,
     at: (key) => waits.get(key)?.at,
-    nextAt() {
-      const first = Math.min(...[...waits.values()].map(({ at }) => at));
-      return Number.isFinite(first) ? first : undefined;
+    nextAt(lookedAt) {
+      let first: number | undefined;
+      for (const { at } of waits.values()) if (at > lookedAt && at < (first ?? Infinity)) first = at;
+      return first;
     },
   };
 }

@@ -105,7 +105,10 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
   const standing = createForgeStanding({ githubApp, gitlabRepository: gitlabProject, signal: stopped });
 
   /** A project says by its topics whether it is served, and often nobody tells when they change. */
-  async function isServedStill({ id, scm, repository, actor }: PushEvent): Promise<boolean> {
+  async function isServedStill(
+    { id, scm, repository, actor }: PushEvent,
+    origin: 'recovered' | 'restored',
+  ): Promise<boolean> {
     if (scm !== 'gitlab') return true;
     const { ownerId, path = `${repository.owner}/${repository.name}`, private: isPrivate } = repository;
     const ref = { id: repository.id, path, private: isPrivate };
@@ -114,6 +117,8 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
       if (served?.has(ref.id)) return true;
     } catch (error) {
       stopped.throwIfAborted();
+      // What came back is tried again by itself; the next comparison of all would not bring it back.
+      if (origin === 'restored') throw error;
       logger.warn({ err: error, repository: path }, 'a missed push waits for the next comparison');
       return false;
     }
@@ -129,7 +134,7 @@ export function createForgeWatch(config: ForgeWatchConfig, deps: ForgeWatchDeps)
     const served = known.filter((each) => names.isServed(each) && deps.isCustomers(each));
     if (known.length > 0 && served.length === 0) return noneMissed;
     const emit = async (event: PushEvent) => {
-      if (await isServedStill(event)) await deps.accept(event, origin);
+      if (await isServedStill(event, origin)) await deps.accept(event, origin);
     };
     const common = { refs: deps.refs, signal: stopped, emit, wasSuperseded: deps.wasSuperseded };
     return findMissed(deliveries, deps.sourceAccess, { ...common, known: served });

@@ -52,7 +52,10 @@ export interface Installations {
    * of the same account; what never can be is told to the log and left.
    */
   work(): Promise<void>;
-  /** Milliseconds since the epoch when something that waits is to be tried again; `undefined`: nothing waits. */
+  /**
+   * Milliseconds since the epoch when something that waits is to be tried again by the clock; `undefined`: nothing is, or
+   * only what a comparison holds up, which tells when it ends.
+   */
   retryAt(): number | undefined;
   /** Milliseconds since the epoch when something is to be removed; `undefined`: nothing is. */
   nextAt(): number | undefined;
@@ -68,6 +71,7 @@ const platform: Person = { name: 'Towline', email: '', login: 'towline' };
 export function createInstallations(deps: InstallationsDeps): Installations {
   const { store, now, comparisons, logger } = deps;
   const patience = createPatience(deps.retry, now);
+  let lookedAt = 0;
 
   async function remove(id: string, one: ServedRepository, why: WhyRemoved): Promise<void> {
     const found = (await deps.known()).find((each) => {
@@ -139,7 +143,11 @@ export function createInstallations(deps: InstallationsDeps): Installations {
     tasks: () => [...store.waiting().map(taskOf), ...uninstalled.tasks()],
     isDue: patience.isDue,
     isTaken: comparisons.isUnderWay,
-    onLooked: comparisons.work,
+    onLooked(blocked, at) {
+      lookedAt = at;
+      comparisons.work(blocked);
+    },
+    now,
     slots: createFairSlots(places),
     signal: deps.signal,
   });
@@ -165,7 +173,10 @@ export function createInstallations(deps: InstallationsDeps): Installations {
       work.news();
     },
     work: () => work.work(),
-    retryAt: patience.nextAt,
+    retryAt() {
+      const times = [patience.nextAt(lookedAt), uninstalled.retryAt()].filter((at) => at !== undefined);
+      return times.length === 0 ? undefined : Math.min(...times);
+    },
     nextAt: uninstalled.nextAt,
     async served() {
       const known = new Set((await deps.known()).map(({ scm, repository }) => `${scm}:${repository.id}`));

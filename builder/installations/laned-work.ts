@@ -13,12 +13,13 @@ export interface LanedTask {
 export interface LanedWorkDeps {
   /** All that is to be done, in order. */
   tasks(): LanedTask[];
-  /** Whether it may be tried now. */
-  isDue(key: string): boolean;
+  /** Whether it may be tried then. */
+  isDue(key: string, at: number): boolean;
   /** Somebody else is at work on it. */
   isTaken(lane: string): boolean;
-  /** Which lanes wait for a task, each time that is looked at. */
-  onLooked(blocked: ReadonlySet<string>): void;
+  /** Which lanes wait for a task, each time that is looked at, and since when no other look was needed for what was due. */
+  onLooked(blocked: ReadonlySet<string>, lookedAt: number): void;
+  now(): number;
   slots: FairSlots;
   signal: AbortSignal;
 }
@@ -58,6 +59,7 @@ export function createLanedWork(deps: LanedWorkDeps): LanedWork {
   }
 
   function look(): void {
+    const lookedAt = deps.now();
     if (isStale) {
       isStale = false;
       list = deps.tasks();
@@ -66,11 +68,11 @@ export function createLanedWork(deps: LanedWorkDeps): LanedWork {
     for (const task of list) {
       if (running.has(task.key)) continue;
       const mayGo =
-        deps.isDue(task.key) && !task.lanes.some((lane) => blocked.has(lane) || deps.isTaken(lane));
+        deps.isDue(task.key, lookedAt) && !task.lanes.some((lane) => blocked.has(lane) || deps.isTaken(lane));
       if (mayGo) begin(task);
       for (const lane of task.lanes) blocked.add(lane);
     }
-    deps.onLooked(blocked);
+    deps.onLooked(blocked, lookedAt);
   }
 
   async function workThrough(): Promise<void> {

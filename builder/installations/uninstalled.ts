@@ -32,13 +32,16 @@ export interface UninstalledDeps {
 export interface Uninstalled {
   /** One for each owner who has any. */
   tasks(): LanedTask[];
-  /** Milliseconds since the epoch when something is to be removed; `undefined`: nothing is. */
+  /** Milliseconds since the epoch when the next is to be removed that `tasks` didn't give; `undefined`: there is none. */
   nextAt(): number | undefined;
+  /** The same for what could not be removed and is to be tried again. */
+  retryAt(): number | undefined;
 }
 
 export function createUninstalled(deps: UninstalledDeps): Uninstalled {
   const { store, standing, now, logger } = deps;
   const patience = createPatience(deps.retry, now);
+  let listedAt = 0;
   const keyOf = ({ scm, id }: ServedRepository) => `${scm}:${id}`;
 
   /** The App's on the account now, which may be one that nobody told of; `undefined`: there is none. */
@@ -124,19 +127,19 @@ export function createUninstalled(deps: UninstalledDeps): Uninstalled {
 
   return {
     tasks() {
+      listedAt = now();
       const isOverdue = (one: ServedRepository) =>
-        one.removeAt !== null && one.removeAt <= now() && patience.isDue(keyOf(one));
+        one.removeAt !== null && one.removeAt <= listedAt && patience.isDue(keyOf(one), listedAt);
       const due = store.repositories().filter(isOverdue);
       const owners = Map.groupBy(due, ({ scm, ownerId }) => `${scm}:account:${ownerId}`);
       return [...owners].map(([owner, own]) => taskOf(owner, own));
     },
     nextAt() {
-      const times = store
-        .repositories()
-        .map((one) => Math.max(one.removeAt ?? Number.POSITIVE_INFINITY, patience.at(keyOf(one)) ?? 0));
-      const next = Math.min(...times);
+      const times = store.repositories().map(({ removeAt }) => removeAt ?? Number.POSITIVE_INFINITY);
+      const next = Math.min(...times.filter((at) => at > listedAt));
       return Number.isFinite(next) ? next : undefined;
     },
+    retryAt: () => patience.nextAt(listedAt),
   };
 }
 

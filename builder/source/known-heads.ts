@@ -27,6 +27,7 @@ export async function* knownHeads(options: KnownHeadsOptions): AsyncGenerator<Br
     } catch (error) {
       signal.throwIfAborted();
       options.onUnreachable(one, error);
+      options.onNoAnswer?.(one);
       return [];
     }
   }

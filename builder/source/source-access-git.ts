@@ -62,9 +62,9 @@ export function createGitSourceAccess(config: GitSourceAccessConfig): SourceAcce
       }
       return { url: locationUrl(url, base), env: hostEnvironment(base, await credentialsOf(base)) };
     },
-    heads: (isDeployed, { known, signal }) =>
+    heads: (isDeployed, { known, onNoAnswer, signal }) =>
       knownHeads({
-        ...{ isDeployed, signal, path, locate: access.locate },
+        ...{ isDeployed, onNoAnswer, signal, path, locate: access.locate },
         known: known.filter(({ scm }) => scm === 'git'),
         onUnreachable: config.onUnreachable ?? (() => {}),
       }),

@@ -79,9 +79,9 @@ export function createGitHubSourceAccess(config: GitHubSourceAccessConfig): Sour
       const authorization = basicAuthorization('x-access-token', await tokenOf(repository, origin, named));
       return { url: locationUrl(url, base), env: hostEnvironment(base, { authorization }) };
     },
-    heads: (isDeployed, { known, signal }) =>
+    heads: (isDeployed, { known, onNoAnswer, signal }) =>
       knownHeads({
-        ...{ isDeployed, signal, path, locate: access.locate },
+        ...{ isDeployed, onNoAnswer, signal, path, locate: access.locate },
         known: known.filter(({ scm }) => scm === 'github'),
         onUnreachable: config.onUnreachable ?? (() => {}),
       }),

@@ -65,9 +65,9 @@ export function createGitLabSourceAccess(config: GitLabSourceAccessConfig): Sour
       const authorization = found && basicAuthorization('oauth2', await readGitLabToken(found.file));
       return { url: locationUrl(url, base), env: hostEnvironment(base, { authorization }) };
     },
-    heads: (isDeployed, { known, signal }) =>
+    heads: (isDeployed, { known, onNoAnswer, signal }) =>
       knownHeads({
-        ...{ isDeployed, signal, path: config.path, locate: access.locate },
+        ...{ isDeployed, onNoAnswer, signal, path: config.path, locate: access.locate },
         known: known.filter(({ scm }) => scm === 'gitlab'),
         onUnreachable: config.onUnreachable ?? (() => {}),
       }),

@@ -26,6 +26,8 @@ export interface BranchHead extends Partial<SourceOrigin> {
 export interface HeadsOptions {
   /** What the delivery log knows: a host that can't be asked for its repositories is asked for these. */
   known: readonly KnownRepository[];
+  /** Told of each of `known` that is asked for here and gave no answer. */
+  onNoAnswer?: ((known: KnownRepository) => void) | undefined;
   signal: AbortSignal;
 }
 
