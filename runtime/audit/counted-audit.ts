@@ -89,14 +89,14 @@ export function createCountedAudit(
 
 /** Nobody is named for what others did too. */
 function shared(one: CountedEvent, other: CountedEvent): CountedEvent {
-  const same = <K extends keyof CountedEvent>(key: K) => one[key] === other[key];
+  const isSame = (key: keyof CountedEvent) => one[key] === other[key];
   return {
     ...other,
-    actor: same('actor') ? other.actor : 'several',
-    owner: same('owner') ? other.owner : null,
-    functionName: same('functionName') ? other.functionName : null,
-    commit: same('commit') ? other.commit : null,
-    target: same('target') ? other.target : null,
-    reason: same('reason') ? other.reason : null,
+    actor: isSame('actor') ? other.actor : 'several',
+    owner: isSame('owner') ? (other.owner ?? null) : null,
+    functionName: isSame('functionName') ? (other.functionName ?? null) : null,
+    commit: isSame('commit') ? (other.commit ?? null) : null,
+    target: isSame('target') ? (other.target ?? null) : null,
+    reason: isSame('reason') ? (other.reason ?? null) : null,
   };
 }
