@@ -130,6 +130,22 @@ export async function startKilledGitHub(around: ForgeSurroundings) {
     if (fate > 0.9) await deliver(oneOf(told, random));
   }
 
+  const delivered = () =>
+    new Set(double.state.deliveries.filter(({ status }) => status === 'OK').map(({ guid }) => guid));
+
+  /**
+   * A push that comes for the first time after its repository has left deploys, should the builder never have heard of
+   * the repository: the README of the builder says so. Here nobody sends such a push again.
+   */
+  function forgetPushes(left: readonly Repository[]): void {
+    const heard = delivered();
+    const isForgotten = ({ pushed, guid }: Told) =>
+      pushed !== undefined && left.includes(pushed.one) && !heard.has(guid);
+    const forgotten = new Set(told.filter(isForgotten).map(({ guid }) => guid));
+    told.splice(0, told.length, ...told.filter(({ guid }) => !forgotten.has(guid)));
+    double.state.deliveries = double.state.deliveries.filter(({ guid }) => !forgotten.has(guid));
+  }
+
   async function push(one: Repository): Promise<void> {
     if (one.isArchived) return;
     const range = one.push(random);
@@ -166,6 +182,7 @@ export async function startKilledGitHub(around: ForgeSurroundings) {
     one.isArchived = !one.isArchived;
     one.changed();
     show();
+    forgetPushes([one]);
     const action = one.isArchived ? 'archived' : 'unarchived';
     await tell('repository', { ...about('repository', one), action });
   }
@@ -176,6 +193,7 @@ export async function startKilledGitHub(around: ForgeSurroundings) {
     one.isChosen = !one.isChosen;
     one.changed();
     show();
+    forgetPushes([one]);
     const action = one.isChosen ? 'added' : 'removed';
     const lists = { repositories_added: [] as object[], repositories_removed: [] as object[] };
     lists[`repositories_${action}`].push(listed(one));
@@ -223,10 +241,8 @@ export async function startKilledGitHub(around: ForgeSurroundings) {
 
   /** As somebody does who sees failed deliveries in the App's settings. */
   async function redeliverFailed(): Promise<void> {
-    const delivered = new Set(
-      double.state.deliveries.filter(({ status }) => status === 'OK').map(({ guid }) => guid),
-    );
-    for (const one of told.filter(({ guid }) => !delivered.has(guid))) await deliver(one);
+    const heard = delivered();
+    for (const one of told.filter(({ guid }) => !heard.has(guid))) await deliver(one);
   }
 
   for (const owner of accounts) await install(owner);
